@@ -1,0 +1,109 @@
+#pragma once
+// The port to what remembers: small records changed by compare-and-set, and append-only streams
+// fenced by epoch. Calls block their thread; run them on a pool. Implementations (memory, SQLite,
+// PostgreSQL, the simulator's disk) are thread-safe and pass one test suite.
+
+#include <cstdint>
+#include <expected>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <coterie/bytes.hpp>
+#include <coterie/pid.hpp>
+
+namespace coterie {
+
+struct StorageError {
+  enum class Code : std::uint8_t {
+    unavailable,  // down, locked, timed out, full, read-only: nothing was changed by *this* answer,
+                  // but a commit whose answer was lost may still take effect
+    corrupt,      // what is stored cannot be trusted; never guessed at
+    fenced,       // the stream is owned by a greater epoch
+    conflict,     // the stream's sequence is not the expected one
+    misuse,       // wrong configuration or arguments
+  };
+  Code code = Code::unavailable;
+  std::string message;  // what was tried, what happened, what to do
+};
+
+template <class T>
+using StorageResult = std::expected<T, StorageError>;
+
+/// `version` is drawn from one counter per Records store that grows with every committed write,
+/// also across deletions: a record deleted and made again has a greater version.
+struct Record {
+  std::string key;
+  std::uint64_t version = 0;
+  Bytes value;
+  friend bool operator==(const Record&, const Record&) = default;
+};
+
+/// One atomic change: all conditions hold, then all writes happen; else nothing does.
+struct Transaction {
+  struct Condition {
+    std::string key;
+    std::optional<std::uint64_t> version;  // nullopt: present, whatever its version; 0: absent
+  };
+  struct Write {
+    std::string key;
+    std::optional<Bytes> value;  // nullopt: delete
+  };
+  std::vector<Condition> conditions;
+  std::vector<Write> writes;
+};
+
+struct TransactionResult {
+  bool committed = false;
+  /// Committed: the new version of each write that is not a deletion (0 for deletions), in order.
+  std::vector<std::uint64_t> versions;
+  /// Refused: the records named by the conditions as they are now (absent ones left out).
+  std::vector<Record> found;
+};
+
+class Records {
+ public:
+  virtual ~Records() = default;
+  virtual StorageResult<std::optional<Record>> read(std::string_view key) = 0;
+  /// All records whose key starts with `prefix`, in key order.
+  virtual StorageResult<std::vector<Record>> scan(std::string_view prefix) = 0;
+  /// Independent transactions, tried in order inside one durable commit. Each succeeds or is
+  /// refused by itself. When this returns a value, what it says is durable.
+  virtual StorageResult<std::vector<TransactionResult>> commit(
+      std::span<const Transaction> transactions) = 0;
+};
+
+struct Event {
+  std::uint64_t sequence = 0;  // 1, 2, 3 ... within the stream
+  Epoch epoch;                 // of the owner that appended it
+  std::string request_id;      // empty: none
+  Bytes payload;               // the event
+  Bytes outcome;               // the reply that goes with request_id
+  friend bool operator==(const Event&, const Event&) = default;
+};
+
+struct Append {
+  std::string stream;
+  Epoch epoch;
+  std::uint64_t expected_sequence = 1;  // sequence of the first event
+  std::vector<Event> events;            // sequence and epoch are filled in by the store
+};
+
+class Streams {
+ public:
+  virtual ~Streams() = default;
+  /// Raises the fence of `stream` to `epoch` if it is greater than or equal to the stored one (else
+  /// `fenced`), waits until no append of a smaller epoch can still commit, and reads every event.
+  virtual StorageResult<std::vector<Event>> open(std::string_view stream, Epoch epoch) = 0;
+  /// One durable commit for all. Each is accepted or refused (`fenced`, `conflict`) by itself.
+  virtual StorageResult<std::vector<StorageResult<void>>> append(
+      std::span<const Append> appends) = 0;
+  /// Reads without owning; the order is that of (epoch, sequence). For audits and `coterie
+  /// journal`.
+  virtual StorageResult<std::vector<Event>> read(std::string_view stream) = 0;
+  virtual StorageResult<std::vector<std::string>> list(std::string_view prefix) = 0;
+};
+
+}  // namespace coterie
