@@ -1,0 +1,33 @@
+# How this tree is compiled: build types, sanitizers, ccache. The root includes it before it adds
+# any target.
+
+if(NOT CMAKE_BUILD_TYPE AND PROJECT_IS_TOP_LEVEL)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "Release, Debug or Sanitize" FORCE)
+endif()
+if(PROJECT_IS_TOP_LEVEL)
+  # No -DNDEBUG: assertions stay on in release. -g1 keeps names and lines for back traces at a
+  # fraction of the size and link time of -g.
+  set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1")
+  set(CMAKE_CXX_FLAGS_SANITIZE "-O1 -g1")
+endif()
+
+set(COTERIE_SANITIZE "" CACHE STRING "address (with undefined), thread, or empty")
+set_property(CACHE COTERIE_SANITIZE PROPERTY STRINGS "" address thread)
+if(COTERIE_SANITIZE STREQUAL "address")
+  set(sanitizers -fsanitize=address,undefined -fno-sanitize-recover=undefined)
+elseif(COTERIE_SANITIZE STREQUAL "thread")
+  set(sanitizers -fsanitize=thread)
+elseif(COTERIE_SANITIZE)
+  message(FATAL_ERROR "COTERIE_SANITIZE is '${COTERIE_SANITIZE}'; use address, thread or nothing")
+endif()
+if(COTERIE_SANITIZE)
+  add_compile_options(${sanitizers} -fno-omit-frame-pointer)
+  add_link_options(${sanitizers})
+  # g++ 12 sees uninitialized values in its own instrumentation (GCC bug 105562).
+  add_compile_options(-Wno-maybe-uninitialized)
+endif()
+
+find_program(COTERIE_CCACHE ccache)
+if(COTERIE_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${COTERIE_CCACHE})
+endif()
