@@ -1,0 +1,60 @@
+#pragma once
+// How the values of registry's records are written into storage: the view, the lease rows and the
+// name rows. Each value starts with one byte, its format version, so that a newer program can tell
+// an older one's records; integers are LEB128 varints, texts a varint length and the bytes.
+// Decoding is bounded by the bytes present and answers nullopt on anything that does not fit.
+// Plain functions, any thread.
+
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <string>
+
+#include <coterie/bytes.hpp>
+
+#include "process/ports/agreement.hpp"
+
+namespace coterie {
+
+/// Appends to a growing value.
+class RecordWriter final {
+ public:
+  RecordWriter& number(std::uint64_t value);
+  RecordWriter& text(std::string_view value);
+  Bytes take() { return std::move(bytes_); }
+
+ private:
+  Bytes bytes_;
+};
+
+/// Reads what RecordWriter wrote. After the first misfit every read answers 0 or "" and ok() is
+/// false.
+class RecordReader final {
+ public:
+  explicit RecordReader(BytesView bytes) : bytes_(bytes) {}
+  std::uint64_t number();
+  std::string text();
+  /// A count of elements, each of at least one byte: never more than the bytes left.
+  std::uint64_t count();
+  bool ok() const noexcept { return ok_; }
+
+ private:
+  BytesView bytes_;
+  bool ok_ = true;
+};
+
+/// One incarnation's lease. Its counter is the record's version, which the store raises with each
+/// committed write; the value carries what the other members want to know of the holder.
+struct LeaseRow {
+  Incarnation incarnation;
+  bool reports_heard = false;   // false: connectivity is not judged by this row
+  std::set<std::string> heard;  // names of the members that the holder hears
+  friend bool operator==(const LeaseRow&, const LeaseRow&) = default;
+};
+
+Bytes encode_view(const View& view);
+std::optional<View> decode_view(BytesView bytes);
+Bytes encode_lease(const LeaseRow& row);
+std::optional<LeaseRow> decode_lease(BytesView bytes);
+
+}  // namespace coterie

@@ -1,0 +1,246 @@
+#pragma once
+// The `store` engine of agreement, its decisions only: views, leases and states by records that
+// change by compare-and-set (docs/failover.md; the idea of a lease row that others watch is that
+// of Chubby's and ZooKeeper's sessions, without a clock of the store). Pure: step(now, event)
+// answers the actions to carry out, and reads no clock, thread or socket. One owner, one thread.
+//
+//   for (Action& action : core.step(now, event)) carry_out(action);
+//
+// A driver starts each ScanStore and CommitStore once and answers it once, with the clock read just
+// before the statement was sent; answers may come in any order.
+//
+// Records: `agreement/view`; `agreement/lease/NAME/INCARNATION` for each member, whose version is
+// the lease's counter; `agreement/evict/NAME/INCARNATION` while a member's renewals are refused.
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "process/ports/agreement.hpp"
+#include "process/ports/storage.hpp"
+
+namespace coterie {
+
+struct LeaseTiming {
+  Duration interval = std::chrono::milliseconds(200);  // H: between renewals and between reads
+  Duration length = std::chrono::seconds(2);           // L
+  std::int64_t drift_ppm = 10'000;                     // rho: the clocks' rate error, at most
+  Duration slack = std::chrono::milliseconds(20);      // taken off each lease
+  Duration partial_evict = std::chrono::seconds(20);   // outside the largest group for longer
+  Duration own_lease() const;                          // L (1 - 2 rho) - slack
+  Duration others_wait() const;                        // L (1 + 2 rho)
+  Duration late_limit() const;                         // max(3 H, L / 4): an answer is late
+};
+
+/// Rules that tests switch off one at a time, to show that a checker notices. Always all on.
+struct Protections {
+  bool tombstones = true;         // V4, and who was removed never comes back
+  bool counter_unchanged = true;  // a removal commits only if the counter is still the one watched
+  bool row_present = true;        // a renewal commits only if its row is still there
+  bool drift_margin = true;       // (1 - 2 rho), (1 + 2 rho) and the slack
+  bool restart_wait = true;       // a failed or late answer starts every wait again
+  bool confirmed_only = true;     // only a renewal known to be committed extends the lease
+  bool view_unchanged = true;     // a view replaces only the view that it was made from
+};
+
+struct AgreementOptions {
+  Member self;                          // `since` is filled in
+  std::string config_digest;            // of the keys that must be the same everywhere
+  std::vector<std::string> configured;  // node names in the order of the configuration
+  LeaseTiming timing;
+  /// The lock on the state directory proves that no older run of this node lives.
+  bool predecessor_dead = false;
+  Protections protections;
+};
+
+/// Why this incarnation takes part no more, and what its program should do.
+struct Departure {
+  enum class Kind : std::uint8_t {
+    removed,         // excluded by a view: exit 75, start the next incarnation
+    raise_counter,   // the incarnation's counter must exceed `counter`: raise it and start again
+    left,            // by its own wish
+    name_taken,      // a live incarnation has the name: exit, not with 75
+    config_differs,  // live members agree on another configuration: exit, not with 75
+  };
+  Kind kind = Kind::removed;
+  std::uint64_t counter = 0;
+  std::string why;
+};
+
+class StoreAgreement final {
+ public:
+  // Events.
+  struct Start {};
+  struct Tick {};
+  struct Scanned {
+    std::uint64_t id = 0;
+    Time started;
+    StorageResult<std::vector<Record>> records;
+  };
+  struct Committed {
+    std::uint64_t id = 0;
+    Time started;
+    StorageResult<TransactionResult> result;
+  };
+  struct ConfirmDeath {
+    std::string name;
+    Incarnation incarnation;
+  };
+  struct Hint {};
+  struct Drain {};
+  struct Leave {};
+  struct Heard {
+    std::set<std::string> members;  // names; until the first one, this node is not judged by it
+  };
+  using Event =
+      std::variant<Start, Tick, Scanned, Committed, ConfirmDeath, Hint, Drain, Leave, Heard>;
+
+  // Actions, to be carried out in order.
+  struct ScanStore {
+    std::uint64_t id = 0;
+    std::string prefix;
+  };
+  struct CommitStore {
+    std::uint64_t id = 0;
+    Transaction transaction;
+  };
+  struct InstallView {
+    std::shared_ptr<const View> view;
+  };
+  struct SetLeaseEnd {
+    Time end;
+  };
+  struct ChangeState {
+    NodeState state = NodeState::joining;
+    std::string why;
+  };
+  struct SetTimer {
+    Time at;  // step(Tick) then; replaces the earlier timer
+  };
+  struct Depart {
+    Departure departure;  // the last action ever
+  };
+  struct Notice {
+    std::string text;  // for the log
+  };
+  using Action = std::variant<ScanStore, CommitStore, InstallView, SetLeaseEnd, ChangeState,
+                              SetTimer, Depart, Notice>;
+
+  explicit StoreAgreement(AgreementOptions options);
+
+  std::vector<Action> step(Time now, const Event& event);
+
+  NodeState state() const noexcept { return state_; }
+  Time lease_end() const noexcept { return lease_end_; }
+
+  static std::string view_key();
+  static std::string lease_key(std::string_view name, const Incarnation& incarnation);
+  static std::string evict_key(std::string_view name, const Incarnation& incarnation);
+
+ private:
+  // Another member's lease row, as watched from here.
+  struct Watch {
+    std::uint64_t version = 0;  // 0: no row
+    Time since;                 // seen unchanged since then, without a failed or late answer
+    unsigned changes = 0;       // how often it was seen to change
+  };
+  struct Operation {
+    enum class Kind : std::uint8_t { scan, renew, change };
+    Kind kind = Kind::scan;
+    Time issued;
+  };
+
+  void on(const Start&);
+  void on(const Tick&) {}
+  void on(const Scanned&);
+  void on(const Committed&);
+  void on(const ConfirmDeath&);
+  void on(const Hint&) { read_wanted_ = true; }
+  void on(const Drain&) { drain_wanted_ = true; }
+  void on(const Leave&);
+  void on(const Heard&);
+
+  void renewed(Time started, const StorageResult<TransactionResult>& result);
+  void changed(Time started, const StorageResult<TransactionResult>& result);
+  bool learn_view(const Record* record);
+  bool learn_row(const std::string& row, std::uint64_t version);
+  bool learn_refusal(const std::vector<Record>& found);
+  void learn_connectivity(const std::vector<Record>& records);
+  void restart_waits();
+  bool late(Time started) const;
+
+  void proceed();
+  void send_renewal();
+  void send_scan();
+  void propose();
+  void propose_join();
+  void propose_change();
+  bool refused_to_join();
+  bool propose_eviction();
+  std::uint64_t watched_version(const std::string& row) const;
+  Transaction::Condition view_condition() const;
+  void remove(View& next, Transaction& transaction, const Member& member) const;
+  bool removable(const Member& member) const;
+  bool confirmed_dead(const Member& member) const;
+  bool seen_alive(const Member& member) const;
+  void send_change(Transaction transaction, std::optional<View> next);
+
+  Duration own_lease() const;
+  void extend_lease(Time end);
+  void end_lease();
+  void check_state();
+  void forget_removed();
+  void enter(NodeState state, std::string why);
+  void install(View view, std::uint64_t version);
+  void depart(Departure departure);
+  void not_in_view(const std::string& why);
+  void set_timer();
+  std::uint64_t issue(Operation::Kind kind);
+  bool outstanding(Operation::Kind kind) const;
+  bool is_self(const Member& member) const;
+  const Member* own_entry() const;
+
+  const AgreementOptions options_;
+  const std::string own_row_;
+  const std::string own_evict_;
+  Time now_{};
+  std::vector<Action> actions_;
+
+  NodeState state_ = NodeState::joining;
+  bool started_ = false;
+  bool departed_ = false;
+  bool member_ = false;  // a view with this incarnation has been seen
+  Time lease_end_ = Time::min();
+
+  View view_;                       // the newest one read
+  std::uint64_t view_version_ = 0;  // of its record; 0: none there
+  bool view_known_ = false;         // no change of unknown outcome since the last read
+  std::uint64_t installed_ = 0;
+  std::optional<View> proposed_;  // by the change under way; none: an eviction record
+
+  std::map<std::string, Watch> watches_;       // by lease key
+  std::deque<Incarnation> dead_;               // proven, bounded
+  std::set<std::string> evictions_;            // keys of eviction records that exist
+  std::map<std::string, Time> outside_since_;  // lease key -> outside the largest group
+  std::set<std::string> group_;                // the largest group, by name
+  std::set<std::string> heard_;
+  bool reports_heard_ = false;
+
+  std::map<std::uint64_t, Operation> operations_;
+  std::uint64_t next_id_ = 1;
+  Time next_renewal_ = Time::min();
+  Time next_scan_ = Time::min();
+  Time last_answer_ = Time::min();  // of the last good scan
+  bool read_wanted_ = false;
+  bool drain_wanted_ = false;
+  bool leaving_ = false;
+  Time timer_ = Time::max();
+};
+
+}  // namespace coterie

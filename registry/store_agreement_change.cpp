@@ -1,0 +1,272 @@
+// What a node does on its own account: renew, read, and propose views.
+
+#include <algorithm>
+#include <utility>
+
+#include "registry/connectivity.hpp"
+#include "registry/record_codec.hpp"
+#include "registry/store_agreement.hpp"
+
+namespace coterie {
+
+void StoreAgreement::proceed() {
+  if (member_ && !leaving_ && now_ >= next_renewal_ && !outstanding(Operation::Kind::renew)) {
+    send_renewal();
+  }
+  if ((read_wanted_ || now_ >= next_scan_) && !outstanding(Operation::Kind::scan)) send_scan();
+  propose();
+  if (!departed_) set_timer();
+}
+
+void StoreAgreement::send_renewal() {
+  next_renewal_ = now_ + options_.timing.interval;
+  Transaction renewal;
+  if (options_.protections.row_present) renewal.conditions.push_back({own_row_, std::nullopt});
+  renewal.conditions.push_back({own_evict_, 0});
+  renewal.writes.push_back({own_row_, encode_lease({.incarnation = options_.self.incarnation,
+                                                    .reports_heard = reports_heard_,
+                                                    .heard = heard_})});
+  actions_.push_back(CommitStore{issue(Operation::Kind::renew), std::move(renewal)});
+}
+
+void StoreAgreement::send_scan() {
+  read_wanted_ = false;
+  next_scan_ = now_ + options_.timing.interval;
+  actions_.push_back(ScanStore{issue(Operation::Kind::scan), "agreement/"});
+}
+
+void StoreAgreement::propose() {
+  const bool read = last_answer_ != Time::min();
+  if (!read || !view_known_ || outstanding(Operation::Kind::change)) return;
+  if (member_) {
+    propose_change();
+  } else if (leaving_) {
+    depart({.kind = Departure::Kind::left, .why = "left before it was a member"});
+  } else if (!refused_to_join()) {
+    propose_join();
+  }
+}
+
+// Whether this incarnation may not be added to the view as it is: for good, or not yet.
+bool StoreAgreement::refused_to_join() {
+  const Incarnation& own = options_.self.incarnation;
+  const std::string& name = options_.self.name;
+  if (auto stone = view_.tombstones.find(name); options_.protections.tombstones &&
+                                                stone != view_.tombstones.end() &&
+                                                own.counter <= stone->second) {
+    depart({.kind = Departure::Kind::raise_counter,
+            .counter = stone->second,
+            .why = "incarnation " + std::to_string(own.counter) + " of " + name +
+                   " is not newer than the removed " + std::to_string(stone->second)});
+    return true;
+  }
+  if (const Member* holder = view_.find(name); holder && !removable(*holder)) {
+    if (seen_alive(*holder)) {
+      depart({.kind = Departure::Kind::name_taken,
+              .why = "a live node has the name " + name + ": incarnation " +
+                     to_string(holder->incarnation) + " at " + holder->address});
+    }
+    return true;
+  } else if (holder && options_.protections.tombstones &&
+             own.counter <= holder->incarnation.counter) {
+    depart({.kind = Departure::Kind::raise_counter,
+            .counter = holder->incarnation.counter,
+            .why = "an incarnation of " + name + " with a greater counter was here"});
+    return true;
+  }
+  if (view_.config_digest == options_.config_digest) return false;
+  // Another configuration binds only while somebody lives by it.
+  bool undecided = false;
+  for (const auto& [other, member] : view_.members) {
+    if (removable(member)) continue;
+    undecided = true;
+    if (!seen_alive(member)) continue;
+    depart({.kind = Departure::Kind::config_differs,
+            .why = "the configuration differs from that of the running members (digest " +
+                   options_.config_digest + ", " + other + " runs with " + view_.config_digest +
+                   "): use the same cluster file on every node"});
+    return true;
+  }
+  return undecided;
+}
+
+void StoreAgreement::propose_join() {
+  View next = view_;
+  ++next.number;
+  next.config_digest = options_.config_digest;
+  Transaction transaction{.conditions = {view_condition(), {own_row_, 0}}, .writes = {{}}};
+  for (const auto& [name, member] : view_.members) {
+    if (removable(member)) remove(next, transaction, member);
+  }
+  Member self = options_.self;
+  self.since = next.number;
+  next.members[self.name] = std::move(self);
+  transaction.writes.push_back({own_row_, encode_lease({.incarnation = options_.self.incarnation,
+                                                        .reports_heard = reports_heard_,
+                                                        .heard = heard_})});
+  send_change(std::move(transaction), std::move(next));
+}
+
+void StoreAgreement::propose_change() {
+  const Member* own = own_entry();
+  View next = view_;
+  ++next.number;
+  Transaction transaction{.conditions = {view_condition(), {own_row_, std::nullopt}},
+                          .writes = {{}}};
+  bool different = false;
+  for (const auto& [name, member] : view_.members) {
+    const bool goes = &member == own ? leaving_ : removable(member);
+    if (!goes) continue;
+    remove(next, transaction, member);
+    different = true;
+  }
+  if (drain_wanted_ && !leaving_ && !own->draining) {
+    next.members[own->name].draining = true;
+    different = true;
+  }
+  if (different) {
+    send_change(std::move(transaction), std::move(next));
+  } else {
+    propose_eviction();
+  }
+}
+
+// A member outside the largest connected group for too long is refused its renewals, so that its
+// silence removes it as any other; one that is back inside in time gets them again.
+bool StoreAgreement::propose_eviction() {
+  if (!group_.contains(options_.self.name)) return false;
+  for (const auto& [name, member] : view_.members) {
+    const std::string key = evict_key(name, member.incarnation);
+    const bool refused = evictions_.contains(key);
+    const auto outside = outside_since_.find(lease_key(name, member.incarnation));
+    const bool refuse =
+        outside != outside_since_.end() && now_ - outside->second > options_.timing.partial_evict;
+    if (refuse == refused || (refused && outside != outside_since_.end())) continue;
+    Transaction transaction{.conditions = {view_condition(), {own_row_, std::nullopt}},
+                            .writes = {{key, std::nullopt}}};
+    if (refuse) transaction.writes[0].value = Bytes("refused");
+    actions_.push_back(Notice{(refuse ? "refuses the renewals of " : "renewals again for ") + name +
+                              ": largest connected group"});
+    send_change(std::move(transaction), std::nullopt);
+    return true;
+  }
+  return false;
+}
+
+void StoreAgreement::learn_connectivity(const std::vector<Record>& records) {
+  evictions_.clear();
+  std::map<std::string, LeaseRow> rows;
+  for (const Record& record : records) {
+    if (record.key.starts_with("agreement/evict/")) evictions_.insert(record.key);
+    if (!record.key.starts_with("agreement/lease/")) continue;
+    std::optional<LeaseRow> row = decode_lease(record.value);
+    if (row && row->reports_heard) rows.emplace(record.key, std::move(*row));
+  }
+
+  std::vector<std::string> ranked;
+  for (const auto& name : options_.configured) {
+    if (view_.find(name)) ranked.push_back(name);
+  }
+  for (const auto& [name, member] : view_.members) {
+    if (std::ranges::find(ranked, name) == ranked.end()) ranked.push_back(name);
+  }
+  std::set<std::pair<std::string, std::string>> broken;
+  for (const auto& [a, member_a] : view_.members) {
+    const auto row_a = rows.find(lease_key(a, member_a.incarnation));
+    for (const auto& [b, member_b] : view_.members) {
+      const auto row_b = rows.find(lease_key(b, member_b.incarnation));
+      if (a == b || row_a == rows.end() || row_b == rows.end()) continue;
+      if (!row_a->second.heard.contains(b)) broken.emplace(a, b);
+    }
+  }
+  group_ = largest_connected_group(ranked, broken);
+  for (const auto& [name, member] : view_.members) {
+    const std::string row = lease_key(name, member.incarnation);
+    if (group_.contains(name)) {
+      outside_since_.erase(row);
+    } else if (outside_since_.try_emplace(row, now_).second) {
+      actions_.push_back(Notice{name + " is outside the largest connected group"});
+    }
+  }
+}
+
+Transaction::Condition StoreAgreement::view_condition() const {
+  if (!options_.protections.view_unchanged && view_version_ != 0) return {view_key(), std::nullopt};
+  return {view_key(), view_version_};
+}
+
+void StoreAgreement::remove(View& next, Transaction& transaction, const Member& member) const {
+  const std::string row = lease_key(member.name, member.incarnation);
+  const bool by_silence = !is_self(member) && !confirmed_dead(member);
+  if (by_silence && options_.protections.counter_unchanged) {
+    transaction.conditions.push_back({row, watched_version(row)});
+  }
+  transaction.writes.push_back({row, std::nullopt});
+  transaction.writes.push_back({evict_key(member.name, member.incarnation), std::nullopt});
+  std::uint64_t& stone = next.tombstones[member.name];
+  stone = std::max(stone, member.incarnation.counter);
+  next.members.erase(member.name);
+}
+
+std::uint64_t StoreAgreement::watched_version(const std::string& row) const {
+  const auto watch = watches_.find(row);
+  return watch == watches_.end() ? 0 : watch->second.version;
+}
+
+bool StoreAgreement::confirmed_dead(const Member& member) const {
+  if (member.name == options_.self.name && options_.predecessor_dead &&
+      member.incarnation.counter < options_.self.incarnation.counter) {
+    return true;
+  }
+  return std::ranges::find(dead_, member.incarnation) != dead_.end();
+}
+
+bool StoreAgreement::removable(const Member& member) const {
+  if (is_self(member)) return false;
+  if (confirmed_dead(member)) return true;
+  const auto watch = watches_.find(lease_key(member.name, member.incarnation));
+  if (watch == watches_.end()) return false;
+  const LeaseTiming& timing = options_.timing;
+  if (options_.protections.restart_wait) {
+    // Without a recent answer of the store, silence may be the store's.
+    if (now_ - last_answer_ > timing.late_limit()) return false;
+    for (const auto& [id, operation] : operations_) {
+      if (now_ - operation.issued > timing.late_limit()) return false;
+    }
+  }
+  const Duration wait = options_.protections.drift_margin ? timing.others_wait() : timing.length;
+  return now_ - watch->second.since >= wait;
+}
+
+// A dead incarnation's last statements may still commit, so one change proves no life.
+bool StoreAgreement::seen_alive(const Member& member) const {
+  const auto watch = watches_.find(lease_key(member.name, member.incarnation));
+  constexpr unsigned changes_of_the_living = 3;
+  return watch != watches_.end() && watch->second.changes >= changes_of_the_living;
+}
+
+void StoreAgreement::send_change(Transaction transaction, std::optional<View> next) {
+  if (next) {
+    transaction.writes[0] = {view_key(), encode_view(*next)};
+  }
+  proposed_ = std::move(next);
+  actions_.push_back(CommitStore{issue(Operation::Kind::change), std::move(transaction)});
+}
+
+void StoreAgreement::set_timer() {
+  Time next = Time::max();
+  auto sooner = [&](Time at) {
+    if (at > now_) next = std::min(next, at);
+  };
+  if (member_ && !leaving_ && !outstanding(Operation::Kind::renew)) sooner(next_renewal_);
+  if (!outstanding(Operation::Kind::scan)) sooner(next_scan_);
+  if (state_ == NodeState::active) sooner(lease_end_);
+  if (!outstanding(Operation::Kind::change)) {
+    for (const auto& [row, watch] : watches_) sooner(watch.since + options_.timing.others_wait());
+  }
+  if (next == timer_ && timer_ > now_) return;
+  timer_ = next;
+  if (next != Time::max()) actions_.push_back(SetTimer{next});
+}
+
+}  // namespace coterie

@@ -1,0 +1,338 @@
+// Directed cases of the agreement core: who joins, who goes, who is told what. Nodes step by hand
+// against a model store that answers at once.
+
+#include <gtest/gtest.h>
+
+#include "registry/connectivity.hpp"
+#include "registry/record_codec.hpp"
+#include "registry/store_agreement.hpp"
+#include "tests/registry/model_store.hpp"
+
+namespace coterie::testing {
+namespace {
+
+using namespace std::chrono_literals;
+using Core = StoreAgreement;
+
+// One node: a core, its clock and what it did.
+struct Node {
+  Node(ModelStore& the_store, std::string name, std::uint64_t counter, std::string digest = "d",
+       bool predecessor_dead = false)
+      : store(the_store),
+        core(options(std::move(name), counter, std::move(digest), predecessor_dead)) {}
+
+  static AgreementOptions options(std::string name, std::uint64_t counter, std::string digest,
+                                  bool predecessor_dead) {
+    AgreementOptions options;
+    options.self.incarnation = {counter,
+                                NodeId{counter * 1000 + static_cast<unsigned char>(name[0])}};
+    options.self.name = std::move(name);
+    options.config_digest = std::move(digest);
+    options.configured = {"a", "b", "c"};
+    options.predecessor_dead = predecessor_dead;
+    return options;
+  }
+
+  void step(Time now, const Core::Event& event) { carry_out(now, core.step(now, event)); }
+
+  void carry_out(Time now, std::vector<Core::Action> actions) {
+    for (auto& action : actions) {
+      if (auto* scan = std::get_if<Core::ScanStore>(&action)) {
+        ++scans;
+        if (store_up) {
+          step(now, Core::Scanned{scan->id, now, store.scan(scan->prefix)});
+        } else {
+          step(now, Core::Scanned{scan->id, now, std::unexpected(StorageError{})});
+        }
+      } else if (auto* commit = std::get_if<Core::CommitStore>(&action)) {
+        commits.push_back(commit->transaction);
+        Core::Committed committed{commit->id, now, std::unexpected(StorageError{})};
+        if (store_up) committed.result = store.commit({&commit->transaction, 1})->front();
+        step(now, committed);
+      } else if (auto* install = std::get_if<Core::InstallView>(&action)) {
+        view = install->view;
+      } else if (auto* lease = std::get_if<Core::SetLeaseEnd>(&action)) {
+        lease_end = lease->end;
+      } else if (auto* depart = std::get_if<Core::Depart>(&action)) {
+        departure = depart->departure;
+      } else if (auto* notice = std::get_if<Core::Notice>(&action)) {
+        notices.push_back(notice->text);
+      }
+    }
+  }
+
+  ModelStore& store;
+  Core core;
+  bool store_up = true;
+  int scans = 0;
+  std::vector<Transaction> commits;
+  std::shared_ptr<const View> view;
+  Time lease_end = Time::min();
+  std::optional<Departure> departure;
+  std::vector<std::string> notices;
+};
+
+class StoreAgreementTest : public ::testing::Test {
+ protected:
+  // Everybody given ticks for `time`, in steps of 50 ms.
+  void run(Duration time, std::initializer_list<Node*> nodes) {
+    for (const Time end = now + time; now < end;) {
+      now += 50ms;
+      for (Node* node : nodes) node->step(now, Core::Tick{});
+    }
+  }
+  void start(std::initializer_list<Node*> nodes) {
+    for (Node* node : nodes) node->step(now, Core::Start{});
+    run(400ms, nodes);
+    for (Node* node : nodes) ASSERT_EQ(node->core.state(), NodeState::active);
+  }
+
+  ModelStore store;
+  Time now{100s};
+  Node a{store, "a", 1}, b{store, "b", 1}, c{store, "c", 1};
+};
+
+// Three nodes that start together agree on one view and hold leases just short of two seconds.
+TEST_F(StoreAgreementTest, starts_alone_and_together) {
+  start({&a, &b, &c});
+  EXPECT_EQ(a.view->members.size(), 3u);
+  EXPECT_EQ(*a.view, *b.view);
+  EXPECT_EQ(a.view->find("b")->since, 2u);
+  EXPECT_LE(a.lease_end, now + 1940ms);
+  EXPECT_GE(a.lease_end, now + 1700ms);
+}
+
+// A silent member freezes by itself before the others remove it, and is told that it is out.
+TEST_F(StoreAgreementTest, removes_the_silent_after_their_lease) {
+  start({&a, &b, &c});
+  const Time silent_since = now;
+  while (b.view->find("a") && now < silent_since + 10s) run(50ms, {&b, &c});
+  EXPECT_GE(now - silent_since, 1990ms);
+  EXPECT_LE(now - silent_since, 2300ms);
+  EXPECT_LT(a.lease_end, now);
+  EXPECT_EQ(b.view->tombstones.at("a"), 1u);
+
+  a.step(now, Core::Tick{});
+  EXPECT_EQ(a.core.state(), NodeState::excluded);
+  EXPECT_EQ(a.departure->kind, Departure::Kind::removed);
+}
+
+// A death that a guardian confirms is one commit, at once: no read before it, no lease waited for.
+TEST_F(StoreAgreementTest, removes_the_confirmed_dead_at_once) {
+  start({&a, &b, &c});
+  const int scans = b.scans;
+  b.commits.clear();
+  b.step(now, Core::ConfirmDeath{"a", a.view->find("a")->incarnation});
+  EXPECT_EQ(b.view->find("a"), nullptr);
+  EXPECT_EQ(b.commits.size(), 1u);
+  EXPECT_EQ(b.scans, scans);
+  // The slower survivor learns the view from the refusal of its own attempt.
+  c.step(now, Core::ConfirmDeath{"a", Incarnation{1, NodeId{1097}}});
+  EXPECT_EQ(*c.view, *b.view);
+}
+
+// A confirmed death is remembered: that incarnation does not stay if its join was still under way.
+TEST_F(StoreAgreementTest, refuses_the_confirmed_dead_later) {
+  start({&a});
+  a.step(now, Core::ConfirmDeath{"b", Incarnation{1, NodeId{1098}}});
+  b.step(now, Core::Start{});
+  EXPECT_NE(b.view, nullptr);
+  run(250ms, {&a});
+  EXPECT_EQ(a.view->find("b"), nullptr);
+}
+
+// Each change names the view it replaces, the author's own row and the silent one's counter.
+TEST_F(StoreAgreementTest, conditions_of_a_removal) {
+  start({&a, &b});
+  const std::uint64_t view_version = store.records().at(Core::view_key()).version;
+  const std::string row = Core::lease_key("a", a.view->find("a")->incarnation);
+  const std::string own = Core::lease_key("b", b.view->find("b")->incarnation);
+  const std::uint64_t counter = store.records().at(row).version;
+  while (b.view->find("a")) run(50ms, {&b});
+  const Transaction* removal = nullptr;
+  for (const auto& commit : b.commits) {
+    if (commit.writes[0].key == Core::view_key()) removal = &commit;
+  }
+  ASSERT_EQ(removal->conditions.size(), 3u);
+  EXPECT_EQ(removal->conditions[0].version, view_version);
+  EXPECT_EQ(removal->conditions[1].key, own);
+  EXPECT_EQ(removal->conditions[1].version, std::nullopt);
+  EXPECT_EQ(removal->conditions[2].key, row);
+  EXPECT_EQ(removal->conditions[2].version, counter);
+  EXPECT_EQ(store.records().count(row), 0u);
+}
+
+// The store away: all freeze, nobody is removed, all thaw in the same view.
+TEST_F(StoreAgreementTest, an_outage_freezes_and_thaws) {
+  start({&a, &b, &c});
+  const auto before = a.view->number;
+  for (Node* node : {&a, &b, &c}) node->store_up = false;
+  run(10s, {&a, &b, &c});
+  for (Node* node : {&a, &b, &c}) EXPECT_EQ(node->core.state(), NodeState::frozen);
+  for (Node* node : {&a, &b, &c}) node->store_up = true;
+  run(3s, {&a, &b, &c});
+  for (Node* node : {&a, &b, &c}) EXPECT_EQ(node->core.state(), NodeState::active);
+  EXPECT_EQ(a.view->number, before);
+}
+
+// A second process with a live node's name is told so and removes nobody.
+TEST_F(StoreAgreementTest, name_taken) {
+  start({&a, &b});
+  const auto before = a.view->number;
+  Node twin{store, "a", 2};
+  twin.step(now, Core::Start{});
+  run(1200ms, {&a, &b, &twin});
+  ASSERT_TRUE(twin.departure);
+  EXPECT_EQ(twin.departure->kind, Departure::Kind::name_taken);
+  EXPECT_EQ(twin.core.state(), NodeState::down);
+  EXPECT_EQ(a.view->number, before);
+}
+
+// The next incarnation of a dead node replaces the old one in one view, when that one is silent
+// for long enough or proven dead; one last statement of the dead is not taken for life.
+TEST_F(StoreAgreementTest, replaces_its_predecessor_in_one_view) {
+  start({&a, &b});
+  const auto before = b.view->number;
+  const std::string row = Core::lease_key("a", a.view->find("a")->incarnation);
+  Node again{store, "a", 2};
+  again.step(now, Core::Start{});
+  Transaction late{.conditions = {{row, std::nullopt}}, .writes = {{row, Bytes("late")}}};
+  ASSERT_TRUE(store.commit({&late, 1})->front().committed);
+  run(2400ms, {&again});
+  ASSERT_EQ(again.core.state(), NodeState::active);
+  EXPECT_EQ(again.view->number, before + 1);
+  EXPECT_EQ(again.view->tombstones.at("a"), 1u);
+
+  Node sure{store, "a", 3, "d", true};
+  sure.step(now, Core::Start{});
+  EXPECT_EQ(sure.core.state(), NodeState::active);
+}
+
+// An incarnation that is not newer than a removed one must raise its counter.
+TEST_F(StoreAgreementTest, raises_the_counter) {
+  start({&a, &b});
+  while (b.view->find("a")) run(50ms, {&b});
+  Node copy{store, "a", 1};
+  copy.step(now, Core::Start{});
+  ASSERT_TRUE(copy.departure);
+  EXPECT_EQ(copy.departure->kind, Departure::Kind::raise_counter);
+  EXPECT_EQ(copy.departure->counter, 1u);
+}
+
+// Another configuration is refused while somebody lives by the agreed one, and accepted when all
+// of them are gone.
+TEST_F(StoreAgreementTest, configurations_that_differ) {
+  start({&a, &b});
+  Node other{store, "c", 1, "other"};
+  other.step(now, Core::Start{});
+  run(1200ms, {&a, &b, &other});
+  ASSERT_TRUE(other.departure);
+  EXPECT_EQ(other.departure->kind, Departure::Kind::config_differs);
+  EXPECT_NE(other.departure->why.find("other"), std::string::npos);
+
+  Node later{store, "c", 2, "other"};
+  later.step(now, Core::Start{});
+  run(2400ms, {&later});
+  EXPECT_EQ(later.core.state(), NodeState::active);
+  EXPECT_EQ(later.view->config_digest, "other");
+  EXPECT_EQ(later.view->members.size(), 1u);
+}
+
+// Draining shows in a view; leaving ends the own lease before the view without it is written.
+TEST_F(StoreAgreementTest, drains_and_leaves) {
+  start({&a, &b});
+  a.step(now, Core::Drain{});
+  EXPECT_TRUE(a.view->find("a")->draining);
+  EXPECT_EQ(a.core.state(), NodeState::active);
+  store.on_commit = [&](const Transaction&, const TransactionResult&) {
+    EXPECT_EQ(a.lease_end, Time::min());
+  };
+  a.step(now, Core::Leave{});
+  store.on_commit = nullptr;
+  ASSERT_TRUE(a.departure);
+  EXPECT_EQ(a.departure->kind, Departure::Kind::left);
+  b.step(now, Core::Hint{});
+  EXPECT_EQ(b.view->members.size(), 1u);
+}
+
+// b and c hear only a: no removal before 20 s; then the one outside the largest group with the
+// first configured node is refused its renewals and removed like a silent one.
+TEST_F(StoreAgreementTest, partial_connectivity_ends_whole) {
+  start({&a, &b, &c});
+  a.step(now, Core::Heard{{"b", "c"}});
+  b.step(now, Core::Heard{{"a"}});
+  c.step(now, Core::Heard{{"a"}});
+  run(19s, {&a, &b, &c});
+  EXPECT_EQ(a.view->members.size(), 3u);
+  EXPECT_EQ(c.core.state(), NodeState::active);
+  bool frozen_first = false;
+  for (int i = 0; i < 100 && a.view->find("c"); ++i) {
+    run(50ms, {&a, &b, &c});
+    frozen_first |= c.core.state() == NodeState::frozen && a.view->find("c");
+  }
+  EXPECT_TRUE(frozen_first);
+  EXPECT_EQ(a.view->find("c"), nullptr);
+  run(250ms, {&b, &c});
+  EXPECT_EQ(b.core.state(), NodeState::active);
+  EXPECT_EQ(c.core.state(), NodeState::excluded);
+  EXPECT_EQ(store.scan("agreement/evict/")->size(), 0u);
+}
+
+// When the member that it does not hear goes first, the refused one gets its renewals back.
+TEST_F(StoreAgreementTest, partial_connectivity_heals) {
+  start({&a, &b, &c});
+  a.step(now, Core::Heard{{"b", "c"}});
+  b.step(now, Core::Heard{{"a"}});
+  c.step(now, Core::Heard{{"a"}});
+  while (store.scan("agreement/evict/")->empty()) run(50ms, {&a, &b, &c});
+  a.step(now, Core::ConfirmDeath{"b", b.view->find("b")->incarnation});
+  run(1s, {&a, &c});
+  EXPECT_TRUE(store.scan("agreement/evict/")->empty());
+  EXPECT_EQ(c.core.state(), NodeState::active);
+  EXPECT_EQ(c.view->members.size(), 2u);
+}
+
+// Two halves that do not hear each other, odd ones out, and ties.
+TEST(Connectivity, finds_the_largest_group) {
+  using Group = std::set<std::string>;
+  EXPECT_EQ(largest_connected_group({"a", "b", "c"}, {}), (Group{"a", "b", "c"}));
+  EXPECT_EQ(largest_connected_group({"a", "b", "c"}, {{"b", "c"}}), (Group{"a", "b"}));
+  EXPECT_EQ(largest_connected_group({"c", "b", "a"}, {{"a", "b"}, {"a", "c"}, {"b", "c"}}),
+            (Group{"c"}));
+  EXPECT_EQ(largest_connected_group(
+                {"a", "b", "c", "d", "e"},
+                {{"a", "c"}, {"a", "d"}, {"a", "e"}, {"b", "c"}, {"b", "d"}, {"b", "e"}}),
+            (Group{"c", "d", "e"}));
+  std::vector<std::string> many;
+  std::set<std::pair<std::string, std::string>> broken;
+  for (int i = 0; i < 100; ++i) many.push_back(std::to_string(i));
+  for (int i = 0; i < 50; ++i) {
+    for (int j = 50; j < 100; ++j) broken.emplace(std::to_string(i), std::to_string(j));
+  }
+  EXPECT_TRUE(largest_connected_group(many, broken).contains("0"));
+  EXPECT_EQ(largest_connected_group(many, broken).size(), 50u);
+}
+
+// What was written is read back; anything cut short is refused, never guessed at.
+TEST(RecordCodec, round_trips_and_refuses) {
+  View view{.number = 7, .members = {}, .tombstones = {{"x", 3}}, .config_digest = "digest"};
+  view.members["a"] = {.name = "a",
+                       .incarnation = {2, NodeId{~0ull}},
+                       .address = "h:1",
+                       .client_address = "h:2",
+                       .kinds = {"contracts", "carts"},
+                       .weight = 50,
+                       .draining = true,
+                       .since = 6};
+  const Bytes bytes = encode_view(view);
+  EXPECT_EQ(decode_view(bytes), view);
+  for (std::size_t size = 0; size < bytes.size(); ++size) {
+    EXPECT_EQ(decode_view(BytesView(bytes).substr(0, size)), std::nullopt);
+  }
+  const LeaseRow row{.incarnation = {1, NodeId{9}}, .reports_heard = true, .heard = {"a", "b"}};
+  EXPECT_EQ(decode_lease(encode_lease(row)), row);
+  EXPECT_EQ(decode_lease("\x02"), std::nullopt);
+}
+
+}  // namespace
+}  // namespace coterie::testing
