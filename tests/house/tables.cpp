@@ -1,0 +1,189 @@
+#include "tests/house/tables.hpp"
+
+namespace coterie::house {
+
+std::span<const Module> modules() {
+  static const std::vector<Module> table = {
+      {"process", {}},
+      {"transport", {"process"}},
+      {"registry", {"process"}},
+      {"journal", {"process"}},
+      {"supervision", {"process", "journal"}},
+      {"node", {"process", "transport", "registry", "journal", "supervision"}},
+      {"sim", {"process", "transport", "registry", "journal", "supervision", "node"}},
+  };
+  return table;
+}
+
+std::span<const PublicHeader> public_headers() {
+  static const std::vector<PublicHeader> table = {
+      {"agent.hpp", "process"},
+      {"application.hpp", "node"},
+      {"attach.hpp", "process"},
+      {"bytes.hpp", "process"},
+      {"call.hpp", "process"},
+      {"call_error.hpp", "process"},
+      {"command_line.hpp", "node"},
+      {"coterie.hpp", "node"},
+      {"detail/", "process"},
+      {"dynamic_supervisor.hpp", "supervision"},
+      {"exit_reason.hpp", "process"},
+      {"failover.hpp", "sim"},
+      {"gen_server.hpp", "process"},
+      {"json.hpp", "process"},
+      {"journal.hpp", "journal"},
+      {"journalled.hpp", "journal"},
+      {"log.hpp", "process"},
+      {"main.hpp", "node"},
+      {"nearest_word.hpp", "process"},
+      {"node.hpp", "node"},
+      {"pack.hpp", "process"},
+      {"pack_read.hpp", "process"},
+      {"pack_types.hpp", "process"},
+      {"pack_write.hpp", "process"},
+      {"packer.hpp", "process"},
+      {"pid.hpp", "process"},
+      {"process.hpp", "process"},
+      {"program.hpp", "node"},
+      {"reflect.hpp", "process"},
+      {"registry.hpp", "registry"},
+      {"request_window.hpp", "process"},
+      {"server_ref.hpp", "process"},
+      {"supervisor.hpp", "supervision"},
+      {"task.hpp", "process"},
+      {"time.hpp", "process"},
+      {"timer.hpp", "process"},
+      {"workload.hpp", "sim"},
+  };
+  return table;
+}
+
+std::span<const Library> libraries() {
+  static const std::vector<Library> table = {
+      {"zmq", {"transport/"}},
+      {"sqlite3", {"journal/"}},
+      {"libpq", {"journal/"}},
+      {"postgresql/", {"journal/"}},
+      {"spdlog/", {"process/log.cpp"}},
+      {"fmt/", {"process/log.cpp"}},
+      {"CLI/", {"node/", "sim/"}},
+      {"toml++/", {"node/", "sim/"}},
+      {"toml.hpp", {"node/", "sim/"}},
+      {"msgpack", {"include/coterie/", "process/", "transport/"}},
+      {"boost/", {"process/"}},
+      {"nlohmann/", {"process/", "node/", "sim/", "examples/"}},
+      {"benchmark/", {}},
+      {"gtest/", {}},
+      {"gmock/", {}},
+      {"rapidcheck", {}},
+  };
+  return table;
+}
+
+std::span<const Reach> reaches() {
+  static const std::vector<Reach> table = {
+      {"clock",
+       {"steady_clock::now", "system_clock::now", "high_resolution_clock::now", "utc_clock::now",
+        "file_clock::now", "clock_gettime", "clock_nanosleep", "gettimeofday", "std::time",
+        "::time", "std::clock", "localtime", "localtime_r", "__rdtsc"},
+       {"sys/time.h", "sys/timerfd.h", "x86intrin.h"}},
+      {"thread",
+       {"std::thread", "std::jthread", "std::this_thread", "std::async", "pthread_create",
+        "std::condition_variable", "std::condition_variable_any", "std::counting_semaphore",
+        "std::binary_semaphore", "usleep", "nanosleep", "::sleep", "sched_yield"},
+       {"thread", "pthread.h", "condition_variable", "semaphore", "latch", "barrier", "future",
+        "stop_token", "linux/futex.h", "sched.h"}},
+      {"thread_local", {"thread_local"}, {}},
+      {"socket",
+       {"::socket", "::connect", "::bind", "::listen", "::accept", "::recv", "::send", "::poll",
+        "getaddrinfo", "socketpair", "epoll_wait", "eventfd"},
+       {"sys/socket.h", "netdb.h", "arpa/inet.h", "netinet/in.h", "netinet/tcp.h", "sys/un.h",
+        "poll.h", "sys/epoll.h", "sys/eventfd.h", "ifaddrs.h", "sys/select.h", "sys/signalfd.h"}},
+      {"file",
+       {"::open", "::openat", "::read", "::write", "::close", "::fsync", "fdatasync", "fopen",
+        "::unlink", "::rename", "::mkdir", "mkdtemp", "mkstemp", "flock", "std::ifstream",
+        "std::ofstream", "std::fstream", "std::remove", "std::rename"},
+       {"fstream", "filesystem", "fcntl.h", "sys/stat.h", "sys/file.h", "sys/statvfs.h",
+        "dirent.h"}},
+      {"memory", {"::mmap", "::munmap", "::mprotect", "::madvise"}, {"sys/mman.h"}},
+      {"environment", {"getenv", "secure_getenv", "setenv", "putenv", "environ"}, {}},
+      {"random",
+       {"std::rand", "rand", "srand", "drand48", "random_device", "getrandom", "getentropy",
+        "arc4random"},
+       {"random", "sys/random.h"}},
+      {"program",
+       {"fork",        "vfork",       "execv",     "execvp", "execve",      "execl",
+        "posix_spawn", "waitpid",     "waitid",    "::kill", "std::signal", "std::raise",
+        "sigaction",   "std::system", "std::exit", "::exit", "_exit",       "std::quick_exit",
+        "prctl",       "gethostname", "getpid"},
+       {"sys/wait.h", "spawn.h", "signal.h", "csignal", "sys/prctl.h", "sys/resource.h"}},
+      {"console",
+       {"std::cout", "std::cerr", "std::clog", "std::cin", "std::printf", "printf", "fprintf",
+        "std::puts", "puts", "fputs", "fputc", "putchar", "stderr", "stdout", "perror"},
+       {"iostream"}},
+  };
+  return table;
+}
+
+std::span<const Implementation> implementations() {
+  static const std::vector<Implementation> table = {
+      {"process/system_clock", {"clock"}, "the real Clock"},
+      {"process/system_random", {"random"}, "the real Random"},
+      {"process/thread_",
+       {"thread", "clock", "program", "thread_local", "console"},
+       "the real Executor: threads, what they wait with, the signals they block"},
+      {"process/fiber", {"memory", "thread_local"}, "stacks of fibers and their guard pages"},
+      {"process/stack", {"memory"}, "stacks of fibers and their guard pages"},
+      {"process/worker", {"thread_local"}, "the one ambient state: the worker of this thread"},
+      {"process/log.cpp", {"file", "console"}, "the real LogSink"},
+      {"process/assert", {"console", "program"}, "a failed assertion ends the program"},
+      {"journal/sqlite", {"file", "thread"}, "the real Storage on one host"},
+      {"journal/postgres", {"socket", "thread"}, "the real Storage over several hosts"},
+      {"transport/zmq", {"socket", "thread", "clock", "file"}, "the real Distribution's sockets"},
+      {"transport/curve", {"file", "random"}, "key files"},
+      {"transport/zap", {"thread"}, "the handler that admits peers"},
+      {"transport/resolve", {"socket"}, "addresses of peers"},
+      {"node/guardian",
+       {"program", "file", "memory", "socket", "clock", "thread", "console"},
+       "the parent of the node's program"},
+      {"node/state_directory", {"file", "program", "random"}, "incarnation counter and its lock"},
+      {"node/signals", {"program", "thread", "socket", "file"}, "SIGTERM and SIGINT of a node"},
+      {"node/config", {"file"}, "reads the cluster file"},
+      {"node/command", {"console", "file", "environment", "program", "clock"}, "the command line"},
+      {"node/main", {"console", "file", "environment", "program", "thread"}, "the command line"},
+      {"node/terminal", {"console", "file", "environment"}, "progress bars and colours"},
+      {"node/address", {"socket"}, "whether an own address resolves"},
+      {"node/replay", {"console", "file"}, "reads a workload, prints an account"},
+      {"sim/scenario", {"file"}, "reads the scenario file"},
+      {"sim/report", {"file", "console"}, "prints and writes the verdict"},
+      {"sim/real",
+       {"program", "file", "clock", "thread", "socket", "console"},
+       "plays a scenario against real programs"},
+      {"sim/command", {"console", "file", "environment", "program"}, "the command line"},
+      {"sim/demo", {"console", "file", "program", "clock", "thread"}, "./run demo"},
+      {"examples/", {"console"}, "programs print"},
+  };
+  return table;
+}
+
+std::span<const LongFile> long_files() {
+  static const std::vector<LongFile> table = {
+      {"include/coterie/pack_read.hpp", 450, "one visitor of one format, all templates"},
+  };
+  return table;
+}
+
+std::span<const std::string_view> forbidden_name_parts() {
+  static constexpr std::string_view words[] = {"Manager", "Helper",  "Util",
+                                               "Utils",   "Utility", "Impl"};
+  return words;
+}
+
+std::span<const std::string_view> allowed_type_names() {
+  static constexpr std::string_view names[] = {
+      "SessionManager",  // the name that the seed example has
+  };
+  return names;
+}
+
+}  // namespace coterie::house
