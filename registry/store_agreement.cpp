@@ -275,8 +275,8 @@ void StoreAgreement::depart(Departure departure) {
   departed_ = true;
   operations_.clear();
   const bool excluded = departure.kind == Departure::Kind::removed;
-  enter(excluded ? NodeState::excluded : NodeState::down, departure.why);
-  actions_.push_back(Depart{std::move(departure)});
+  actions_.push_back(Depart{departure});
+  enter(excluded ? NodeState::excluded : NodeState::down, std::move(departure.why));
 }
 
 std::uint64_t StoreAgreement::issue(Operation::Kind kind) {

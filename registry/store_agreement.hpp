@@ -124,7 +124,7 @@ class StoreAgreement final {
     Time at;  // step(Tick) then; replaces the earlier timer
   };
   struct Depart {
-    Departure departure;  // the last action ever
+    Departure departure;  // followed by the last change of state; then nothing ever
   };
   struct Notice {
     std::string text;  // for the log
