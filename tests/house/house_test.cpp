@@ -37,7 +37,7 @@ TEST(House, OnlyRealImplementationsReachForTheWorld) { expect_kept(check_reach);
 TEST(House, HeadersSayWhatTheyAre) { expect_kept(check_header); }
 TEST(House, TypesHaveMeaningfulNames) { expect_kept(check_type_names); }
 TEST(House, TextIsTidy) { expect_kept(check_text); }
-TEST(House, EveryTestRuns) { expect_kept(check_tests_run); }
+TEST(House, NoTestIsDisabled) { expect_kept(check_tests_enabled); }
 
 }  // namespace
 }  // namespace coterie::house

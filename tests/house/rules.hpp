@@ -29,7 +29,7 @@ Violations check_type_names(const Source& source);
 /// Width (but not where clang-format is off or keeps a raw literal), tabs, blanks at line ends,
 /// marks of unfinished work, length of the file.
 Violations check_text(const Source& source);
-/// No test is skipped or disabled.
-Violations check_tests_run(const Source& source);
+/// No test is disabled. (One that skips itself fails ./run test.)
+Violations check_tests_enabled(const Source& source);
 
 }  // namespace coterie::house

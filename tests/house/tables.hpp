@@ -16,7 +16,7 @@ struct Module {
 };
 std::span<const Module> modules();
 
-/// A public header, or all below a folder ("detail/"), and the module it belongs to.
+/// A public header, or all that start alike ("detail/*"), and the module they belong to.
 struct PublicHeader {
   std::string_view name;  // as in <coterie/name>
   std::string_view module;
