@@ -18,15 +18,18 @@ namespace coterie {
 
 struct StorageError {
   enum class Code : std::uint8_t {
-    unavailable,  // down, locked, timed out, full, read-only: nothing was changed by *this* answer,
-                  // but a commit whose answer was lost may still take effect
+    unavailable,  // down, locked, timed out, full, read-only, or a queue is full: nothing was
+                  // changed, unless `maybe_applied` says otherwise
     corrupt,      // what is stored cannot be trusted; never guessed at
     fenced,       // the stream is owned by a greater epoch
     conflict,     // the stream's sequence is not the expected one
     misuse,       // wrong configuration or arguments
   };
   Code code = Code::unavailable;
-  std::string message;  // what was tried, what happened, what to do
+  std::string message{};  // what was tried, what happened, what to do
+  /// The answer to a commit was lost: it may have taken effect or may still do so. False: nothing
+  /// of what was asked is or will be stored.
+  bool maybe_applied = false;
 };
 
 template <class T>
@@ -35,32 +38,35 @@ using StorageResult = std::expected<T, StorageError>;
 /// `version` is drawn from one counter per Records store that grows with every committed write,
 /// also across deletions: a record deleted and made again has a greater version.
 struct Record {
-  std::string key;
+  std::string key{};
   std::uint64_t version = 0;
-  Bytes value;
+  Bytes value{};
   friend bool operator==(const Record&, const Record&) = default;
 };
 
 /// One atomic change: all conditions hold, then all writes happen; else nothing does.
 struct Transaction {
   struct Condition {
-    std::string key;
-    std::optional<std::uint64_t> version;  // nullopt: present, whatever its version; 0: absent
+    std::string key{};
+    std::optional<std::uint64_t> version{};  // nullopt: present, whatever its version; 0: absent
   };
   struct Write {
-    std::string key;
-    std::optional<Bytes> value;  // nullopt: delete
+    std::string key{};
+    std::optional<Bytes> value{};  // nullopt: delete
   };
-  std::vector<Condition> conditions;
-  std::vector<Write> writes;
+  std::vector<Condition> conditions{};
+  std::vector<Write> writes{};
+  /// False: may be lost by a power cut that stops every node which could have seen it (renewals of
+  /// leases). A commit is durable if one transaction of its batch is; a store may always be.
+  bool durable = true;
 };
 
 struct TransactionResult {
   bool committed = false;
   /// Committed: the new version of each write that is not a deletion (0 for deletions), in order.
-  std::vector<std::uint64_t> versions;
+  std::vector<std::uint64_t> versions{};
   /// Refused: the records named by the conditions as they are now (absent ones left out).
-  std::vector<Record> found;
+  std::vector<Record> found{};
 };
 
 class Records {
@@ -77,18 +83,23 @@ class Records {
 
 struct Event {
   std::uint64_t sequence = 0;  // 1, 2, 3 ... within the stream
-  Epoch epoch;                 // of the owner that appended it
-  std::string request_id;      // empty: none
-  Bytes payload;               // the event
-  Bytes outcome;               // the reply that goes with request_id
+  Epoch epoch{};               // of the owner that appended it
+  std::string request_id{};    // empty: none
+  Bytes payload{};             // the event
+  Bytes outcome{};             // the reply that goes with request_id
   friend bool operator==(const Event&, const Event&) = default;
 };
 
 struct Append {
-  std::string stream;
-  Epoch epoch;
+  std::string stream{};
+  Epoch epoch{};
   std::uint64_t expected_sequence = 1;  // sequence of the first event
-  std::vector<Event> events;            // sequence and epoch are filled in by the store
+  std::vector<Event> events{};          // sequence and epoch are filled in by the store
+};
+
+struct Opening {
+  std::string stream{};
+  Epoch epoch{};
 };
 
 class Streams {
@@ -97,12 +108,22 @@ class Streams {
   /// Raises the fence of `stream` to `epoch` if it is greater than or equal to the stored one (else
   /// `fenced`), waits until no append of a smaller epoch can still commit, and reads every event.
   virtual StorageResult<std::vector<Event>> open(std::string_view stream, Epoch epoch) = 0;
-  /// One durable commit for all. Each is accepted or refused (`fenced`, `conflict`) by itself.
+  /// The same for many streams at the price of about one, in the order given.
+  virtual StorageResult<std::vector<StorageResult<std::vector<Event>>>> open_many(
+      std::span<const Opening> openings) {
+    std::vector<StorageResult<std::vector<Event>>> results;
+    results.reserve(openings.size());
+    for (const auto& opening : openings) results.push_back(open(opening.stream, opening.epoch));
+    return results;
+  }
+  /// One durable commit for all. Each is accepted or refused (`fenced`: its epoch is not that of
+  /// the last open; `conflict`: its sequence is not the next; `misuse`) by itself.
   virtual StorageResult<std::vector<StorageResult<void>>> append(
       std::span<const Append> appends) = 0;
   /// Reads without owning; the order is that of (epoch, sequence). For audits and `coterie
   /// journal`.
   virtual StorageResult<std::vector<Event>> read(std::string_view stream) = 0;
+  /// Every stream that was ever opened and starts with `prefix`, in order of name.
   virtual StorageResult<std::vector<std::string>> list(std::string_view prefix) = 0;
 };
 
