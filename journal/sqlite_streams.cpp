@@ -1,0 +1,464 @@
+#include "journal/sqlite_streams.hpp"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <set>
+#include <utility>
+
+#include "journal/checksum.hpp"
+#include "journal/records_core.hpp"
+
+namespace coterie {
+namespace {
+
+using detail::SqliteBlob;
+using detail::SqliteConnection;
+using detail::SqliteFile;
+using detail::SqliteKind;
+using detail::SqliteStatement;
+using detail::StoredEvent;
+using detail::StreamHead;
+using detail::VerifiedStream;
+using Code = StorageError::Code;
+
+// More streams than this opened by one process: the oldest names are read again when needed.
+constexpr std::size_t heads_max = std::size_t{1} << 18;
+// File names never contain this byte.
+constexpr char separator = '/';
+
+std::string join(const std::vector<std::string>& homes) {
+  std::string text;
+  for (const auto& home : homes) {
+    if (!text.empty()) text += separator;
+    text += home;
+  }
+  return text;
+}
+
+std::vector<std::string> split(std::string_view text) {
+  std::vector<std::string> homes;
+  while (!text.empty()) {
+    const auto end = text.find(separator);
+    homes.emplace_back(text.substr(0, end));
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+  }
+  return homes;
+}
+
+std::uint32_t fence_checksum(std::string_view stream, const Epoch& epoch, std::string_view homes) {
+  return detail::Checksum().add(stream).add(epoch.view).add(epoch.counter).add(homes).value();
+}
+
+bool asks_for(std::span<const Append> appends, std::string_view stream, const Epoch& epoch) {
+  return std::ranges::any_of(appends, [&](const Append& append) {
+    return append.stream == stream && append.epoch == epoch;
+  });
+}
+
+template <class T>
+std::unexpected<StorageError> failed(T& result) {
+  return std::unexpected(std::move(result.error()));
+}
+
+}  // namespace
+
+SqliteStreams::SqliteStreams(Options options)
+    : options_(std::move(options)), own_file_(detail::journal_file_name(options_.node)) {}
+
+StorageResult<std::unique_ptr<SqliteStreams>> SqliteStreams::open(const Options& options) {
+  std::unique_ptr<SqliteStreams> self(new SqliteStreams(options));
+  const SqliteFile names{self->path_of("names.db"), SqliteKind::names, options.cluster_id,
+                         options.busy_wait};
+  const SqliteFile own = self->file_of(self->own_file_);
+  for (const auto* file : {&names, &own}) {
+    if (auto ok = detail::create_file(*file); !ok) return failed(ok);
+  }
+  auto connection = detail::open_file(own);
+  if (!connection) return failed(connection);
+  self->own_.connection = std::move(*connection);
+  auto insert = self->own_.connection.prepare("INSERT INTO events VALUES(?, ?, ?, ?, ?, ?, ?, ?)");
+  if (!insert) return failed(insert);
+  self->own_.insert = std::move(*insert);
+  for (auto* table : {&self->own_.fences, &self->opener_.fences}) {
+    auto fences = self->open_fences();
+    if (!fences) return failed(fences);
+    *table = std::move(*fences);
+  }
+  // Fail now, not at the first append, when the file cannot be written.
+  detail::SqliteTransaction probe(self->own_.connection);
+  if (auto ok = probe.begin(); !ok) return failed(ok);
+  return self;
+}
+
+std::string SqliteStreams::path_of(std::string_view file) const {
+  return options_.directory + "/" + std::string(file);
+}
+
+SqliteFile SqliteStreams::file_of(std::string_view file) const {
+  return {path_of(file), SqliteKind::journal, options_.cluster_id, options_.busy_wait};
+}
+
+StorageResult<SqliteStreams::FenceTable> SqliteStreams::open_fences() const {
+  auto connection = detail::open_file(
+      {path_of("names.db"), SqliteKind::names, options_.cluster_id, options_.busy_wait});
+  if (!connection) return failed(connection);
+  FenceTable table;
+  table.connection = std::move(*connection);
+  const std::pair<SqliteStatement*, const char*> statements[] = {
+      {&table.select, "SELECT view, counter, homes, crc FROM fences WHERE stream = ?"},
+      {&table.upsert, "INSERT OR REPLACE INTO fences VALUES(?, ?, ?, ?, ?)"},
+      {&table.from, "SELECT stream FROM fences WHERE stream >= ? ORDER BY stream"},
+      {&table.between,
+       "SELECT stream FROM fences WHERE stream >= ? AND stream < ? ORDER BY stream"},
+  };
+  for (const auto& [target, sql] : statements) {
+    auto statement = table.connection.prepare(sql);
+    if (!statement) return failed(statement);
+    *target = std::move(*statement);
+  }
+  return table;
+}
+
+StorageResult<std::optional<SqliteStreams::Fence>> SqliteStreams::read_fence(
+    FenceTable& table, std::string_view stream) {
+  std::optional<Fence> fence;
+  bool damaged = false;
+  auto ok = table.select.query(
+      [&](SqliteStatement& row) {
+        const Epoch epoch{row.number(0), row.number(1)};
+        damaged = fence_checksum(stream, epoch, row.bytes(2)) != row.number(3);
+        fence = Fence{epoch, split(row.bytes(2))};
+        damaged = damaged || fence->homes.empty();
+      },
+      stream);
+  if (!ok) return failed(ok);
+  if (damaged) {
+    return std::unexpected(StorageError{
+        Code::corrupt, "SQLite file '" + table.connection.path() +
+                           "': the checksum of the fence of stream '" + std::string(stream) +
+                           "' does not fit; it was changed on disk. Restore it from a backup"});
+  }
+  return fence;
+}
+
+// ---- open ----
+
+StorageResult<std::vector<StorageResult<SqliteStreams::Fence>>> SqliteStreams::raise_fences(
+    std::span<const Opening> openings) {
+  auto& table = opener_.fences;
+  std::vector<StorageResult<Fence>> results;
+  results.reserve(openings.size());
+  detail::SqliteTransaction transaction(table.connection);
+  if (auto ok = transaction.begin(); !ok) return failed(ok);
+  for (const auto& [stream, epoch] : openings) {
+    if (auto ok = detail::check_opening(stream, epoch); !ok) {
+      results.emplace_back(failed(ok));
+      continue;
+    }
+    auto found = read_fence(table, stream);
+    if (!found) {
+      if (found.error().code != Code::corrupt) return failed(found);
+      results.emplace_back(failed(found));
+      continue;
+    }
+    Fence fence = found->value_or(Fence{});
+    if (epoch < fence.epoch) {
+      results.emplace_back(std::unexpected(detail::fenced(stream, epoch, fence.epoch)));
+      continue;
+    }
+    fence.epoch = epoch;
+    std::erase(fence.homes, own_file_);
+    fence.homes.push_back(own_file_);
+    const std::string homes = join(fence.homes);
+    auto ok = table.upsert.run(std::string_view(stream), epoch.view, epoch.counter,
+                               std::string_view(homes),
+                               std::uint64_t{fence_checksum(stream, epoch, homes)});
+    if (!ok) return failed(ok);
+    results.emplace_back(std::move(fence));
+  }
+  if (auto ok = transaction.commit(); !ok) return failed(ok);
+  return results;
+}
+
+StorageResult<SqliteStreams::Home*> SqliteStreams::home(const std::string& file) {
+  if (const auto found = opener_.homes.find(file); found != opener_.homes.end()) {
+    if (!found->second.connection.moved()) return &found->second;
+    opener_.homes.erase(found);
+  }
+  struct stat status {};
+  if (::stat(path_of(file).c_str(), &status) != 0 && errno == ENOENT) {
+    return std::unexpected(StorageError{
+        Code::corrupt, "SQLite file '" + path_of(file) +
+                           "' is missing; it holds events of streams that another node asks for. "
+                           "Put it back; nothing is started without its past"});
+  }
+  auto connection = detail::open_file(file_of(file));
+  if (!connection) return failed(connection);
+  Home home{.connection = std::move(*connection), .select = {}};
+  auto select = home.connection.prepare(
+      "SELECT sequence, view, counter, request_id, payload, outcome, chain FROM events"
+      " WHERE stream = ? ORDER BY sequence");
+  if (!select) return failed(select);
+  home.select = std::move(*select);
+  return &opener_.homes.emplace(file, std::move(home)).first->second;
+}
+
+StorageResult<void> SqliteStreams::pass_lock(const std::string& file) {
+  const auto pass = [](SqliteConnection& connection) -> StorageResult<void> {
+    detail::SqliteTransaction nothing(connection);
+    return nothing.begin();
+  };
+  if (file == own_file_) {
+    const std::lock_guard lock(own_.mutex);
+    return pass(own_.connection);
+  }
+  auto other = home(file);
+  if (!other) return failed(other);
+  return pass((*other)->connection);
+}
+
+StorageResult<VerifiedStream> SqliteStreams::read_homes(std::string_view stream,
+                                                        const Fence& fence) {
+  std::vector<StoredEvent> events;
+  for (const auto& file : fence.homes) {
+    auto source = home(file);
+    if (!source) return failed(source);
+    auto ok = (*source)->select.query(
+        [&](SqliteStatement& row) {
+          events.push_back({Event{.sequence = row.number(0),
+                                  .epoch = {row.number(1), row.number(2)},
+                                  .request_id = std::string(row.bytes(3)),
+                                  .payload = Bytes(row.bytes(4)),
+                                  .outcome = Bytes(row.bytes(5))},
+                            static_cast<std::uint32_t>(row.number(6))});
+        },
+        stream);
+    if (!ok) return failed(ok);
+  }
+  return detail::verify(stream, std::move(events));
+}
+
+StorageResult<std::vector<StorageResult<VerifiedStream>>> SqliteStreams::take(
+    std::span<const Opening> openings) {
+  auto fences = raise_fences(openings);
+  if (!fences) return failed(fences);
+
+  // From here on no append under a smaller epoch can begin. Wait for those that had begun.
+  std::map<std::string, StorageResult<void>> passed;
+  for (const auto& fence : *fences) {
+    if (!fence) continue;
+    for (const auto& file : fence->homes) {
+      if (!passed.contains(file)) passed.emplace(file, pass_lock(file));
+    }
+  }
+  std::vector<StorageResult<VerifiedStream>> results;
+  results.reserve(openings.size());
+  for (std::size_t i = 0; i < openings.size(); ++i) {
+    auto& fence = (*fences)[i];
+    if (!fence) {
+      results.emplace_back(failed(fence));
+      continue;
+    }
+    const auto closed = std::ranges::find_if(
+        fence->homes, [&](const std::string& file) { return !passed.at(file); });
+    if (closed != fence->homes.end()) {
+      results.emplace_back(std::unexpected(passed.at(*closed).error()));
+      continue;
+    }
+    auto stream = read_homes(openings[i].stream, *fence);
+    // A newer owner may have begun while the files were read one after the other. If not, what was
+    // read is the whole stream, and what is wrong with it is damage.
+    auto now = read_fence(opener_.fences, openings[i].stream);
+    if (!now) {
+      results.emplace_back(failed(now));
+    } else if (!*now || **now != *fence) {
+      results.emplace_back(std::unexpected(
+          detail::fenced(openings[i].stream, openings[i].epoch, now->value_or(Fence{}).epoch)));
+    } else {
+      results.push_back(std::move(stream));
+    }
+  }
+  const std::lock_guard lock(own_.mutex);
+  for (std::size_t i = 0; i < openings.size(); ++i) {
+    if (!results[i]) continue;
+    // An append of this same epoch may have been faster than the read.
+    const auto known = own_.heads.find(openings[i].stream);
+    if (known != own_.heads.end() && known->second.fence == openings[i].epoch &&
+        known->second.sequence > results[i]->sequence) {
+      continue;
+    }
+    remember(openings[i].stream, {.fence = openings[i].epoch,
+                                  .owned = true,
+                                  .sequence = results[i]->sequence,
+                                  .chain = results[i]->chain});
+  }
+  return results;
+}
+
+StorageResult<std::vector<Event>> SqliteStreams::open(std::string_view stream, Epoch epoch) {
+  const Opening opening{std::string(stream), epoch};
+  auto results = open_many({&opening, 1});
+  if (!results) return failed(results);
+  return std::move(results->front());
+}
+
+StorageResult<std::vector<StorageResult<std::vector<Event>>>> SqliteStreams::open_many(
+    std::span<const Opening> openings) {
+  if (openings.empty()) return std::vector<StorageResult<std::vector<Event>>>{};
+  const std::lock_guard lock(opener_.mutex);
+  auto taken = take(openings);
+  if (!taken) return failed(taken);
+  std::vector<StorageResult<std::vector<Event>>> results;
+  results.reserve(taken->size());
+  for (auto& stream : *taken) {
+    if (stream) {
+      results.emplace_back(std::move(stream->events));
+    } else {
+      results.emplace_back(failed(stream));
+    }
+  }
+  return results;
+}
+
+// ---- append ----
+
+StorageResult<std::vector<StorageResult<void>>> SqliteStreams::append(
+    std::span<const Append> appends) {
+  if (appends.empty()) return std::vector<StorageResult<void>>{};
+  // A second connection of this node's name (a test, an operator's tool) may have written to the
+  // own file what `heads` does not know; the unique key notices, and one look again settles it.
+  for (int attempt = 0;; ++attempt) {
+    if (auto ok = recall(appends); !ok) return failed(ok);
+    const std::lock_guard lock(own_.mutex);
+    auto results = append_once(appends);
+    if (results || results.error().code != Code::conflict) return results;
+    if (attempt > 0) {
+      results.error().code = Code::unavailable;
+      return results;
+    }
+    for (const auto& append : appends) own_.heads.erase(append.stream);
+  }
+}
+
+/// Reads where streams stand that `heads` does not know although this node has opened them.
+StorageResult<void> SqliteStreams::recall(std::span<const Append> appends) {
+  std::vector<Opening> unknown;
+  {
+    const std::lock_guard lock(own_.mutex);
+    for (const auto& append : appends) {
+      const auto found = own_.heads.find(append.stream);
+      if (found == own_.heads.end() || found->second.fence < append.epoch) {
+        unknown.push_back({append.stream, append.epoch});
+      }
+    }
+  }
+  if (unknown.empty()) return {};
+  const std::lock_guard lock(opener_.mutex);
+  std::vector<Opening> ours;
+  for (auto& opening : unknown) {
+    auto fence = read_fence(opener_.fences, opening.stream);
+    if (!fence) return failed(fence);
+    if (*fence && (*fence)->epoch == opening.epoch && (*fence)->homes.back() == own_file_) {
+      ours.push_back(std::move(opening));
+    }
+  }
+  if (ours.empty()) return {};
+  // The fence may be raised meanwhile; then this is refused, and so is the append.
+  auto taken = take(ours);
+  if (!taken) return failed(taken);
+  for (auto& stream : *taken) {
+    if (!stream && stream.error().code != Code::fenced) return failed(stream);
+  }
+  return {};
+}
+
+StorageResult<std::vector<StorageResult<void>>> SqliteStreams::append_once(
+    std::span<const Append> appends) {
+  // The order is the proof: own write lock, then the fences, then the events.
+  detail::SqliteTransaction transaction(own_.connection);
+  if (auto ok = transaction.begin(); !ok) return failed(ok);
+  detail::StreamHeads heads;
+  for (const auto& stream : detail::streams_of(appends)) {
+    auto fence = read_fence(own_.fences, stream);
+    if (!fence) return failed(fence);
+    if (!*fence) continue;
+    StreamHead head{.fence = (*fence)->epoch, .owned = false};
+    const auto known = own_.heads.find(stream);
+    const bool ours = (*fence)->homes.back() == own_file_;
+    const bool known_here = known != own_.heads.end() && known->second.fence == head.fence;
+    if (ours && known_here) {
+      head = known->second;
+    } else if (ours && asks_for(appends, stream, head.fence)) {
+      // Opened here, and forgotten between the look and the lock.
+      return std::unexpected(
+          StorageError{Code::conflict, "stream '" + stream + "' is being opened; append again"});
+    } else if (known != own_.heads.end() && !ours) {
+      own_.heads.erase(known);  // another owner has it
+    }
+    heads.emplace(stream, head);
+  }
+  auto plan = detail::plan_appends(appends, std::move(heads));
+  if (plan.rows.empty()) return std::move(plan.results);
+  if (auto ok = insert(plan); !ok) return failed(ok);
+  if (auto ok = transaction.commit(); !ok) return failed(ok);
+  for (const auto& [stream, head] : plan.heads) remember(stream, head);
+  return std::move(plan.results);
+}
+
+StorageResult<void> SqliteStreams::insert(const detail::AppendPlan& plan) {
+  for (const auto& row : plan.rows) {
+    const Event& event = row.source();
+    const Epoch& epoch = row.append->epoch;
+    auto ok = own_.insert.run(std::string_view(row.append->stream), row.sequence, epoch.view,
+                              epoch.counter, std::string_view(event.request_id),
+                              SqliteBlob{event.payload}, SqliteBlob{event.outcome},
+                              std::uint64_t{row.chain});
+    if (!ok) return ok;
+  }
+  return {};
+}
+
+void SqliteStreams::remember(const std::string& stream, const StreamHead& head) {
+  if (own_.heads.size() >= heads_max && !own_.heads.contains(stream)) {
+    own_.heads.erase(own_.heads.begin());
+  }
+  own_.heads.insert_or_assign(stream, head);
+}
+
+// ---- audits ----
+
+StorageResult<std::vector<Event>> SqliteStreams::read(std::string_view stream) {
+  if (auto ok = detail::check_stream(stream); !ok) return failed(ok);
+  const std::lock_guard lock(opener_.mutex);
+  // While a stream moves, its files are read at different moments: an event of the new owner may
+  // be seen without the last one of the old. That passes; damage stays.
+  constexpr int attempts = 5;
+  for (int attempt = 1;; ++attempt) {
+    auto fence = read_fence(opener_.fences, stream);
+    if (!fence) return failed(fence);
+    if (!*fence) return std::vector<Event>{};
+    auto verified = read_homes(stream, **fence);
+    if (verified) return std::move(verified->events);
+    const bool may_pass = verified.error().code == Code::corrupt && (*fence)->homes.size() > 1;
+    if (!may_pass || attempt == attempts) return failed(verified);
+    for (const auto& file : (*fence)->homes) {
+      if (auto ok = pass_lock(file); !ok) return failed(ok);
+    }
+  }
+}
+
+StorageResult<std::vector<std::string>> SqliteStreams::list(std::string_view prefix) {
+  const std::lock_guard lock(opener_.mutex);
+  std::vector<std::string> streams;
+  const auto collect = [&](SqliteStatement& row) { streams.emplace_back(row.bytes(0)); };
+  auto& table = opener_.fences;
+  const auto end = detail::end_of_prefix(prefix);
+  auto ok = end ? table.between.query(collect, prefix, std::string_view(*end))
+                : table.from.query(collect, prefix);
+  if (!ok) return failed(ok);
+  return streams;
+}
+
+}  // namespace coterie

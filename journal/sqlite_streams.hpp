@@ -1,0 +1,94 @@
+#pragma once
+// Streams in SQLite, for the nodes of one host: each node appends to a file of its own; the fences
+// are rows of the names file. docs/journal.md says why this is safe. A fence names its epoch, the
+// node that raised it and every node that ever did ("homes"): only their files can hold events of
+// the stream, so an open locks and reads only those, and a file that is missing is noticed.
+// All functions may be called from any thread; opens run one at a time, beside appends.
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "journal/fair_mutex.hpp"
+#include "journal/sqlite_connection.hpp"
+#include "journal/sqlite_file.hpp"
+#include "journal/streams_core.hpp"
+
+namespace coterie {
+
+class SqliteStreams final : public Streams {
+ public:
+  struct Options {
+    std::string directory;
+    std::string node;  // names the own file; two running nodes must not share one
+    std::string cluster_id;
+    std::chrono::milliseconds busy_wait{1000};  // for a lock that another process holds
+  };
+  /// Makes the names file and the node's own file if they are missing.
+  static StorageResult<std::unique_ptr<SqliteStreams>> open(const Options& options);
+
+  StorageResult<std::vector<Event>> open(std::string_view stream, Epoch epoch) override;
+  StorageResult<std::vector<StorageResult<std::vector<Event>>>> open_many(
+      std::span<const Opening> openings) override;
+  StorageResult<std::vector<StorageResult<void>>> append(std::span<const Append> appends) override;
+  StorageResult<std::vector<Event>> read(std::string_view stream) override;
+  StorageResult<std::vector<std::string>> list(std::string_view prefix) override;
+
+ private:
+  /// A row of the names file.
+  struct Fence {
+    Epoch epoch;
+    std::vector<std::string> homes;  // file names; the last is that of the node that raised it
+    friend bool operator==(const Fence&, const Fence&) = default;
+  };
+  struct FenceTable {
+    detail::SqliteConnection connection;
+    detail::SqliteStatement select, upsert, from, between;
+  };
+  struct Home {
+    detail::SqliteConnection connection;
+    detail::SqliteStatement select;
+  };
+  struct Own {
+    detail::FairMutex mutex;
+    detail::SqliteConnection connection;
+    detail::SqliteStatement insert;
+    FenceTable fences;          // read while the own file's write lock is held
+    detail::StreamHeads heads;  // of streams opened here; others are read again when needed
+  };
+  struct Opener {
+    std::mutex mutex;
+    FenceTable fences;
+    std::map<std::string, Home, std::less<>> homes;
+  };
+
+  explicit SqliteStreams(Options options);
+  std::string path_of(std::string_view file) const;
+  detail::SqliteFile file_of(std::string_view file) const;
+  StorageResult<FenceTable> open_fences() const;
+  static StorageResult<std::optional<Fence>> read_fence(FenceTable& table, std::string_view stream);
+
+  // Under opener_.mutex.
+  StorageResult<std::vector<StorageResult<Fence>>> raise_fences(std::span<const Opening> openings);
+  StorageResult<Home*> home(const std::string& file);
+  StorageResult<void> pass_lock(const std::string& file);
+  StorageResult<detail::VerifiedStream> read_homes(std::string_view stream, const Fence& fence);
+  StorageResult<std::vector<StorageResult<detail::VerifiedStream>>> take(
+      std::span<const Opening> openings);
+
+  StorageResult<void> recall(std::span<const Append> appends);
+  // Under own_.mutex.
+  StorageResult<std::vector<StorageResult<void>>> append_once(std::span<const Append> appends);
+  StorageResult<void> insert(const detail::AppendPlan& plan);
+  void remember(const std::string& stream, const detail::StreamHead& head);
+
+  const Options options_;
+  const std::string own_file_;
+  Own own_;
+  Opener opener_;
+};
+
+}  // namespace coterie

@@ -1,0 +1,74 @@
+#pragma once
+// What a batch of appends does to streams, and what makes a stored stream trustworthy: pure
+// functions that the three Streams engines share. The rules are those of docs/journal.md.
+
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "process/ports/storage.hpp"
+
+namespace coterie::detail {
+
+inline constexpr std::size_t stream_name_bytes_max = 1024;
+inline constexpr std::size_t event_bytes_max = std::size_t{64} << 20;
+
+/// Where a stream stands: who may append, and after what.
+struct StreamHead {
+  Epoch fence;                 // none: never opened
+  bool owned = true;           // false: the fence was raised by another node
+  std::uint64_t sequence = 0;  // of the last event
+  std::uint32_t chain = 0;     // of the last event
+  friend bool operator==(const StreamHead&, const StreamHead&) = default;
+};
+using StreamHeads = std::map<std::string, StreamHead, std::less<>>;
+
+/// An event as it is stored. `chain` is a checksum over the chain of the event before it and all
+/// its own fields: a changed, missing or foreign event breaks every chain from there on.
+struct StoredEvent {
+  Event event;
+  std::uint32_t chain = 0;
+};
+
+struct AppendPlan {
+  struct Row {
+    const Append* append = nullptr;  // into the caller's batch
+    std::size_t event = 0;           // index into append->events
+    std::uint64_t sequence = 0;
+    std::uint32_t chain = 0;
+    const Event& source() const { return append->events[event]; }
+  };
+  std::vector<StorageResult<void>> results;  // one per append, in order
+  std::vector<Row> rows;                     // to insert, in order
+  StreamHeads heads;                         // that changed
+};
+
+StorageResult<void> check_stream(std::string_view stream);
+StorageResult<void> check_opening(std::string_view stream, const Epoch& epoch);
+
+/// Streams of the batch, once, in order.
+std::vector<std::string> streams_of(std::span<const Append> appends);
+
+/// `heads` holds the streams of the batch; one that is absent was never opened. Appends are judged
+/// in order, each after what was accepted of the earlier ones.
+AppendPlan plan_appends(std::span<const Append> appends, StreamHeads heads);
+
+std::uint32_t chain(std::uint32_t previous, std::string_view stream, std::uint64_t sequence,
+                    const Epoch& epoch, const Event& event) noexcept;
+
+struct VerifiedStream {
+  std::vector<Event> events;
+  std::uint64_t sequence = 0;
+  std::uint32_t chain = 0;
+};
+
+/// Puts events into the order of (epoch, sequence) and checks that sequences are 1, 2, 3 ... and
+/// every chain fits; else `corrupt`, naming the first event that does not.
+StorageResult<VerifiedStream> verify(std::string_view stream, std::vector<StoredEvent> events);
+
+StorageError fenced(std::string_view stream, const Epoch& asked, const Epoch& stored);
+
+}  // namespace coterie::detail
