@@ -1,0 +1,143 @@
+// The checks of scenario_reader.hpp that need more than the file's text.
+
+#include <algorithm>
+#include <coterie/nearest_word.hpp>
+
+#include "sim/scenario_reader.hpp"
+#include "sim/toml_tree.hpp"
+
+namespace coterie::sim {
+namespace {
+
+class NodeCheck {
+ public:
+  explicit NodeCheck(std::span<const std::string> nodes) : nodes_(nodes) {}
+
+  void name(const std::string& text, Place place) const {
+    if (std::ranges::find(nodes_, text) != nodes_.end()) return;
+    std::vector<std::string_view> known(nodes_.begin(), nodes_.end());
+    known.insert(known.end(), {"voter", "most_names"});
+    throw TomlMistake{place, "the cluster has no node \"" + text + "\"" + suggest(text, known)};
+  }
+  void names(const std::vector<Placed>& list) const {
+    for (const Placed& node : list) name(node.text, node.place);
+  }
+  void selector(const NodeSelector& selector) const {
+    if (selector.kind == NodeSelector::Kind::name) name(selector.text, selector.place);
+  }
+  void action(const Action& action) const {
+    for (const auto* one : {&action.node, &action.from, &action.to}) {
+      if (*one) selector(**one);
+    }
+    for (const NodeSelector& end : action.link) selector(end);
+    for (const std::vector<Placed>& group : action.groups) names(group);
+  }
+
+ private:
+  std::span<const std::string> nodes_;
+};
+
+void for_each_action(const Scenario& scenario, const auto& visit) {
+  for (const Fault& fault : scenario.faults) {
+    if (const auto* at = std::get_if<FaultAt>(&fault.when)) {
+      visit(at->action);
+    } else {
+      for (const Action& action : std::get<FaultEvery>(fault.when).pick) visit(action);
+    }
+  }
+}
+
+}  // namespace
+
+std::expected<void, std::string> check_nodes(const Scenario& scenario,
+                                             std::span<const std::string> cluster_nodes) {
+  try {
+    NodeCheck(cluster_nodes).names(scenario.cluster.nodes);
+    const std::vector<std::string> chosen = chosen_nodes(scenario, cluster_nodes);
+    const NodeCheck check(chosen);
+    for (const WorkloadChoice& workload : scenario.workloads) check.names(workload.on);
+    for_each_action(scenario, [&](const Action& action) { check.action(action); });
+    for (const Expectation& expectation : scenario.expectations) {
+      if (const auto* state = std::get_if<ExpectState>(&expectation.what)) {
+        check.name(state->node.text, state->node.place);
+      } else {
+        check.names(std::get<ExpectRunning>(expectation.what).on);
+      }
+    }
+    return {};
+  } catch (const TomlMistake& mistake) {
+    return std::unexpected(placed(scenario.file, mistake.place, mistake.text));
+  }
+}
+
+bool is_built(FaultKind kind, Engine engine) noexcept {
+  if (engine == Engine::sim) return false;
+  switch (kind) {
+    case FaultKind::kill:
+    case FaultKind::power_off:
+    case FaultKind::stop:
+    case FaultKind::restart:
+    case FaultKind::pause:
+    case FaultKind::resume:
+      return true;
+    case FaultKind::replace:
+    case FaultKind::partition:
+    case FaultKind::heal:
+    case FaultKind::one_way:
+    case FaultKind::reset:
+    case FaultKind::delay:
+    case FaultKind::throttle:
+    case FaultKind::blackhole_large:
+    case FaultKind::slow_disk:
+    case FaultKind::full_disk:
+    case FaultKind::failing_fsync:
+    case FaultKind::crash_name:
+    case FaultKind::poison:
+    case FaultKind::slow_node:
+    case FaultKind::clock_rate:
+    case FaultKind::clock_jump:
+    case FaultKind::clock_stop:
+      return false;
+  }
+  return false;
+}
+
+std::expected<void, std::string> check_built(const Scenario& scenario, Engine engine) {
+  if (std::ranges::find(scenario.engines, engine) == scenario.engines.end()) {
+    return std::unexpected(scenario.file + ": its `engine` does not name \"" +
+                           std::string(to_string(engine)) + "\"");
+  }
+  try {
+    for_each_action(scenario, [&](const Action& action) {
+      const std::string word(to_string(action.kind));
+      if (engine == Engine::real && word.starts_with("clock_")) {
+        throw TomlMistake{action.place, "\"" + word + "\" is for the simulator only"};
+      }
+      if (!is_built(action.kind, engine)) {
+        throw TomlMistake{action.place, "\"" + word + "\" is not built yet"};
+      }
+      for (const auto* selector : {&action.node, &action.from, &action.to}) {
+        if (!*selector) continue;
+        // Votes and partitions of the directory come with the `voters` engine.
+        if ((*selector)->kind == NodeSelector::Kind::voter ||
+            (*selector)->kind == NodeSelector::Kind::primary) {
+          throw TomlMistake{(*selector)->place,
+                            "the selector \"" + to_string(**selector) + "\" is not built yet"};
+        }
+      }
+    });
+    return {};
+  } catch (const TomlMistake& mistake) {
+    return std::unexpected(placed(scenario.file, mistake.place, mistake.text));
+  }
+}
+
+std::vector<std::string> chosen_nodes(const Scenario& scenario,
+                                      std::span<const std::string> cluster_nodes) {
+  std::vector<std::string> nodes;
+  for (const Placed& node : scenario.cluster.nodes) nodes.push_back(node.text);
+  if (nodes.empty()) nodes.assign(cluster_nodes.begin(), cluster_nodes.end());
+  return nodes;
+}
+
+}  // namespace coterie::sim
