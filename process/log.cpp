@@ -63,9 +63,16 @@ class SpdlogSink final : public LogSink {
       : format_(format),
         line_bytes_max_(std::max<std::size_t>(line_bytes_max, 256) - head_bytes_max),
         logger_("coterie", std::move(sink)) {
-    logger_.set_formatter(std::make_unique<spdlog::pattern_formatter>(
+    auto formatter = std::make_unique<spdlog::pattern_formatter>(
         format == LogFormat::json ? json_pattern : text_pattern, spdlog::pattern_time_type::utc,
-        "\n"));
+        "\n");
+    // spdlog remembers the date of the last second, at first a wrong one for the second 0, at which
+    // virtual time may start.
+    spdlog::memory_buf_t ignored;
+    formatter->format({spdlog::log_clock::time_point(std::chrono::days(1)), spdlog::source_loc{},
+                       logger_.name(), spdlog::level::info, ""},
+                      ignored);
+    logger_.set_formatter(std::move(formatter));
     logger_.set_level(spdlog::level::trace);
     logger_.flush_on(spdlog::level::trace);
     logger_.set_error_handler(

@@ -211,6 +211,19 @@ TEST_F(LogFile, JsonLinesParse) {
   EXPECT_EQ(json["fields"]["n"], 1);
 }
 
+TEST_F(LogFile, VirtualTimeMayStartAtZero) {
+  class ZeroClock final : public Clock {
+   public:
+    Time now() const noexcept override { return Time{}; }
+    WallTime wall() const noexcept override { return WallTime{}; }
+  } zero;
+  auto sink = open_log({.file = folder / "node.log"});
+  ASSERT_TRUE(sink) << sink.error();
+  Log log(**sink, zero, "a");
+  log.info(LogModule::sim, "begin");
+  EXPECT_EQ(read("node.log"), "1970-01-01T00:00:00.000Z [info] a/sim: begin\n");
+}
+
 TEST_F(LogFile, ALineIsBoundedAndAFullFileIsRotated) {
   auto sink = open_log({.file = folder / "node.log",
                         .line_bytes_max = 1000,

@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# install_test.sh CMAKE BUILD COMPILER: installs the build into a folder of its own, then builds and
+# runs project/ with nothing but find_package(coterie).
+set -euo pipefail
+cmake=$1 build=$2 compiler=$3
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+
+"$cmake" --install "$build" --prefix "$folder/prefix" >"$folder/install.log"
+if grep -rnE '#include +"' "$folder/prefix/include"; then
+  echo "an installed header includes one that is not installed" >&2
+  exit 1
+fi
+if grep -rnF -e "$(cd "$here/../.." && pwd)" "$folder/prefix/lib"*/cmake \
+  "$folder/prefix"/lib*/*/cmake 2>/dev/null; then
+  echo "the package names the source tree" >&2
+  exit 1
+fi
+cp -r "$here/project" "$folder/project"
+"$cmake" -S "$folder/project" -B "$folder/build" -G Ninja -DCMAKE_PREFIX_PATH="$folder/prefix" \
+  -DCMAKE_CXX_COMPILER="$compiler" -DCMAKE_BUILD_TYPE=Release
+"$cmake" --build "$folder/build"
+"$folder/build/hello"
