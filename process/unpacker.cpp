@@ -221,11 +221,15 @@ bool Unpacker::real(double& value) {
     value = at.single
                 ? static_cast<double>(std::bit_cast<float>(static_cast<std::uint32_t>(at.bits)))
                 : std::bit_cast<double>(at.bits);
-  } else if (at.type == Type::integer) {
-    constexpr std::int64_t exact_max = std::int64_t{1} << 53;
-    const auto number = static_cast<std::int64_t>(at.bits);
-    if (number > exact_max || number < -exact_max) return fail("a number exact as double");
-    value = static_cast<double>(number);
+  } else if (at.type == Type::integer || at.type == Type::large) {
+    // Other encoders write whole numbers as integers; those that a double holds are welcome.
+    const bool negative = at.type == Type::integer && static_cast<std::int64_t>(at.bits) < 0;
+    const std::uint64_t magnitude = negative ? 0 - at.bits : at.bits;
+    const int significant =
+        static_cast<int>(std::bit_width(magnitude)) - std::countr_zero(magnitude | 1ull << 63);
+    if (significant > std::numeric_limits<double>::digits) return fail("a number exact as double");
+    value = static_cast<double>(magnitude);
+    if (negative) value = -value;
   } else {
     return fail("a number");
   }

@@ -4,43 +4,18 @@
 // either. Fields are only ever appended: missing ones keep their initialisers, unknown ones are
 // skipped. Types that are not aggregates specialise Packing<T>, or include pack_msgpack.hpp.
 
-#include <array>
-#include <chrono>
-#include <concepts>
-#include <cstddef>
-#include <cstdint>
 #include <expected>
-#include <limits>
-#include <memory>
-#include <optional>
-#include <string>
-#include <string_view>
-#include <tuple>
 #include <type_traits>
-#include <utility>
-#include <variant>
-#include <vector>
 
 #include <coterie/call_error.hpp>
 #include <coterie/exit_reason.hpp>
+#include <coterie/pack_read.hpp>
+#include <coterie/pack_types.hpp>
+#include <coterie/pack_write.hpp>
 #include <coterie/packer.hpp>
 #include <coterie/pid.hpp>
-#include <coterie/reflect.hpp>
-#include <coterie/time.hpp>
 
 namespace coterie {
-
-/// Specialise for a type with a representation of its own:
-///   static void pack(Packer&, const T&);       // writes exactly one value
-///   static bool unpack(Unpacker&, T&);         // false after a failed read or Unpacker::fail
-///   static T blank();                          // only if T has no default constructor
-template <class T>
-struct Packing;
-
-template <class T>
-void pack(Packer& packer, const T& value);
-template <class T>
-bool unpack(Unpacker& unpacker, T& value);
 
 template <class T>
 Bytes pack(const T& value, Form form = Form::positional) {
@@ -52,7 +27,16 @@ Bytes pack(const T& value, Form form = Form::positional) {
 
 /// The whole of `bytes` as one T; T = void expects nil, as std::monostate is packed.
 template <class T>
-std::expected<T, UnpackError> unpack(BytesView bytes, Limits limits = {});
+std::expected<T, UnpackError> unpack(BytesView bytes, Limits limits = {}) {
+  Unpacker unpacker(bytes, limits);
+  if constexpr (std::is_void_v<T>) {
+    if (unpacker.nil() && unpacker.finish()) return {};
+  } else {
+    T value = detail::blank<T>();
+    if (unpack(unpacker, value) && unpacker.finish()) return value;
+  }
+  return std::unexpected(unpacker.error());
+}
 
 template <>
 struct Packing<ExitReason> {
@@ -72,5 +56,3 @@ template <>
 inline constexpr bool open_enum<Ref> = true;
 
 }  // namespace coterie
-
-#include <coterie/pack_types.hpp>

@@ -1,7 +1,41 @@
 #pragma once
-// How each kind of C++ type is packed: the templates behind pack.hpp, which includes this.
+// What can be packed and how: the sorting of C++ types behind pack.hpp, which includes this.
 
-#include <coterie/pack.hpp>
+#include <array>
+#include <chrono>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <limits>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include <coterie/packer.hpp>
+#include <coterie/reflect.hpp>
+#include <coterie/time.hpp>
+
+namespace coterie {
+
+/// Specialise for a type with a representation of its own:
+///   static void pack(Packer&, const T&);       // writes exactly one value
+///   static bool unpack(Unpacker&, T&);         // false after a failed read or Unpacker::fail
+///   static T blank();                          // only if T has no default constructor
+template <class T>
+struct Packing;
+
+template <class T>
+void pack(Packer& packer, const T& value);
+template <class T>
+bool unpack(Unpacker& unpacker, T& value);
+
+}  // namespace coterie
 
 namespace coterie::detail {
 
@@ -221,6 +255,3 @@ constexpr std::size_t reservable(std::size_t count) {
 }
 
 }  // namespace coterie::detail
-
-#include <coterie/pack_read.hpp>
-#include <coterie/pack_write.hpp>

@@ -1,8 +1,8 @@
 #pragma once
 // MessagePack, byte by byte: Packer writes values into a string, Unpacker reads them with bounds.
 // Values of one thread. What is read may come from anybody: no header is believed before the bytes
-// that it announces are there, so nothing is allocated for what was not sent. docs/wire.md has the
-// rules; pack.hpp maps C++ types onto these calls.
+// that it announces are there, so nothing is allocated for what was not sent. docs/packing.md has
+// the rules; pack.hpp maps C++ types onto these calls.
 
 #include <cstddef>
 #include <cstdint>
