@@ -10,5 +10,8 @@ find_package(PkgConfig REQUIRED)
 if(NOT TARGET PkgConfig::libzmq)
   pkg_check_modules(libzmq REQUIRED IMPORTED_TARGET GLOBAL libzmq)  # PkgConfig::libzmq
 endif()
-# Optional: without it the journal has no PostgreSQL engine.
-find_package(PostgreSQL QUIET)                        # PostgreSQL::PostgreSQL
+# Optional: the journal's PostgreSQL engine is built where libpq is found.
+file(GLOB postgres_engine ${CMAKE_CURRENT_LIST_DIR}/../journal/postgres_*.hpp)
+if(postgres_engine OR COTERIE_HAS_POSTGRES)
+  find_package(PostgreSQL QUIET)                      # PostgreSQL::PostgreSQL
+endif()
