@@ -7,12 +7,10 @@
 #include <set>
 #include <utility>
 
-#include "journal/checksum.hpp"
-#include "journal/records_core.hpp"
-
 namespace coterie {
 namespace {
 
+using detail::Fence;
 using detail::SqliteBlob;
 using detail::SqliteConnection;
 using detail::SqliteFile;
@@ -23,34 +21,8 @@ using detail::StreamHead;
 using detail::VerifiedStream;
 using Code = StorageError::Code;
 
-// More streams than this opened by one process: the oldest names are read again when needed.
+// Of streams that one process has opened; beyond it some are read again when needed.
 constexpr std::size_t heads_max = std::size_t{1} << 18;
-// File names never contain this byte.
-constexpr char separator = '/';
-
-std::string join(const std::vector<std::string>& homes) {
-  std::string text;
-  for (const auto& home : homes) {
-    if (!text.empty()) text += separator;
-    text += home;
-  }
-  return text;
-}
-
-std::vector<std::string> split(std::string_view text) {
-  std::vector<std::string> homes;
-  while (!text.empty()) {
-    const auto end = text.find(separator);
-    homes.emplace_back(text.substr(0, end));
-    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-  }
-  return homes;
-}
-
-std::uint32_t fence_checksum(std::string_view stream, const Epoch& epoch, std::string_view homes) {
-  return detail::Checksum().add(stream).add(epoch.view).add(epoch.counter).add(homes).value();
-}
-
 bool asks_for(std::span<const Append> appends, std::string_view stream, const Epoch& epoch) {
   return std::ranges::any_of(appends, [&](const Append& append) {
     return append.stream == stream && append.epoch == epoch;
@@ -82,7 +54,7 @@ StorageResult<std::unique_ptr<SqliteStreams>> SqliteStreams::open(const Options&
   if (!insert) return failed(insert);
   self->own_.insert = std::move(*insert);
   for (auto* table : {&self->own_.fences, &self->opener_.fences}) {
-    auto fences = self->open_fences();
+    auto fences = detail::SqliteFences::open(names);
     if (!fences) return failed(fences);
     *table = std::move(*fences);
   }
@@ -98,88 +70,6 @@ std::string SqliteStreams::path_of(std::string_view file) const {
 
 SqliteFile SqliteStreams::file_of(std::string_view file) const {
   return {path_of(file), SqliteKind::journal, options_.cluster_id, options_.busy_wait};
-}
-
-StorageResult<SqliteStreams::FenceTable> SqliteStreams::open_fences() const {
-  auto connection = detail::open_file(
-      {path_of("names.db"), SqliteKind::names, options_.cluster_id, options_.busy_wait});
-  if (!connection) return failed(connection);
-  FenceTable table;
-  table.connection = std::move(*connection);
-  const std::pair<SqliteStatement*, const char*> statements[] = {
-      {&table.select, "SELECT view, counter, homes, crc FROM fences WHERE stream = ?"},
-      {&table.upsert, "INSERT OR REPLACE INTO fences VALUES(?, ?, ?, ?, ?)"},
-      {&table.from, "SELECT stream FROM fences WHERE stream >= ? ORDER BY stream"},
-      {&table.between,
-       "SELECT stream FROM fences WHERE stream >= ? AND stream < ? ORDER BY stream"},
-  };
-  for (const auto& [target, sql] : statements) {
-    auto statement = table.connection.prepare(sql);
-    if (!statement) return failed(statement);
-    *target = std::move(*statement);
-  }
-  return table;
-}
-
-StorageResult<std::optional<SqliteStreams::Fence>> SqliteStreams::read_fence(
-    FenceTable& table, std::string_view stream) {
-  std::optional<Fence> fence;
-  bool damaged = false;
-  auto ok = table.select.query(
-      [&](SqliteStatement& row) {
-        const Epoch epoch{row.number(0), row.number(1)};
-        damaged = fence_checksum(stream, epoch, row.bytes(2)) != row.number(3);
-        fence = Fence{epoch, split(row.bytes(2))};
-        damaged = damaged || fence->homes.empty();
-      },
-      stream);
-  if (!ok) return failed(ok);
-  if (damaged) {
-    return std::unexpected(StorageError{
-        Code::corrupt, "SQLite file '" + table.connection.path() +
-                           "': the checksum of the fence of stream '" + std::string(stream) +
-                           "' does not fit; it was changed on disk. Restore it from a backup"});
-  }
-  return fence;
-}
-
-// ---- open ----
-
-StorageResult<std::vector<StorageResult<SqliteStreams::Fence>>> SqliteStreams::raise_fences(
-    std::span<const Opening> openings) {
-  auto& table = opener_.fences;
-  std::vector<StorageResult<Fence>> results;
-  results.reserve(openings.size());
-  detail::SqliteTransaction transaction(table.connection);
-  if (auto ok = transaction.begin(); !ok) return failed(ok);
-  for (const auto& [stream, epoch] : openings) {
-    if (auto ok = detail::check_opening(stream, epoch); !ok) {
-      results.emplace_back(failed(ok));
-      continue;
-    }
-    auto found = read_fence(table, stream);
-    if (!found) {
-      if (found.error().code != Code::corrupt) return failed(found);
-      results.emplace_back(failed(found));
-      continue;
-    }
-    Fence fence = found->value_or(Fence{});
-    if (epoch < fence.epoch) {
-      results.emplace_back(std::unexpected(detail::fenced(stream, epoch, fence.epoch)));
-      continue;
-    }
-    fence.epoch = epoch;
-    std::erase(fence.homes, own_file_);
-    fence.homes.push_back(own_file_);
-    const std::string homes = join(fence.homes);
-    auto ok = table.upsert.run(std::string_view(stream), epoch.view, epoch.counter,
-                               std::string_view(homes),
-                               std::uint64_t{fence_checksum(stream, epoch, homes)});
-    if (!ok) return failed(ok);
-    results.emplace_back(std::move(fence));
-  }
-  if (auto ok = transaction.commit(); !ok) return failed(ok);
-  return results;
 }
 
 StorageResult<SqliteStreams::Home*> SqliteStreams::home(const std::string& file) {
@@ -242,7 +132,7 @@ StorageResult<VerifiedStream> SqliteStreams::read_homes(std::string_view stream,
 
 StorageResult<std::vector<StorageResult<VerifiedStream>>> SqliteStreams::take(
     std::span<const Opening> openings) {
-  auto fences = raise_fences(openings);
+  auto fences = opener_.fences.raise(openings, own_file_);
   if (!fences) return failed(fences);
 
   // From here on no append under a smaller epoch can begin. Wait for those that had begun.
@@ -270,7 +160,7 @@ StorageResult<std::vector<StorageResult<VerifiedStream>>> SqliteStreams::take(
     auto stream = read_homes(openings[i].stream, *fence);
     // A newer owner may have begun while the files were read one after the other. If not, what was
     // read is the whole stream, and what is wrong with it is damage.
-    auto now = read_fence(opener_.fences, openings[i].stream);
+    auto now = opener_.fences.read(openings[i].stream);
     if (!now) {
       results.emplace_back(failed(now));
     } else if (!*now || **now != *fence) {
@@ -322,8 +212,6 @@ StorageResult<std::vector<StorageResult<std::vector<Event>>>> SqliteStreams::ope
   return results;
 }
 
-// ---- append ----
-
 StorageResult<std::vector<StorageResult<void>>> SqliteStreams::append(
     std::span<const Append> appends) {
   if (appends.empty()) return std::vector<StorageResult<void>>{};
@@ -358,7 +246,7 @@ StorageResult<void> SqliteStreams::recall(std::span<const Append> appends) {
   const std::lock_guard lock(opener_.mutex);
   std::vector<Opening> ours;
   for (auto& opening : unknown) {
-    auto fence = read_fence(opener_.fences, opening.stream);
+    auto fence = opener_.fences.read(opening.stream);
     if (!fence) return failed(fence);
     if (*fence && (*fence)->epoch == opening.epoch && (*fence)->homes.back() == own_file_) {
       ours.push_back(std::move(opening));
@@ -381,7 +269,7 @@ StorageResult<std::vector<StorageResult<void>>> SqliteStreams::append_once(
   if (auto ok = transaction.begin(); !ok) return failed(ok);
   detail::StreamHeads heads;
   for (const auto& stream : detail::streams_of(appends)) {
-    auto fence = read_fence(own_.fences, stream);
+    auto fence = own_.fences.read(stream);
     if (!fence) return failed(fence);
     if (!*fence) continue;
     StreamHead head{.fence = (*fence)->epoch, .owned = false};
@@ -427,8 +315,6 @@ void SqliteStreams::remember(const std::string& stream, const StreamHead& head) 
   own_.heads.insert_or_assign(stream, head);
 }
 
-// ---- audits ----
-
 StorageResult<std::vector<Event>> SqliteStreams::read(std::string_view stream) {
   if (auto ok = detail::check_stream(stream); !ok) return failed(ok);
   const std::lock_guard lock(opener_.mutex);
@@ -436,7 +322,7 @@ StorageResult<std::vector<Event>> SqliteStreams::read(std::string_view stream) {
   // be seen without the last one of the old. That passes; damage stays.
   constexpr int attempts = 5;
   for (int attempt = 1;; ++attempt) {
-    auto fence = read_fence(opener_.fences, stream);
+    auto fence = opener_.fences.read(stream);
     if (!fence) return failed(fence);
     if (!*fence) return std::vector<Event>{};
     auto verified = read_homes(stream, **fence);
@@ -451,14 +337,7 @@ StorageResult<std::vector<Event>> SqliteStreams::read(std::string_view stream) {
 
 StorageResult<std::vector<std::string>> SqliteStreams::list(std::string_view prefix) {
   const std::lock_guard lock(opener_.mutex);
-  std::vector<std::string> streams;
-  const auto collect = [&](SqliteStatement& row) { streams.emplace_back(row.bytes(0)); };
-  auto& table = opener_.fences;
-  const auto end = detail::end_of_prefix(prefix);
-  auto ok = end ? table.between.query(collect, prefix, std::string_view(*end))
-                : table.from.query(collect, prefix);
-  if (!ok) return failed(ok);
-  return streams;
+  return opener_.fences.list(prefix);
 }
 
 }  // namespace coterie

@@ -1,9 +1,8 @@
 #pragma once
 // Streams in SQLite, for the nodes of one host: each node appends to a file of its own; the fences
-// are rows of the names file. docs/journal.md says why this is safe. A fence names its epoch, the
-// node that raised it and every node that ever did ("homes"): only their files can hold events of
-// the stream, so an open locks and reads only those, and a file that is missing is noticed.
-// All functions may be called from any thread; opens run one at a time, beside appends.
+// are rows of the names file. docs/journal.md says why this is safe. An open locks and reads only
+// the files of nodes that ever opened the stream, and notices one that is missing. All functions
+// may be called from any thread; opens run one at a time, beside appends.
 
 #include <chrono>
 #include <map>
@@ -14,6 +13,7 @@
 
 #include "journal/fair_mutex.hpp"
 #include "journal/sqlite_connection.hpp"
+#include "journal/sqlite_fences.hpp"
 #include "journal/sqlite_file.hpp"
 #include "journal/streams_core.hpp"
 
@@ -38,16 +38,6 @@ class SqliteStreams final : public Streams {
   StorageResult<std::vector<std::string>> list(std::string_view prefix) override;
 
  private:
-  /// A row of the names file.
-  struct Fence {
-    Epoch epoch;
-    std::vector<std::string> homes;  // file names; the last is that of the node that raised it
-    friend bool operator==(const Fence&, const Fence&) = default;
-  };
-  struct FenceTable {
-    detail::SqliteConnection connection;
-    detail::SqliteStatement select, upsert, from, between;
-  };
   struct Home {
     detail::SqliteConnection connection;
     detail::SqliteStatement select;
@@ -56,26 +46,24 @@ class SqliteStreams final : public Streams {
     detail::FairMutex mutex;
     detail::SqliteConnection connection;
     detail::SqliteStatement insert;
-    FenceTable fences;          // read while the own file's write lock is held
-    detail::StreamHeads heads;  // of streams opened here; others are read again when needed
+    detail::SqliteFences fences;  // read while the own file's write lock is held
+    detail::StreamHeads heads;    // of streams opened here; others are read again when needed
   };
   struct Opener {
     std::mutex mutex;
-    FenceTable fences;
+    detail::SqliteFences fences;
     std::map<std::string, Home, std::less<>> homes;
   };
 
   explicit SqliteStreams(Options options);
   std::string path_of(std::string_view file) const;
   detail::SqliteFile file_of(std::string_view file) const;
-  StorageResult<FenceTable> open_fences() const;
-  static StorageResult<std::optional<Fence>> read_fence(FenceTable& table, std::string_view stream);
 
   // Under opener_.mutex.
-  StorageResult<std::vector<StorageResult<Fence>>> raise_fences(std::span<const Opening> openings);
   StorageResult<Home*> home(const std::string& file);
   StorageResult<void> pass_lock(const std::string& file);
-  StorageResult<detail::VerifiedStream> read_homes(std::string_view stream, const Fence& fence);
+  StorageResult<detail::VerifiedStream> read_homes(std::string_view stream,
+                                                   const detail::Fence& fence);
   StorageResult<std::vector<StorageResult<detail::VerifiedStream>>> take(
       std::span<const Opening> openings);
 

@@ -1,0 +1,59 @@
+#pragma once
+// The writers in front of storage: they take requests from any thread, write what has gathered as
+// one durable commit, and tell each requester its own result. One JournalWriter per node carries
+// all its streams, so a thousand processes that append share one sync of the disk.
+//
+// A completion is called exactly once and must neither throw, block, nor destroy the writer. It
+// runs on the strand, or, when a request is refused at once (queue full, misuse), in the caller
+// before the call returns. A process hands one that wakes it, and parks.
+// Destroy the writer before its strands and its store; it waits for a batch that is being written
+// and answers `unavailable` to what still waits.
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "journal/coalescer.hpp"
+#include "process/ports/executor.hpp"
+#include "process/ports/storage.hpp"
+
+namespace coterie {
+
+class JournalWriter final {
+ public:
+  using Appended = std::move_only_function<void(StorageResult<void>)>;
+  using Opened = std::move_only_function<void(StorageResult<std::vector<Event>>)>;
+
+  /// Appends and opens run on strands of their own, so that a long replay delays no append. They
+  /// may be the same.
+  JournalWriter(Streams& streams, Strand& appends, Strand& opens, WriterLimits limits = {});
+
+  /// Appends of one caller are written in the order of the calls.
+  void append(Append append, Appended done);
+  /// Opens that arrive while others are under way become one batch.
+  void open(std::string stream, Epoch epoch, Opened done);
+
+  WriterCounters append_counters() const { return appends_.counters(); }
+  WriterCounters open_counters() const { return opens_.counters(); }
+
+ private:
+  detail::Coalescer<Append, void> appends_;
+  detail::Coalescer<Opening, std::vector<Event>> opens_;
+};
+
+class RecordsWriter final {
+ public:
+  using Committed = std::move_only_function<void(StorageResult<TransactionResult>)>;
+
+  RecordsWriter(Records& records, Strand& strand, WriterLimits limits = {});
+
+  /// Transactions of one caller are tried in the order of the calls.
+  void commit(Transaction transaction, Committed done);
+
+  WriterCounters counters() const { return commits_.counters(); }
+
+ private:
+  detail::Coalescer<Transaction, TransactionResult> commits_;
+};
+
+}  // namespace coterie

@@ -1,0 +1,44 @@
+#pragma once
+// The fences of streams: one row per stream in the names file, shared by the nodes of a host. A
+// fence names its epoch, the node that raised it and every node that ever did ("homes"): only their
+// files can hold events of the stream. One thread at a time: the owner locks.
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "journal/sqlite_connection.hpp"
+#include "journal/sqlite_file.hpp"
+
+namespace coterie::detail {
+
+struct Fence {
+  Epoch epoch;
+  std::vector<std::string> homes;  // file names; the last is that of the node that raised it
+  friend bool operator==(const Fence&, const Fence&) = default;
+};
+
+class SqliteFences {
+ public:
+  /// `names` is the names file, which exists.
+  static StorageResult<SqliteFences> open(const SqliteFile& names);
+
+  /// nullopt: the stream was never opened. `corrupt` when the row does not fit its checksum.
+  StorageResult<std::optional<Fence>> read(std::string_view stream);
+  /// Raises the fences for the node whose file is `home`, in one durable commit. Each is raised or
+  /// refused (`fenced`, `misuse`, `corrupt`) by itself.
+  StorageResult<std::vector<StorageResult<Fence>>> raise(std::span<const Opening> openings,
+                                                         const std::string& home);
+  /// Streams that start with `prefix`, in order of name.
+  StorageResult<std::vector<std::string>> list(std::string_view prefix);
+
+ private:
+  StorageResult<Fence> raise(const Opening& opening, const std::string& home);
+
+  SqliteConnection connection_;
+  SqliteStatement select_, upsert_, from_, between_;
+};
+
+}  // namespace coterie::detail
