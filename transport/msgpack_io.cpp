@@ -1,0 +1,246 @@
+#include "transport/msgpack_io.hpp"
+
+namespace coterie::wire {
+
+void Writer::big_endian(std::uint64_t value, int bytes) {
+  for (int shift = (bytes - 1) * 8; shift >= 0; shift -= 8) byte((value >> shift) & 0xff);
+}
+
+void Writer::array(std::size_t count) {
+  if (count < 16) {
+    byte(0x90 | static_cast<unsigned>(count));
+  } else if (count <= 0xffff) {
+    byte(0xdc), big_endian(count, 2);
+  } else {
+    byte(0xdd), big_endian(count, 4);
+  }
+}
+
+void Writer::fixed_array(std::size_t count) { byte(0xdc), big_endian(count, 2); }
+
+void Writer::unsigned_integer(std::uint64_t value) {
+  if (value < 0x80) {
+    byte(static_cast<unsigned>(value));
+  } else if (value <= 0xff) {
+    byte(0xcc), big_endian(value, 1);
+  } else if (value <= 0xffff) {
+    byte(0xcd), big_endian(value, 2);
+  } else if (value <= 0xffffffff) {
+    byte(0xce), big_endian(value, 4);
+  } else {
+    byte(0xcf), big_endian(value, 8);
+  }
+}
+
+void Writer::fixed64(std::uint64_t value) { byte(0xcf), big_endian(value, 8); }
+void Writer::fixed16(std::uint16_t value) { byte(0xcd), big_endian(value, 2); }
+void Writer::boolean(bool value) { byte(value ? 0xc3 : 0xc2); }
+
+void Writer::string(std::string_view text) {
+  if (text.size() < 32) {
+    byte(0xa0 | static_cast<unsigned>(text.size()));
+  } else if (text.size() <= 0xff) {
+    byte(0xd9), big_endian(text.size(), 1);
+  } else if (text.size() <= 0xffff) {
+    byte(0xda), big_endian(text.size(), 2);
+  } else {
+    byte(0xdb), big_endian(text.size(), 4);
+  }
+  out_.append(text);
+}
+
+void Writer::binary_head(std::size_t size) {
+  if (size <= 0xff) {
+    byte(0xc4), big_endian(size, 1);
+  } else if (size <= 0xffff) {
+    byte(0xc5), big_endian(size, 2);
+  } else {
+    byte(0xc6), big_endian(size, 4);
+  }
+}
+
+void Writer::binary(BytesView bytes) {
+  binary_head(bytes.size());
+  out_.append(bytes);
+}
+
+void patch_fixed64(Bytes& bytes, std::size_t offset, std::uint64_t value) noexcept {
+  for (std::size_t i = 0; i < 8; ++i) {
+    bytes[offset + 1 + i] = static_cast<char>((value >> (56 - 8 * i)) & 0xff);
+  }
+}
+
+void Reader::fail() noexcept {
+  ok_ = false;
+  in_ = {};
+}
+
+BytesView Reader::take(std::uint64_t size) noexcept {
+  if (size > in_.size()) {
+    fail();
+    return {};
+  }
+  const BytesView taken = in_.substr(0, static_cast<std::size_t>(size));
+  in_.remove_prefix(static_cast<std::size_t>(size));
+  return taken;
+}
+
+unsigned Reader::byte() noexcept {
+  const BytesView one = take(1);
+  return one.empty() ? 0xc1 : static_cast<unsigned char>(one[0]);  // 0xc1 is never used
+}
+
+std::uint64_t Reader::big_endian(std::size_t bytes) noexcept {
+  std::uint64_t value = 0;
+  for (const char c : take(bytes)) value = value << 8 | static_cast<unsigned char>(c);
+  return value;
+}
+
+std::size_t Reader::array() noexcept {
+  const unsigned head = byte();
+  std::uint64_t count = 0;
+  if ((head & 0xf0) == 0x90) {
+    count = head & 0x0f;
+  } else if (head == 0xdc) {
+    count = big_endian(2);
+  } else if (head == 0xdd) {
+    count = big_endian(4);
+  } else {
+    fail();
+  }
+  // Every element takes at least one byte, so a larger count is a lie.
+  if (count > in_.size()) fail();
+  return ok_ ? static_cast<std::size_t>(count) : 0;
+}
+
+std::uint64_t Reader::unsigned_integer() noexcept {
+  const unsigned head = byte();
+  if (head < 0x80) return head;
+  switch (head) {
+    case 0xcc:
+      return big_endian(1);
+    case 0xcd:
+      return big_endian(2);
+    case 0xce:
+      return big_endian(4);
+    case 0xcf:
+      return big_endian(8);
+    default:
+      fail();
+      return 0;
+  }
+}
+
+bool Reader::boolean() noexcept {
+  const unsigned head = byte();
+  if (head != 0xc2 && head != 0xc3) fail();
+  return head == 0xc3;
+}
+
+std::string_view Reader::string() noexcept {
+  const unsigned head = byte();
+  if ((head & 0xe0) == 0xa0) return take(head & 0x1f);
+  switch (head) {
+    case 0xc4:
+    case 0xd9:
+      return take(big_endian(1));
+    case 0xc5:
+    case 0xda:
+      return take(big_endian(2));
+    case 0xc6:
+    case 0xdb:
+      return take(big_endian(4));
+    default:
+      fail();
+      return {};
+  }
+}
+
+void Reader::skip(int depth) noexcept {
+  if (depth > depth_max) return fail();
+  const unsigned head = byte();
+  std::uint64_t elements = 0;
+  if (head < 0x80 || head >= 0xe0 || head == 0xc0 || head == 0xc2 || head == 0xc3) return;
+  if ((head & 0xf0) == 0x80) {
+    elements = 2u * (head & 0x0f);
+  } else if ((head & 0xf0) == 0x90) {
+    elements = head & 0x0f;
+  } else if ((head & 0xe0) == 0xa0) {
+    take(head & 0x1f);
+  } else {
+    switch (head) {
+      case 0xc4:
+      case 0xd9:
+        take(big_endian(1));
+        break;
+      case 0xc5:
+      case 0xda:
+        take(big_endian(2));
+        break;
+      case 0xc6:
+      case 0xdb:
+        take(big_endian(4));
+        break;
+      case 0xc7:
+        take(big_endian(1) + 1);
+        break;
+      case 0xc8:
+        take(big_endian(2) + 1);
+        break;
+      case 0xc9:
+        take(big_endian(4) + 1);
+        break;
+      case 0xcc:
+      case 0xd0:
+        take(1);
+        break;
+      case 0xcd:
+      case 0xd1:
+        take(2);
+        break;
+      case 0xca:
+      case 0xce:
+      case 0xd2:
+        take(4);
+        break;
+      case 0xcb:
+      case 0xcf:
+      case 0xd3:
+        take(8);
+        break;
+      case 0xd4:
+        take(2);
+        break;
+      case 0xd5:
+        take(3);
+        break;
+      case 0xd6:
+        take(5);
+        break;
+      case 0xd7:
+        take(9);
+        break;
+      case 0xd8:
+        take(17);
+        break;
+      case 0xdc:
+        elements = big_endian(2);
+        break;
+      case 0xdd:
+        elements = big_endian(4);
+        break;
+      case 0xde:
+        elements = 2 * big_endian(2);
+        break;
+      case 0xdf:
+        elements = 2 * big_endian(4);
+        break;
+      default:
+        return fail();
+    }
+  }
+  if (elements > in_.size()) return fail();
+  for (; elements > 0 && ok_; --elements) skip(depth + 1);
+}
+
+}  // namespace coterie::wire

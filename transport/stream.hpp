@@ -1,0 +1,89 @@
+#pragma once
+// The two ends of one direction of a session: records get sequence numbers 1, 2, 3, ..., the sender
+// keeps them until they are acknowledged, the receiver takes them in order and drops repeats.
+// Pure: no socket, clock or thread. Owned by a Link; one thread at a time.
+
+#include <cstdint>
+#include <deque>
+#include <expected>
+#include <optional>
+#include <string>
+
+#include "transport/pieces.hpp"
+#include "transport/wire.hpp"
+
+namespace coterie {
+
+struct StreamOptions {
+  std::size_t window_messages = 8192;                // kept by the sender until acknowledged
+  std::size_t window_bytes = std::size_t{16} << 20;  // likewise; one message may go above it
+  std::size_t message_bytes_max = std::size_t{256} << 20;
+  std::size_t piece_bytes = 64 << 10;  // bigger messages travel in pieces of this size
+  std::size_t frame_bytes = 64 << 10;  // records share a frame up to this size
+  std::size_t frame_records = 64;      // and this number
+};
+
+class SendStream {
+ public:
+  explicit SendStream(const StreamOptions& options)
+      : options_(&options), waiting_(options.piece_bytes) {}
+
+  /// No room: messages or bytes not yet acknowledged are at the bound.
+  bool full() const noexcept {
+    return held_messages_ >= options_->window_messages || held_bytes_ >= options_->window_bytes;
+  }
+  std::size_t held_messages() const noexcept { return held_messages_; }
+  std::size_t held_bytes() const noexcept { return held_bytes_; }
+  /// The caller has asked full().
+  void push(OutgoingMessage&& message);
+
+  /// Everything up to `sequence` has arrived; false: that was never sent.
+  bool acknowledge(std::uint64_t sequence);
+  /// Transmit again from the first record that is not acknowledged.
+  void rewind() noexcept { cursor_ = 0; }
+  /// The next frame, with as many records as it may hold; false: nothing to transmit.
+  bool transmit(Time now, const wire::Position& position, Bytes& frame);
+
+  std::uint64_t acknowledged() const noexcept { return acknowledged_; }
+  std::uint64_t transmitted() const noexcept { return transmitted_; }
+  /// Something was transmitted and is not acknowledged.
+  bool unacknowledged() const noexcept { return transmitted_ > acknowledged_; }
+  bool idle() const noexcept { return records_.empty() && waiting_.empty(); }
+
+ private:
+  bool pull(Time now);
+
+  const StreamOptions* options_;
+  Interleaver waiting_;
+  std::deque<StreamRecord> records_;  // sequence numbers acknowledged_ + 1, ...
+  std::size_t records_bytes_ = 0;
+  std::size_t cursor_ = 0;          // index in records_ of the next one to transmit
+  std::uint64_t acknowledged_ = 0;  // highest
+  std::uint64_t transmitted_ = 0;   // highest ever
+  std::size_t held_messages_ = 0;
+  std::size_t held_bytes_ = 0;
+};
+
+class ReceiveStream {
+ public:
+  enum class Verdict : std::uint8_t { next, repeat, gap };
+
+  explicit ReceiveStream(const StreamOptions& options)
+      : assembler_({options.message_bytes_max,
+                    options.message_bytes_max + options.window_bytes + options.piece_bytes}) {}
+
+  /// Whether the record with this number is the next one; then it counts as received.
+  Verdict take(std::uint64_t sequence) noexcept;
+  /// For a record that was `next`: a whole envelope's bytes, or nullopt when pieces are missing.
+  std::expected<std::optional<Bytes>, std::string> assemble(BytesView piece) {
+    return assembler_.add(piece);
+  }
+  std::uint64_t received() const noexcept { return received_; }
+  std::size_t held_bytes() const noexcept { return assembler_.held_bytes(); }
+
+ private:
+  std::uint64_t received_ = 0;
+  Assembler assembler_;
+};
+
+}  // namespace coterie
