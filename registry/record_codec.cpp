@@ -127,4 +127,35 @@ std::optional<LeaseRow> decode_lease(BytesView bytes) {
   return row;
 }
 
+Bytes encode_name(const NameRow& row) {
+  RecordWriter out;
+  out.number(format_version)
+      .text(row.node)
+      .number(row.incarnation.counter)
+      .number(static_cast<std::uint64_t>(row.incarnation.id))
+      .number(row.serial)
+      .number(row.registration)
+      .number(row.confirmed ? 1 : 0)
+      .number(row.epoch.view)
+      .number(row.confirmed ? row.epoch.counter : 0);
+  return out.take();
+}
+
+std::optional<NameRow> decode_name(BytesView bytes, std::uint64_t version) {
+  RecordReader in(bytes);
+  if (in.number() != format_version) return std::nullopt;
+  NameRow row;
+  row.node = in.text();
+  row.incarnation.counter = in.number();
+  row.incarnation.id = NodeId{in.number()};
+  row.serial = in.number();
+  row.registration = in.number();
+  row.confirmed = in.number() != 0;
+  row.epoch.view = in.number();
+  row.epoch.counter = in.number();
+  if (!row.confirmed) row.epoch.counter = version;
+  if (!in.ok()) return std::nullopt;
+  return row;
+}
+
 }  // namespace coterie

@@ -52,9 +52,23 @@ struct LeaseRow {
   friend bool operator==(const LeaseRow&, const LeaseRow&) = default;
 };
 
+/// One strict name: who has it, by which registration.
+struct NameRow {
+  std::string node;
+  Incarnation incarnation;
+  std::uint64_t serial = 0;        // of the process
+  std::uint64_t registration = 0;  // id, unique within the incarnation
+  bool confirmed = false;          // else reserved: its init may still run
+  Epoch epoch;                     // reserved: the counter is the record's version, not stored
+  friend bool operator==(const NameRow&, const NameRow&) = default;
+};
+
 Bytes encode_view(const View& view);
 std::optional<View> decode_view(BytesView bytes);
 Bytes encode_lease(const LeaseRow& row);
 std::optional<LeaseRow> decode_lease(BytesView bytes);
+Bytes encode_name(const NameRow& row);
+/// `version`: of the record; fills in the epoch's counter of a reserved row.
+std::optional<NameRow> decode_name(BytesView bytes, std::uint64_t version);
 
 }  // namespace coterie

@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <coterie/bytes.hpp>
@@ -73,6 +74,18 @@ class Records {
  public:
   virtual ~Records() = default;
   virtual StorageResult<std::optional<Record>> read(std::string_view key) = 0;
+  /// The records of `keys`, in their order. Each is as it is at some moment during the call.
+  virtual StorageResult<std::vector<std::optional<Record>>> read_many(
+      std::span<const std::string> keys) {
+    std::vector<std::optional<Record>> records;
+    records.reserve(keys.size());
+    for (const std::string& key : keys) {
+      StorageResult<std::optional<Record>> record = read(key);
+      if (!record) return std::unexpected(std::move(record.error()));
+      records.push_back(std::move(*record));
+    }
+    return records;
+  }
   /// All records whose key starts with `prefix`, in key order.
   virtual StorageResult<std::vector<Record>> scan(std::string_view prefix) = 0;
   /// Independent transactions, tried in order inside one durable commit. Each succeeds or is

@@ -114,7 +114,7 @@ void ClusterSim::start(const std::string& name, std::uint64_t counter, bool pred
   node->core = std::make_unique<StoreAgreement>(std::move(options));
   std::erase_if(nodes_, [](const auto& other) { return !other->alive; });
   nodes_.push_back(node);
-  node_started(*node);
+  node_started(node);
   step(node, StoreAgreement::Start{});
 }
 
@@ -151,12 +151,13 @@ void ClusterSim::carry_out(const std::shared_ptr<Node>& node, StoreAgreement::Ac
   } else if (auto* install = std::get_if<StoreAgreement::InstallView>(&action)) {
     if (node->view && node->view->number >= install->view->number) violation("I8 view went back");
     node->view = install->view;
-    view_installed(*node);
+    view_installed(node);
   } else if (auto* lease = std::get_if<StoreAgreement::SetLeaseEnd>(&action)) {
     node->lease_end = lease->end;
     if (removed_.contains(bits(node->incarnation)) && gate_open(*node)) {
       violation("I1 a removed incarnation of " + node->name + " holds a lease");
     }
+    lease_changed(node);
   } else if (auto* state = std::get_if<StoreAgreement::ChangeState>(&action)) {
     if (state->state == NodeState::frozen) ++freezes;
     if (node->state == NodeState::frozen && state->state == NodeState::active) ++thaws;
@@ -171,7 +172,7 @@ void ClusterSim::carry_out(const std::shared_ptr<Node>& node, StoreAgreement::Ac
   } else if (auto* depart = std::get_if<StoreAgreement::Depart>(&action)) {
     node->departure = depart->departure;
     node->alive = false;
-    node_ended(*node);
+    node_ended(node);
     restart_later(*node);
   }
 }
@@ -192,7 +193,7 @@ void ClusterSim::restart_later(const Node& node) {
 
 void ClusterSim::crash(const std::shared_ptr<Node>& node) {
   node->alive = false;
-  node_ended(*node);
+  node_ended(node);
   for (const auto& other : nodes_) {
     if (!other->alive || chance() >= faults_.guardian) continue;
     confirmed_.insert(bits(node->incarnation));
@@ -320,6 +321,12 @@ void ClusterSim::step_world() {
   queue_.pop();
   now_ = next.when;
   next.what();
+}
+
+bool ClusterSim::step_until(Duration limit) {
+  if (queue_.empty() || queue_.top().when >= limit) return false;
+  step_world();
+  return true;
 }
 
 void ClusterSim::run(Duration busy) {

@@ -67,9 +67,11 @@ class ClusterSim {
   };
 
   // For simulations that run more than agreement on each node.
-  virtual void node_started(Node&) {}
-  virtual void view_installed(Node&) {}
-  virtual void node_ended(Node&) {}
+  using NodePtr = std::shared_ptr<Node>;
+  virtual void node_started(const NodePtr&) {}
+  virtual void view_installed(const NodePtr&) {}
+  virtual void lease_changed(const NodePtr&) {}
+  virtual void node_ended(const NodePtr&) {}
 
   void at(Duration when, std::function<void()> what);
   Time local(const Node& node) const;
@@ -80,6 +82,9 @@ class ClusterSim {
   /// most, `answer(false)` if it was lost or refused.
   void statement(const std::shared_ptr<Node>& node, std::function<void()> execute,
                  std::function<void(bool)> answer);
+  void hint(const NodePtr& node) { step(node, StoreAgreement::Hint{}); }
+  /// The next event, if it is due before `limit`.
+  bool step_until(Duration limit);
   double chance() { return std::uniform_real_distribution<double>(0, 1)(random_); }
   Duration between(Duration low, Duration high);
   void violation(const std::string& what);
