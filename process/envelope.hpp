@@ -29,6 +29,7 @@ enum class Signal : std::uint8_t {
   monitor = 11,    // ref; to a pid or a name
   demonitor = 12,  // ref
   down = 13,       // ref, reason
+  fence = 100,     // inside a node only: a strict process ends, whatever it traps
 };
 
 /// A name on the receiving node. A client's call may name a via name, which the node resolves.

@@ -1,0 +1,149 @@
+#pragma once
+// call and cast: typed requests to servers anywhere. The counterpart of GenServer.call / cast.
+// A call is monitor + send + wait with a deadline; a late reply never reaches the mailbox.
+//
+//   auto value = call<Counter>(local("counter"), Counter::Increment{.by = 2}, 1s);
+//   auto same  = call(via("contracts", id), Approve{}).value();   // .value(): let it crash
+//
+// The error says whether the request may have run (CallError::maybe_executed). A call to another
+// node repeats the request id of CallOptions, so that a server which keeps request ids runs it
+// once.
+
+#include <chrono>
+#include <concepts>
+#include <expected>
+#include <string>
+#include <utility>
+
+#include <coterie/process.hpp>
+
+namespace coterie {
+
+/// The reply of a message that carries nothing.
+struct Nothing {
+  friend bool operator==(const Nothing&, const Nothing&) = default;
+};
+
+inline constexpr Duration default_call_timeout = std::chrono::seconds(5);
+
+struct CallOptions {
+  Duration timeout = default_call_timeout;
+  std::string request_id{};  // stable across retries; empty: none
+};
+
+template <class T>
+concept Request = requires {
+  typename T::Reply;
+};
+
+template <class T>
+using ReplyOf = std::conditional_t<std::is_void_v<typename T::Reply>, Nothing, typename T::Reply>;
+
+template <class T>
+using CallResult = std::expected<ReplyOf<T>, CallError>;
+
+namespace detail {
+
+std::expected<MessagePtr, CallError> call_message(const ServerRef& to, MessagePtr request,
+                                                  const CallOptions& options);
+void cast_message(const ServerRef& to, MessagePtr message);
+CallError undecodable_reply(std::string_view type, const std::string& why);
+
+template <class Reply>
+std::expected<Reply, CallError> take_reply(Message& answer) {
+  if (Reply* value = answer.as<Reply>()) return std::move(*value);
+  if (auto* packed = answer.as<Packed>()) {
+    if constexpr (Packable<Reply>) {
+      auto value = unpack<Reply>(packed->bytes);
+      if (value) return std::move(*value);
+      return std::unexpected(undecodable_reply(packed->type, to_string(value.error())));
+    }
+  }
+  return std::unexpected(undecodable_reply(answer.type->name, "not the reply of that message"));
+}
+
+template <class Server, class Message>
+void this_message_is_not_listed_in_Calls_of() = delete;
+template <class Server, class Message>
+void this_message_is_not_listed_in_Casts_of() = delete;
+
+}  // namespace detail
+
+template <Request R>
+CallResult<R> call(const ServerRef& to, R request, const CallOptions& options) {
+  auto answer = detail::call_message(
+      to, detail::make_message(detail::MessageKind::call, std::move(request)), options);
+  if (!answer) return std::unexpected(std::move(answer.error()));
+  return detail::take_reply<ReplyOf<R>>(**answer);
+}
+
+template <Request R>
+CallResult<R> call(const ServerRef& to, R request, Duration timeout = default_call_timeout) {
+  return call(to, std::move(request), CallOptions{.timeout = timeout});
+}
+
+/// As above, and the compiler checks that the server takes the message.
+template <class Server, Request R, class Options = Duration>
+CallResult<R> call(const ServerRef& to, R request, Options options = default_call_timeout) {
+  if constexpr (!Server::Calls::template contains<R>) {
+    detail::this_message_is_not_listed_in_Calls_of<Server, R>();
+  }
+  return call(to, std::move(request), options);
+}
+
+/// A call by type name with packed bytes, as clients without our types make it. `named`: the reply
+/// carries field names.
+struct PackedReply {
+  std::string type;
+  Bytes bytes;
+};
+std::expected<PackedReply, CallError> call_packed(const ServerRef& to, std::string type,
+                                                  Bytes bytes, const CallOptions& options = {},
+                                                  bool named = false);
+
+/// Asynchronous: never fails, says nothing about delivery. It may give up the caller's turn.
+template <class T>
+void cast(const ServerRef& to, T message) {
+  detail::cast_message(to, detail::make_message(detail::MessageKind::cast, std::move(message)));
+}
+
+template <class Server, class T>
+void cast(const ServerRef& to, T message) {
+  if constexpr (!Server::Casts::template contains<T>) {
+    detail::this_message_is_not_listed_in_Casts_of<Server, T>();
+  }
+  cast(to, std::move(message));
+}
+
+/// Retries until the deadline what certainly did not run and may succeed later (unavailable,
+/// overloaded, no such name yet, node down) and, with a request id, also what may have run.
+template <Request R>
+CallResult<R> call_until(const ServerRef& to, const R& request, Duration deadline,
+                         std::string request_id = {});
+
+namespace detail {
+/// Sleeps before the next try; the timeout of that try, or nothing when the error is final.
+class RetrySchedule {
+ public:
+  RetrySchedule(Duration deadline, bool has_request_id);
+  CallOptions options(const std::string& request_id) const;
+  bool again(const CallError& error);
+
+ private:
+  Time end_;
+  bool has_request_id_;
+  Duration pause_ = std::chrono::milliseconds(1);
+};
+}  // namespace detail
+
+template <Request R>
+CallResult<R> call_until(const ServerRef& to, const R& request, Duration deadline,
+                         std::string request_id) {
+  detail::RetrySchedule schedule(deadline, !request_id.empty());
+  for (;;) {
+    auto result = call(to, request, schedule.options(request_id));
+    if (result || !schedule.again(result.error())) return result;
+  }
+}
+
+}  // namespace coterie

@@ -1,0 +1,299 @@
+#pragma once
+// How a typed server becomes a behaviour that the runtime can run: one table of entries per message
+// list, made at compile time. Included by <coterie/gen_server.hpp>.
+
+#include <concepts>
+#include <span>
+
+#include <coterie/gen_server.hpp>
+
+namespace coterie::detail {
+
+/// What one callback of a server left behind.
+struct CallbackResult {
+  Directive directive;
+  MessagePtr reply;
+  enum class Fault : std::uint8_t { none, bad_message, undecodable, no_reply_taker } fault{};
+  std::string why;
+};
+
+/// The part of a behaviour that knows the user's type. Made inside the new process.
+class Callbacks {
+ public:
+  virtual ~Callbacks() = default;
+  virtual CallbackResult init(GenServer::Init::Kind& kind) = 0;
+  virtual CallbackResult handle(Message& message, const Caller& caller) = 0;
+  virtual CallbackResult handle_continue(Message& message) = 0;
+  virtual void terminate(const ExitReason& reason) = 0;
+  virtual void hibernate() = 0;
+};
+
+using MakeCallbacks = std::move_only_function<std::unique_ptr<Callbacks>()>;
+
+std::expected<Pid, StartError> start_server(std::string_view type, MakeCallbacks make,
+                                            StartOptions options, bool link);
+std::string type_text(const std::type_info& type);
+
+template <class Server>
+struct Entry {
+  const MessageType* type;
+  std::string_view name;
+  CallbackResult (*run)(Server&, Message&, const Caller&);
+};
+
+inline CallbackResult done(GenServer::Next&& next) {
+  CallbackResult result;
+  result.directive = std::move(next.directive());
+  return result;
+}
+
+/// The payload as M: moved from a local message, decoded from a packed one.
+template <class M, class Run>
+CallbackResult with_payload(Message& message, Run&& run) {
+  if (M* value = message.as<M>()) return run(*value);
+  if constexpr (Packable<M>) {
+    if (auto* packed = message.as<Packed>()) {
+      auto value = unpack<M>(packed->bytes);
+      if (value) return run(*value);
+      CallbackResult result;
+      result.fault = CallbackResult::Fault::undecodable;
+      result.why = to_string(value.error());
+      return result;
+    }
+  }
+  CallbackResult result;
+  result.fault = CallbackResult::Fault::bad_message;
+  return result;
+}
+
+template <class M, class Value>
+CallbackResult finish_call(Value&& value) {
+  using Reply = ReplyOf<M>;
+  using V = std::decay_t<Value>;
+  if constexpr (std::is_same_v<V, GenServer::Next>) {
+    return done(std::move(value));
+  } else if constexpr (requires { value.next(); }) {
+    GenServer::Outcome<Reply> outcome(std::move(value));
+    auto result = done(std::move(outcome.next()));
+    if (outcome.value())
+      result.reply = make_message(MessageKind::reply, std::move(*outcome.value()));
+    return result;
+  } else {
+    CallbackResult result;
+    result.reply = make_message(MessageKind::reply, Reply(std::forward<Value>(value)));
+    return result;
+  }
+}
+
+template <class Server, class M>
+CallbackResult run_call(Server& server, Message& message, const Caller& caller) {
+  if constexpr (!Request<M>) {
+    a_message_listed_in_Calls_has_no_Reply<Server, M>();
+    return {};
+  } else {
+    return with_payload<M>(message, [&](M& value) -> CallbackResult {
+      [[maybe_unused]] const M& m = value;
+      GenServer::From<M> from(caller);
+      constexpr bool with_from = requires { server.handle_call(m, from); };
+      constexpr bool plain = requires { server.handle_call(m); };
+      if constexpr (with_from) {
+        if constexpr (std::is_void_v<decltype(server.handle_call(m, from))>) {
+          server.handle_call(m, from);
+          return {};
+        } else {
+          return finish_call<M>(server.handle_call(m, from));
+        }
+      } else if constexpr (plain) {
+        if constexpr (std::is_void_v<decltype(server.handle_call(m))>) {
+          server.handle_call(m);
+          CallbackResult result;
+          result.reply = make_message(MessageKind::reply, ReplyOf<M>());
+          return result;
+        } else {
+          auto result = finish_call<M>(server.handle_call(m));
+          if (!result.reply && result.directive.act == Directive::Act::go_on) {
+            result.fault = CallbackResult::Fault::no_reply_taker;
+          }
+          return result;
+        }
+      } else {
+        no_handle_call_for_a_message_listed_in_Calls<Server, M>();
+        return {};
+      }
+    });
+  }
+}
+
+/// A handler that returns nothing or Next.
+template <class M, class Run>
+CallbackResult run_silent(Message& message, Run run) {
+  return with_payload<M>(message, [&](const M& value) -> CallbackResult {
+    if constexpr (std::is_void_v<decltype(run(value))>) {
+      run(value);
+      return {};
+    } else {
+      return done(GenServer::Next(run(value)));
+    }
+  });
+}
+
+template <class Server, class M>
+CallbackResult run_cast(Server& server, Message& message, const Caller&) {
+  if constexpr (requires(const M& m) { server.handle_cast(m); }) {
+    return run_silent<M>(message, [&](const M& m) { return server.handle_cast(m); });
+  } else {
+    no_handle_cast_for_a_message_listed_in_Casts<Server, M>();
+    return {};
+  }
+}
+
+template <class Server, class M>
+CallbackResult run_info(Server& server, Message& message, const Caller&) {
+  if constexpr (requires(const M& m) { server.handle_info(m); }) {
+    return run_silent<M>(message, [&](const M& m) { return server.handle_info(m); });
+  } else {
+    no_handle_info_for_a_message_listed_in_Infos<Server, M>();
+    return {};
+  }
+}
+
+template <class Server, class M>
+CallbackResult run_continue(Server& server, Message& message, const Caller&) {
+  if constexpr (requires(const M& m) { server.handle_continue(m); }) {
+    return run_silent<M>(message, [&](const M& m) { return server.handle_continue(m); });
+  } else {
+    no_handle_continue_for_a_message_listed_in_Continues<Server, M>();
+    return {};
+  }
+}
+
+template <class Server, class... Ms>
+constexpr auto call_table(GenServer::Messages<Ms...>) {
+  return std::array<Entry<Server>, sizeof...(Ms)>{
+      Entry<Server>{&message_type<Ms>, type_name_of<Ms>(), &run_call<Server, Ms>}...};
+}
+template <class Server, class... Ms>
+constexpr auto cast_table(GenServer::Messages<Ms...>) {
+  return std::array<Entry<Server>, sizeof...(Ms)>{
+      Entry<Server>{&message_type<Ms>, type_name_of<Ms>(), &run_cast<Server, Ms>}...};
+}
+template <class Server, class... Ms>
+constexpr auto info_table(GenServer::Messages<Ms...>) {
+  return std::array<Entry<Server>, sizeof...(Ms)>{
+      Entry<Server>{&message_type<Ms>, type_name_of<Ms>(), &run_info<Server, Ms>}...};
+}
+template <class Server, class... Ms>
+constexpr auto continue_table(GenServer::Messages<Ms...>) {
+  return std::array<Entry<Server>, sizeof...(Ms)>{
+      Entry<Server>{&message_type<Ms>, type_name_of<Ms>(), &run_continue<Server, Ms>}...};
+}
+
+template <class Server>
+class ServerCallbacks final : public Callbacks {
+ public:
+  template <class... Args>
+  explicit ServerCallbacks(std::in_place_t, Args&&... args)
+      : server_(std::forward<Args>(args)...) {}
+
+  CallbackResult init(GenServer::Init::Kind& kind) override {
+    kind = GenServer::Init::Kind::ok;
+    if constexpr (requires { server_.init(); }) {
+      if constexpr (std::is_void_v<decltype(server_.init())>) {
+        server_.init();
+      } else {
+        GenServer::Init init = server_.init();
+        kind = init.kind();
+        return done(std::move(init.next()));
+      }
+    }
+    return {};
+  }
+
+  CallbackResult handle(Message& message, const Caller& caller) override {
+    switch (message.kind) {
+      case MessageKind::call:
+        return dispatch(calls_, message, caller);
+      case MessageKind::cast:
+        return dispatch(casts_, message, caller);
+      default:
+        break;
+    }
+    auto result = dispatch(infos_, message, caller);
+    if constexpr (requires { server_.handle_info(AnyMessage(&message)); }) {
+      if (result.fault == CallbackResult::Fault::bad_message) {
+        if constexpr (std::is_void_v<decltype(server_.handle_info(AnyMessage(&message)))>) {
+          server_.handle_info(AnyMessage(&message));
+          return {};
+        } else {
+          return done(server_.handle_info(AnyMessage(&message)));
+        }
+      }
+    }
+    return result;
+  }
+
+  CallbackResult handle_continue(Message& message) override {
+    return dispatch(continues_, message, {});
+  }
+
+  void terminate(const ExitReason& reason) override {
+    if constexpr (requires { server_.terminate(reason); }) server_.terminate(reason);
+  }
+
+  void hibernate() override {
+    if constexpr (requires { server_.on_hibernate(); }) server_.on_hibernate();
+  }
+
+ private:
+  template <class Table>
+  CallbackResult dispatch(const Table& table, Message& message, const Caller& caller) {
+    const Packed* packed = message.as<Packed>();
+    for (const auto& entry : table) {
+      if (packed != nullptr ? packed->type == entry.name && !entry.name.empty()
+                            : message.type == entry.type) {
+        return entry.run(server_, message, caller);
+      }
+    }
+    CallbackResult result;
+    result.fault = CallbackResult::Fault::bad_message;
+    return result;
+  }
+
+  static constexpr auto calls_ = call_table<Server>(typename Server::Calls{});
+  static constexpr auto casts_ = cast_table<Server>(typename Server::Casts{});
+  static constexpr auto infos_ = info_table<Server>(typename Server::Infos{});
+  static constexpr auto continues_ = continue_table<Server>(typename Server::Continues{});
+
+  Server server_;
+};
+
+template <class Server, class... Args>
+MakeCallbacks make_callbacks(Args&&... args) {
+  return [tuple = std::tuple<std::decay_t<Args>...>(std::forward<Args>(args)...)]() mutable {
+    return std::apply(
+        [](auto&... values) -> std::unique_ptr<Callbacks> {
+          return std::make_unique<ServerCallbacks<Server>>(std::in_place, std::move(values)...);
+        },
+        tuple);
+  };
+}
+
+}  // namespace coterie::detail
+
+namespace coterie {
+
+template <class Server, class... Args>
+std::expected<Pid, StartError> GenServer::start(StartOptions options, Args&&... args) {
+  return detail::start_server(detail::type_text(typeid(Server)),
+                              detail::make_callbacks<Server>(std::forward<Args>(args)...),
+                              std::move(options), false);
+}
+
+template <class Server, class... Args>
+std::expected<Pid, StartError> GenServer::start_link(StartOptions options, Args&&... args) {
+  return detail::start_server(detail::type_text(typeid(Server)),
+                              detail::make_callbacks<Server>(std::forward<Args>(args)...),
+                              std::move(options), true);
+}
+
+}  // namespace coterie

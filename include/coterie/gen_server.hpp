@@ -1,0 +1,239 @@
+#pragma once
+// GenServer: a process that keeps state and answers typed messages. The counterpart of Elixir's
+// GenServer (lib/elixir/lib/gen_server.ex), with the message lists as its protocol.
+//
+//   class Counter final : public coterie::GenServer {
+//    public:
+//     struct Increment { using Reply = std::int64_t; static constexpr std::string_view
+//                        type_name = "counter.increment"; std::int64_t by = 1; };
+//     using Calls = Messages<Increment>;
+//     explicit Counter(std::int64_t initial) : count_(initial) {}
+//     std::int64_t handle_call(const Increment& m) { return count_ += m.by; }
+//    private:
+//     std::int64_t count_;
+//   };
+//   auto counter = GenServer::start_link<Counter>({.name = local("counter")}, 0);
+//
+// Lists: Calls, Casts, Infos, Continues; each listed message needs its handler, or the program does
+// not compile. A handler returns the reply, an Outcome<Reply>, or nothing / Next for casts, infos
+// and continues; a second parameter From<Request> lets it reply later, from any process.
+// Optional members: Init init(); void terminate(const ExitReason&); void on_hibernate();
+// Next handle_info(AnyMessage) for everything not listed (the default logs and goes on).
+// The constructor and init run in the new process. The destructor always runs, also after a kill.
+
+#include <array>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+#include <coterie/call.hpp>
+#include <coterie/process.hpp>
+
+namespace coterie {
+
+/// The idle timeout of a server ran out.
+struct Timeout {
+  static constexpr std::string_view type_name = "timeout";
+};
+
+struct StartError {
+  enum class Code : std::uint8_t {
+    already_started,  // the name is taken: `holder`
+    ignored,          // init returned ignore()
+    failed,           // init stopped, threw, or took too long: `reason`
+    unavailable,      // the name cannot be decided now, or a bound is reached
+  };
+  Code code = Code::failed;
+  Pid holder{};
+  ExitReason reason{};
+  std::string detail{};
+};
+std::string to_string(const StartError& error);
+
+struct StartOptions {
+  std::variant<std::monostate, LocalName, ViaName> name{};
+  Duration timeout = infinity;  // of init; past it the process is killed
+  bool trap_exit = false;
+  std::string label{};
+  std::optional<MailboxLimits> mailbox{};
+  std::optional<Duration> hibernate_after{};
+  /// A start decided by a directory's start token: the registration must carry this epoch.
+  Epoch token{};
+};
+
+namespace detail {
+
+/// What a callback asks for besides its reply.
+struct Directive {
+  enum class Act : std::uint8_t { go_on, stop };
+  Act act = Act::go_on;
+  bool hibernate = false;
+  std::optional<Duration> timeout;
+  ExitReason reason;
+  MessagePtr continue_with;
+};
+
+struct Caller {
+  Pid pid;
+  Ref ref = Ref::none;
+  bool named = false;  // answer with field names
+  Pid server;          // that took the request
+};
+
+void reply_message(const Caller& to, MessagePtr answer);
+
+template <class Server, class Message>
+void no_handle_call_for_a_message_listed_in_Calls() = delete;
+template <class Server, class Message>
+void no_handle_cast_for_a_message_listed_in_Casts() = delete;
+template <class Server, class Message>
+void no_handle_info_for_a_message_listed_in_Infos() = delete;
+template <class Server, class Message>
+void no_handle_continue_for_a_message_listed_in_Continues() = delete;
+template <class Server, class Message>
+void a_message_listed_in_Calls_has_no_Reply() = delete;
+template <class Server, class Message>
+void handle_call_does_not_return_the_Reply_of_its_message() = delete;
+
+}  // namespace detail
+
+class GenServer {
+ public:
+  template <class... Ms>
+  struct Messages {
+    template <class M>
+    static constexpr bool contains = (std::is_same_v<M, Ms> || ...);
+  };
+  using Timeout = coterie::Timeout;
+
+  /// Who waits for the reply of a call. Copyable; may be used once, from any process.
+  template <class R>
+  class From {
+   public:
+    explicit From(detail::Caller caller) noexcept : caller_(caller) {}
+    void reply(ReplyOf<R> value) const {
+      detail::reply_message(caller_,
+                            detail::make_message(detail::MessageKind::reply, std::move(value)));
+    }
+    Pid pid() const noexcept { return caller_.pid; }
+    /// The request id of the call, empty if it has none: see current_request_id().
+   private:
+    detail::Caller caller_;
+  };
+
+  /// noreply(), stop(reason): what comes next, without a reply.
+  class Next {
+   public:
+    Next() = default;
+    explicit Next(detail::Directive directive) : directive_(std::move(directive)) {}
+    Next&& timeout(Duration wait) && { return directive_.timeout = wait, std::move(*this); }
+    Next&& hibernate() && { return directive_.hibernate = true, std::move(*this); }
+    template <class M>
+    Next&& then_continue(M message) && {
+      directive_.continue_with =
+          detail::make_message(detail::MessageKind::send, std::move(message));
+      return std::move(*this);
+    }
+    detail::Directive& directive() noexcept { return directive_; }
+
+   private:
+    detail::Directive directive_;
+  };
+
+  /// reply(v), noreply(), stop(reason), stop(reason, v), each with options.
+  template <class R>
+  class Outcome {
+   public:
+    Outcome(R value) : reply_(std::move(value)) {}    // NOLINT: a value is the usual outcome
+    Outcome(Next&& next) : next_(std::move(next)) {}  // NOLINT: noreply() and stop() are outcomes
+    Outcome(std::optional<R> value, Next next) : reply_(std::move(value)), next_(std::move(next)) {}
+    template <class U>
+    requires(!std::is_same_v<U, R> && std::is_convertible_v<U, R>)
+        Outcome(Outcome<U>&& other)  // NOLINT: reply(0) for an int64_t
+        : next_(std::move(other.next())) {
+      if (other.value()) reply_.emplace(std::move(*other.value()));
+    }
+    Outcome&& timeout(Duration wait) && {
+      return next_.directive().timeout = wait, std::move(*this);
+    }
+    Outcome&& hibernate() && { return next_.directive().hibernate = true, std::move(*this); }
+    template <class M>
+    Outcome&& then_continue(M message) && {
+      std::move(next_).then_continue(std::move(message));
+      return std::move(*this);
+    }
+    std::optional<R>& value() noexcept { return reply_; }
+    Next& next() noexcept { return next_; }
+
+   private:
+    std::optional<R> reply_;
+    Next next_;
+  };
+
+  /// ok(), ignore(), stop(reason): the result of init().
+  class Init {
+   public:
+    enum class Kind : std::uint8_t { ok, ignore, stop };
+    explicit Init(Kind kind, detail::Directive directive = {})
+        : kind_(kind), next_(std::move(directive)) {}
+    Init&& timeout(Duration wait) && { return next_.directive().timeout = wait, std::move(*this); }
+    Init&& hibernate() && { return next_.directive().hibernate = true, std::move(*this); }
+    template <class M>
+    Init&& then_continue(M message) && {
+      std::move(next_).then_continue(std::move(message));
+      return std::move(*this);
+    }
+    Kind kind() const noexcept { return kind_; }
+    Next& next() noexcept { return next_; }
+
+   private:
+    Kind kind_;
+    Next next_;
+  };
+
+  // Default lists: a server names only those that it has.
+  using Calls = Messages<>;
+  using Casts = Messages<>;
+  using Infos = Messages<>;
+  using Continues = Messages<>;
+
+  template <class V>
+  static Outcome<std::decay_t<V>> reply(V&& value) {
+    return Outcome<std::decay_t<V>>(std::forward<V>(value));
+  }
+  static Next noreply() { return Next(); }
+  static Next stop(ExitReason reason);
+  template <class V>
+  static Outcome<std::decay_t<V>> stop(ExitReason reason, V&& value) {
+    return Outcome<std::decay_t<V>>(std::optional<std::decay_t<V>>(std::forward<V>(value)),
+                                    stop(std::move(reason)));
+  }
+  static Init ok() { return Init(Init::Kind::ok); }
+  static Init ignore() { return Init(Init::Kind::ignore); }
+  static Init stop_init(ExitReason reason);
+
+  /// Starts Server(args...) as a process and waits until its init is done.
+  template <class Server, class... Args>
+  static std::expected<Pid, StartError> start(StartOptions options, Args&&... args);
+  /// The same, linked to the caller, which becomes its parent.
+  template <class Server, class... Args>
+  static std::expected<Pid, StartError> start_link(StartOptions options, Args&&... args);
+  /// Stops a server: terminate runs, then it exits with `reason`. Waits for its end.
+  static std::expected<void, CallError> stop(const ServerRef& server, ExitReason reason,
+                                             Duration timeout);
+
+  /// Inside handle_call: the request id of the call being handled, empty if it has none.
+  static const std::string& current_request_id();
+};
+
+template <class R>
+using From = GenServer::From<R>;
+
+}  // namespace coterie
+
+#include <coterie/detail/gen_server.hpp>

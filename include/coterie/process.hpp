@@ -1,0 +1,264 @@
+#pragma once
+// Processes: spawn, send, receive, links, monitors, exit signals, timers. The counterpart of
+// Elixir's Process and Kernel. A process is a fiber with a mailbox; sleep, receive and call park
+// it, not the thread. Every function here acts for the calling process and may only be called
+// inside one, or on a thread that holds an Attached; anything else is a programming error and
+// aborts.
+//
+// A process's functions run on one thread at a time. References to thread_local variables do not
+// survive a parking call only if the process moves: a callback resumes on the thread that parked
+// it. Never hold a mutex across a call, cast, send or receive: they may give up the turn.
+
+#include <concepts>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <coterie/call_error.hpp>
+#include <coterie/detail/message.hpp>
+#include <coterie/exit_reason.hpp>
+#include <coterie/pid.hpp>
+#include <coterie/server_ref.hpp>
+#include <coterie/time.hpp>
+
+namespace coterie {
+
+/// What a monitor reports: once per monitor. `noproc` if there was nothing to monitor.
+struct Down {
+  static constexpr std::string_view type_name = "coterie.down";
+  Ref ref = Ref::none;
+  Pid pid;
+  ExitReason reason;
+};
+
+/// An exit signal, as a process that traps exits receives it.
+struct Exit {
+  static constexpr std::string_view type_name = "coterie.exit";
+  Pid from;
+  ExitReason reason;
+};
+
+/// What happens when a mailbox is full. Calls are always refused with `overloaded`.
+enum class Overflow : std::uint8_t {
+  refuse,  // new casts and sends are dropped and counted
+  park,    // the sender waits
+  kill,    // the receiver is killed
+};
+
+struct MailboxLimits {
+  std::size_t messages = 1'048'576;
+  std::size_t bytes = 256u << 20;
+  Overflow overflow = Overflow::refuse;
+};
+
+struct SpawnOptions {
+  bool link = false;
+  bool trap_exit = false;
+  std::string label{};  // for people: shown in info, status and reports
+  std::optional<MailboxLimits> mailbox{};
+};
+
+/// The calling process.
+Pid self();
+
+Pid spawn(std::move_only_function<void()> body, SpawnOptions options = {});
+Pid spawn_link(std::move_only_function<void()> body, SpawnOptions options = {});
+std::pair<Pid, Ref> spawn_monitor(std::move_only_function<void()> body, SpawnOptions options = {});
+
+/// Never fails: a message to a dead process or an unknown name is dropped and counted.
+template <class T>
+void send(const ServerRef& to, T message);
+
+/// Links are bidirectional, one per pair. Linking to a dead process yields an exit signal `noproc`.
+void link(const Pid& pid);
+/// After it returns, no exit signal of that link arrives.
+void unlink(const Pid& pid);
+
+/// One Down per monitor. Monitors stack.
+Ref monitor(const ServerRef& target);
+/// With `flush`, a Down that is already in the mailbox is removed. True if the monitor was active.
+bool demonitor(Ref monitor, bool flush = true);
+
+/// Ends the calling process: its stack unwinds. Never returns.
+[[noreturn]] void exit(ExitReason reason);
+/// Sends an exit signal. ExitReason::kill() cannot be trapped.
+void exit(const Pid& pid, ExitReason reason);
+/// Returns the old setting.
+bool trap_exit(bool on);
+
+bool is_alive(const Pid& pid);  // processes of this node only
+/// Registers the process `pid` of this node under a local name; false if either is taken or dead.
+bool register_name(const std::string& name, const Pid& pid);
+bool unregister_name(const std::string& name);
+std::optional<Pid> whereis(const std::string& name);
+/// The name of the calling process's node.
+const std::string& node_name();
+
+/// Parks the calling process. The wait may last longer, never shorter.
+void sleep(Duration duration);
+/// Lets other processes of this worker run first.
+void yield();
+
+/// Sends `message` after `delay`; a name is resolved then. The reference cancels it.
+template <class T>
+Ref send_after(Duration delay, const ServerRef& to, T message);
+/// What was left of the delay; nothing if it has already been sent (it may be in the mailbox).
+std::optional<Duration> cancel_timer(Ref timer);
+
+/// Runs `work` on a thread that may block and parks the caller meanwhile. Exceptions come back.
+/// A process killed meanwhile ends at once; `work` runs to its end all the same.
+template <class F>
+auto blocking(F work) -> std::invoke_result_t<F&>;
+
+enum class Status : std::uint8_t { waiting, runnable, running, suspended, hibernating, exiting };
+
+struct ProcessInfo {
+  Pid pid;
+  std::string registered_name;
+  std::string label;
+  std::string initial_call;  // the server's type or "function"
+  Status status = Status::waiting;
+  std::size_t message_queue_length = 0;
+  bool trap_exit = false;
+  std::vector<Pid> links;
+  std::size_t monitors = 0;
+  std::size_t monitored_by = 0;
+  std::vector<Pid> ancestors;
+  Epoch epoch;
+};
+/// About the calling process.
+ProcessInfo info();
+std::vector<Pid> list();
+
+/// The first clause that accepts a message of the mailbox takes it; other messages stay, in order.
+/// A clause is a function of one parameter (T, T&&, const T&); `when(pred, f)` adds a condition.
+/// The parameter Message_ takes anything. `after(d, f)`, as last clause, runs when none came in
+/// time.
+template <class F>
+struct After {
+  Duration wait;
+  F run;
+};
+template <class F>
+After<F> after(Duration wait, F run) {
+  return {wait, std::move(run)};
+}
+template <class P, class F>
+struct When {
+  P predicate;
+  F run;
+};
+template <class P, class F>
+When<P, F> when(P predicate, F run) {
+  return {std::move(predicate), std::move(run)};
+}
+template <class... Clauses>
+auto receive(Clauses&&... clauses);
+
+/// A message of any type, for catch-all clauses and handlers: its type name and text.
+class AnyMessage {
+ public:
+  explicit AnyMessage(detail::Message* message) noexcept : message_(message) {}
+  std::string type_name() const;
+  std::string to_text() const;
+  template <class T>
+  T* get() const noexcept {
+    return message_->as<T>();
+  }
+
+ private:
+  detail::Message* message_;
+};
+
+namespace detail {
+
+void send_message(const ServerRef& to, MessagePtr message);
+Ref send_message_after(Duration delay, const ServerRef& to, MessagePtr message);
+
+/// Parks until complete() is called with the returned reference, at most `timeout`.
+/// The one place where a process waits for an answer; calls use it too.
+struct Ticket {
+  Pid pid;
+  Ref ref = Ref::none;
+};
+class Completer {
+ public:
+  Completer(class Runtime& runtime, Ticket ticket) noexcept : runtime_(&runtime), ticket_(ticket) {}
+  /// Any thread, once. A second or late completion is dropped.
+  template <class T>
+  void operator()(T value) const {
+    complete(make_message(MessageKind::reply, std::move(value)));
+  }
+
+ private:
+  void complete(MessagePtr answer) const;
+  class Runtime* runtime_;
+  Ticket ticket_;
+};
+/// `start` is called with a Completer, then the process parks; nullptr after the timeout.
+MessagePtr await_message(const std::function<void(Completer)>& start, Duration timeout);
+void run_blocking(std::move_only_function<void()> job);
+
+/// Walks the mailbox: `match` says whether it takes the message. nullptr after the timeout.
+MessagePtr receive_message(const std::function<bool(Message&)>& match, Duration timeout);
+/// The typed payload of a local message or, decoded, of one from another node.
+template <class T>
+MessagePtr decode_as(Message& message);
+
+}  // namespace detail
+
+/// Waits for an asynchronous operation: `start` gets a completer to be called once, from any
+/// thread, with a T. Nothing after the timeout.
+template <class T>
+std::optional<T> await(const std::function<void(detail::Completer)>& start,
+                       Duration timeout = infinity) {
+  auto answer = detail::await_message(start, timeout);
+  T* value = answer ? answer->as<T>() : nullptr;
+  return value ? std::optional<T>(std::move(*value)) : std::nullopt;
+}
+
+template <class T>
+void send(const ServerRef& to, T message) {
+  detail::send_message(to, detail::make_message(detail::MessageKind::send, std::move(message)));
+}
+
+template <class T>
+Ref send_after(Duration delay, const ServerRef& to, T message) {
+  return detail::send_message_after(
+      delay, to, detail::make_message(detail::MessageKind::send, std::move(message)));
+}
+
+template <class F>
+auto blocking(F work) -> std::invoke_result_t<F&> {
+  using Result = std::invoke_result_t<F&>;
+  struct Shared {
+    explicit Shared(F&& f) : work(std::move(f)) {}
+    F work;
+    std::conditional_t<std::is_void_v<Result>, bool, std::optional<Result>> result{};
+    std::exception_ptr error;
+  };
+  // Shared with the job: the caller may be killed, and its stack be gone, before the job ends.
+  auto shared = std::make_shared<Shared>(std::move(work));
+  detail::run_blocking([shared] {
+    try {
+      if constexpr (std::is_void_v<Result>) {
+        shared->work();
+      } else {
+        shared->result.emplace(shared->work());
+      }
+    } catch (...) {
+      shared->error = std::current_exception();
+    }
+  });
+  if (shared->error) std::rethrow_exception(shared->error);
+  if constexpr (!std::is_void_v<Result>) return std::move(*shared->result);
+}
+
+}  // namespace coterie
+
+#include <coterie/detail/receive.hpp>

@@ -1,0 +1,35 @@
+#pragma once
+// What a process runs: a plain function, or the loop of a GenServer. The runtime calls it inside
+// the process, one call at a time; an exception that escapes becomes the process's exit reason.
+
+#include <string>
+#include <string_view>
+
+#include <coterie/detail/message.hpp>
+#include <coterie/exit_reason.hpp>
+
+namespace coterie::detail {
+
+class Process;
+
+class Behaviour {
+ public:
+  Behaviour() = default;
+  Behaviour(const Behaviour&) = delete;
+  Behaviour& operator=(const Behaviour&) = delete;
+  virtual ~Behaviour() = default;
+
+  /// The first thing that runs. A plain function runs here from beginning to end.
+  virtual void start() = 0;
+  /// A message of the user's, in mailbox order.
+  virtual void handle(MessagePtr message) = 0;
+  /// The process ends; called once, before its names go, the destructor follows (not if the stack
+  /// had to be abandoned).
+  virtual void ended(Process&, const ExitReason&) {}
+  virtual std::string_view initial_call() const noexcept = 0;
+  virtual bool hibernating() const noexcept { return false; }
+  /// The message being handled, as text, for crash reports; empty if there is none.
+  virtual std::string last_message() const { return {}; }
+};
+
+}  // namespace coterie::detail

@@ -1,0 +1,256 @@
+// The one place where a request leaves a process and its answer is waited for.
+
+#include <coterie/call.hpp>
+
+#include <algorithm>
+#include <utility>
+
+#include "process/resolve.hpp"
+
+namespace coterie::detail {
+namespace {
+
+using Answer = std::expected<MessagePtr, CallError>;
+
+CallError error_of(CallError::Code code, CallError::Execution execution, const ServerRef& to,
+                   std::string detail = {}, ExitReason reason = {}) {
+  if (code == CallError::Code::timeout && reason == ExitReason{}) {
+    reason = ExitReason::term("timeout");
+  }
+  if (code == CallError::Code::noproc) reason = ExitReason::noproc();
+  if (detail.empty()) detail = "call to " + to_string(to);
+  return {code, execution, std::move(reason), std::move(detail)};
+}
+
+constexpr auto not_executed = CallError::Execution::not_executed;
+
+/// One request on its way: the typed payload stays here, so that it can be sent again.
+class Request {
+ public:
+  Request(Process& self, const ServerRef& to, MessagePtr message, const CallOptions& options)
+      : self_(self),
+        runtime_(self.runtime()),
+        to_(to),
+        message_(std::move(message)),
+        options_(options),
+        infinite_(options.timeout == infinity) {}
+
+  Answer run() {
+    self_.pass_gate();
+    // Names may be cached where they were: a stale or dead location is resolved again, past caches.
+    bool fresh = false;
+    for (;;) {
+      const Destination there = resolve(self_, to_, left(), fresh);
+      if (!there.found()) return failure(there.code, not_executed, there.detail);
+      Answer answer = there.pid.node == runtime_.node() ? call_here(there) : call_there(there);
+      if (answer || !std::holds_alternative<ViaName>(to_)) return answer;
+      const auto code = answer.error().code();
+      const bool moved = code == CallError::Code::stale ||
+                         (answer.error().execution() == not_executed &&
+                          (code == CallError::Code::noproc || code == CallError::Code::nodedown));
+      if (!moved || fresh || left() <= Duration::zero() || !message_) {
+        if (code == CallError::Code::stale) {
+          return failure(CallError::Code::noproc, not_executed, answer.error().detail());
+        }
+        return answer;
+      }
+      forget(runtime_, to_, there);
+      fresh = true;
+    }
+  }
+
+ private:
+  /// The clock is read only once a call needs more than one step.
+  Duration left() {
+    if (infinite_) return infinity;
+    const Time now = runtime_.clock().now();
+    if (end_ == Time::max()) end_ = after(now, options_.timeout);
+    return std::max(end_ - now, Duration::zero());
+  }
+
+  std::unexpected<CallError> failure(CallError::Code code, CallError::Execution execution,
+                                     std::string detail = {}) {
+    return std::unexpected(error_of(code, execution, to_, std::move(detail)));
+  }
+
+  Answer call_here(const Destination& there) {
+    if (there.pid == self_.pid()) return failure(CallError::Code::calling_self, not_executed);
+    const Ref ref = runtime_.make_ref();
+    message_->from = self_.pid();
+    message_->ref = ref;
+    if (!options_.request_id.empty() || there.epoch) {
+      if (!message_->extra) message_->extra = std::make_unique<Extra>();
+      message_->extra->request_id = options_.request_id;
+      message_->extra->epoch = there.epoch;
+    }
+    switch (runtime_.push(there.pid, message_)) {
+      case PushResult::pushed:
+        break;
+      case PushResult::no_process:
+        return failure(CallError::Code::noproc, not_executed);
+      case PushResult::full:
+        runtime_.counters().refused_messages.fetch_add(1, std::memory_order_relaxed);
+        return failure(CallError::Code::overloaded, not_executed, "the server's mailbox is full");
+    }
+    return wait(ref, std::holds_alternative<ViaName>(to_) ? left() : options_.timeout);
+  }
+
+  Answer call_there(const Destination& there) {
+    if (message_->type->pack == nullptr || type_name().empty()) {
+      return failure(CallError::Code::undecodable, not_executed,
+                     "a message without type_name, or with fields that cannot be packed, cannot "
+                     "leave its node");
+    }
+    const Ref ref = runtime_.make_ref();
+    const NodeId node = there.pid.node;
+    if (!runtime_.note_call(node, ref, self_.pid())) {
+      return failure(CallError::Code::nodedown, not_executed, "its node is not connected");
+    }
+    for (;;) {
+      Envelope envelope = make_envelope(there, ref);
+      SendResult sent = runtime_.send_remote(node, envelope);
+      if (sent == SendResult::sent) break;
+      if (sent == SendResult::busy && left() > Duration::zero()) {
+        sent = wait_for_room(node, envelope);
+        if (sent == SendResult::sent) break;
+        if (sent == SendResult::busy && left() > Duration::zero()) continue;
+      }
+      runtime_.forget_call(node, ref);
+      return sent == SendResult::busy
+                 ? failure(CallError::Code::overloaded, not_executed,
+                           "the link to its node is full")
+                 : failure(CallError::Code::nodedown, not_executed, "its node is not connected");
+    }
+    Answer answer = wait(ref, left());
+    if (!answer && answer.error().code() == CallError::Code::timeout) {
+      runtime_.forget_call(node, ref);
+      runtime_.signal(self_.pid(), there.pid, Signal::cancel, ref);
+    }
+    return answer;
+  }
+
+  SendResult wait_for_room(NodeId node, Envelope& envelope) {
+    SendResult result = SendResult::busy;
+    const Ticket ticket{self_.pid(), runtime_.make_ref()};
+    runtime_.wait_writable(node, ticket);
+    // It may have become writable before the ticket was left there.
+    result = runtime_.send_remote(node, envelope);
+    if (result != SendResult::busy) return result;
+    bool refused = false;
+    self_.wait_answer(ticket.ref, left(), refused);
+    return SendResult::busy;
+  }
+
+  std::string_view type_name() const {
+    if (const Packed* packed = message_->as<Packed>()) return packed->type;
+    return message_->type->name;
+  }
+
+  Envelope make_envelope(const Destination& there, Ref ref) {
+    Envelope envelope;
+    envelope.signal = Signal::call;
+    envelope.from = self_.pid();
+    if (there.name.empty()) {
+      envelope.to = there.pid;
+    } else {
+      envelope.to = LocalName{there.name};
+    }
+    envelope.ref = ref;
+    envelope.epoch = there.epoch;
+    envelope.budget = left();
+    envelope.request_id = options_.request_id;
+    envelope.type = type_name();
+    envelope.named = message_->named;
+    envelope.payload = message_->type->pack(message_->payload(), Form::positional);
+    return envelope;
+  }
+
+  Answer wait(Ref ref, Duration timeout) {
+    bool refused = false;
+    MessagePtr answer = self_.wait_answer(ref, timeout, refused);
+    if (answer && answer->kind == MessageKind::reply) return answer;
+    if (answer) return std::unexpected(std::move(*answer->as<CallError>()));
+    if (refused) {
+      return failure(CallError::Code::system_limit, CallError::Execution::unknown,
+                     "the node's bound of parked fibers is reached");
+    }
+    if (self_.ending()) return failure(CallError::Code::killed, CallError::Execution::unknown);
+    return failure(CallError::Code::timeout, CallError::Execution::unknown);
+  }
+
+  Process& self_;
+  Runtime& runtime_;
+  const ServerRef& to_;
+  MessagePtr message_;
+  const CallOptions& options_;
+  const bool infinite_;
+  Time end_ = Time::max();
+};
+
+}  // namespace
+
+Answer call_message(const ServerRef& to, MessagePtr request, const CallOptions& options) {
+  return Request(current_process(), to, std::move(request), options).run();
+}
+
+CallError undecodable_reply(std::string_view type, const std::string& why) {
+  return {CallError::Code::undecodable,
+          CallError::Execution::executed,
+          {},
+          "the reply " + std::string(type) + " could not be decoded: " + why};
+}
+
+RetrySchedule::RetrySchedule(Duration deadline, bool has_request_id)
+    : end_(after(current_process().runtime().clock().now(), deadline)),
+      has_request_id_(has_request_id) {}
+
+CallOptions RetrySchedule::options(const std::string& request_id) const {
+  const Duration left = end_ - current_process().runtime().clock().now();
+  return {.timeout = std::max(left, Duration::zero()), .request_id = request_id};
+}
+
+bool RetrySchedule::again(const CallError& error) {
+  switch (error.code()) {
+    case CallError::Code::calling_self:
+    case CallError::Code::data_unavailable:
+    case CallError::Code::quarantined:
+    case CallError::Code::failed:
+    case CallError::Code::refused:
+    case CallError::Code::undecodable:
+    case CallError::Code::killed:
+      return false;
+    default:
+      break;
+  }
+  if (error.maybe_executed() && !has_request_id_) return false;
+  const Duration left = end_ - current_process().runtime().clock().now();
+  if (left <= Duration::zero()) return false;
+  current_process().rest(std::min(pause_, left));
+  pause_ = std::min<Duration>(pause_ * 2, std::chrono::milliseconds(100));
+  return true;
+}
+
+}  // namespace coterie::detail
+
+namespace coterie {
+
+std::expected<PackedReply, CallError> call_packed(const ServerRef& to, std::string type,
+                                                  Bytes bytes, const CallOptions& options,
+                                                  bool named) {
+  auto request = detail::make_message(detail::MessageKind::call,
+                                      detail::Packed{std::move(type), std::move(bytes)});
+  request->named = named;
+  auto answer = detail::call_message(to, std::move(request), options);
+  if (!answer) return std::unexpected(std::move(answer.error()));
+  detail::Message& reply = **answer;
+  if (auto* packed = reply.as<detail::Packed>()) {
+    return PackedReply{std::move(packed->type), std::move(packed->bytes)};
+  }
+  if (reply.type->pack == nullptr) {
+    return std::unexpected(detail::undecodable_reply(reply.type->name, "it cannot be packed"));
+  }
+  return PackedReply{std::string(reply.type->name),
+                     reply.type->pack(reply.payload(), named ? Form::named : Form::positional)};
+}
+
+}  // namespace coterie

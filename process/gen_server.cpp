@@ -1,0 +1,110 @@
+#include <coterie/gen_server.hpp>
+
+#include <utility>
+
+#include "process/exit_cause.hpp"
+#include "process/resolve.hpp"
+#include "process/server_loop.hpp"
+
+namespace coterie::detail {
+
+void reply_message(const Caller& to, MessagePtr answer) {
+  Process& self = current_process();
+  self.pass_gate();
+  Runtime& runtime = self.runtime();
+  if (to.server == self.pid()) {
+    self.forget(to);
+  } else if (to.server.node == runtime.node()) {
+    runtime.signal(to.pid, to.server, Signal::cancel, to.ref);
+  }
+  runtime.answer(to, std::move(answer));
+}
+
+std::string type_text(const std::type_info& type) { return demangled(type); }
+
+std::expected<Pid, StartError> start_server(std::string_view type, MakeCallbacks make,
+                                            StartOptions options, bool link) {
+  Process& self = current_process();
+  Runtime& runtime = self.runtime();
+  const Duration timeout = options.timeout;
+  const Ticket ticket{self.pid(), runtime.make_ref()};
+  SpawnRequest request;
+  request.options.trap_exit = options.trap_exit;
+  request.options.label = options.label;
+  request.options.mailbox = options.mailbox;
+  request.parent = link ? self.pid() : Pid{};
+  request.ancestors = ancestors_of(self);
+  request.link = link;
+  request.behaviour =
+      make_server_loop(std::string(type), std::move(make), std::move(options), ticket);
+  const Pid pid = self.spawn_child(std::move(request));
+  if (!pid) {
+    return std::unexpected(StartError{.code = StartError::Code::unavailable,
+                                      .detail = "the node's bound of processes is reached"});
+  }
+  if (link) self.add_link(pid);
+  bool refused = false;
+  MessagePtr answer = self.wait_answer(ticket.ref, timeout, refused);
+  if (answer != nullptr) {
+    if (auto* started = answer->as<StartAnswer>()) {
+      if (!started->result && link) self.remove_link(pid);
+      return std::move(started->result);
+    }
+  }
+  if (link) unlink(pid);
+  runtime.signal(self.pid(), pid, Signal::exit, Ref::none, ExitReason::kill());
+  return std::unexpected(StartError{
+      .code = StartError::Code::failed,
+      .reason = refused ? ExitReason::term("system_limit") : ExitReason::term("timeout")});
+}
+
+}  // namespace coterie::detail
+
+namespace coterie {
+
+GenServer::Next GenServer::stop(ExitReason reason) {
+  detail::Directive directive;
+  directive.act = detail::Directive::Act::stop;
+  directive.reason = std::move(reason);
+  return Next(std::move(directive));
+}
+
+GenServer::Init GenServer::stop_init(ExitReason reason) {
+  detail::Directive directive;
+  directive.reason = std::move(reason);
+  return Init(Init::Kind::stop, std::move(directive));
+}
+
+std::expected<void, CallError> GenServer::stop(const ServerRef& server, ExitReason reason,
+                                               Duration timeout) {
+  const Ref death = monitor(server);
+  auto stopped = call(server, detail::StopRequest{std::move(reason)}, timeout);
+  if (!stopped && stopped.error().code() != CallError::Code::exited) {
+    demonitor(death, true);
+    return std::unexpected(std::move(stopped.error()));
+  }
+  receive(when([death](const Down& down) { return down.ref == death; }, [](const Down&) {}),
+          after(timeout, [] {}));
+  demonitor(death, true);
+  return {};
+}
+
+const std::string& GenServer::current_request_id() {
+  return detail::current_process().request_id();
+}
+
+std::string to_string(const StartError& error) {
+  switch (error.code) {
+    case StartError::Code::already_started:
+      return "already_started " + to_string(error.holder);
+    case StartError::Code::ignored:
+      return "ignore";
+    case StartError::Code::failed:
+      return to_string(error.reason);
+    case StartError::Code::unavailable:
+      return "unavailable: " + error.detail;
+  }
+  return "unknown";
+}
+
+}  // namespace coterie

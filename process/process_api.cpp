@@ -1,0 +1,252 @@
+// The functions of <coterie/process.hpp>, for the calling process.
+
+#include <algorithm>
+#include <utility>
+
+#include "process/resolve.hpp"
+#include "process/runtime.hpp"
+
+namespace coterie {
+
+using detail::current_process;
+using detail::Process;
+using detail::Runtime;
+
+namespace detail {
+namespace {
+
+/// A process that runs one function.
+class Function final : public Behaviour {
+ public:
+  explicit Function(std::move_only_function<void()> body) : body_(std::move(body)) {}
+  void start() override {
+    body_();
+    current_process().exit_later(ExitReason::normal());
+  }
+  void handle(MessagePtr) override {}
+  std::string_view initial_call() const noexcept override { return "function"; }
+
+ private:
+  std::move_only_function<void()> body_;
+};
+
+}  // namespace
+
+std::vector<Pid> ancestors_of(Process& parent) {
+  std::vector<Pid> ancestors{parent.pid()};
+  const auto& older = parent.relations().ancestors;
+  ancestors.insert(ancestors.end(), older.begin(),
+                   older.begin() + std::min<std::ptrdiff_t>(std::ssize(older), 15));
+  return ancestors;
+}
+
+namespace {
+
+Pid spawn_function(std::move_only_function<void()> body, SpawnOptions options, Ref monitor) {
+  Process& self = current_process();
+  SpawnRequest request;
+  request.behaviour = std::make_unique<Function>(std::move(body));
+  request.link = options.link;
+  request.options = std::move(options);
+  request.parent = self.pid();
+  request.ancestors = ancestors_of(self);
+  request.monitor = monitor;
+  const bool link = request.link;
+  const Pid pid = self.spawn_child(std::move(request));
+  if (link && pid) self.relations().links.push_back(pid);
+  if (monitor != Ref::none && pid) self.relations().monitors[monitor] = pid;
+  return pid;
+}
+
+}  // namespace
+
+MessagePtr await_message(const std::function<void(Completer)>& start, Duration timeout) {
+  Process& self = current_process();
+  const Ticket ticket{self.pid(), self.runtime().make_ref()};
+  start(Completer(self.runtime(), ticket));
+  bool refused = false;
+  auto answer = self.wait_answer(ticket.ref, timeout, refused);
+  if (refused) self.raise_exit(ExitReason::term("system_limit"));
+  return answer;
+}
+
+void Completer::complete(MessagePtr answer) const {
+  runtime_->complete(ticket_, std::move(answer));
+}
+
+void run_blocking(std::move_only_function<void()> job) {
+  Process& self = current_process();
+  await_message(
+      [&](Completer done) {
+        self.runtime().executor().run_blocking([job = std::move(job), done]() mutable {
+          job();
+          done(true);
+        });
+      },
+      infinity);
+}
+
+MessagePtr receive_message(const std::function<bool(Message&)>& match, Duration timeout) {
+  return current_process().receive(match, timeout);
+}
+
+Ref send_message_after(Duration delay, const ServerRef& to, MessagePtr message) {
+  Process& self = current_process();
+  message->from = self.pid();
+  return self.runtime().start_timer(delay, to, std::move(message));
+}
+
+}  // namespace detail
+
+Pid self() { return current_process().pid(); }
+
+Pid spawn(std::move_only_function<void()> body, SpawnOptions options) {
+  return detail::spawn_function(std::move(body), std::move(options), Ref::none);
+}
+
+Pid spawn_link(std::move_only_function<void()> body, SpawnOptions options) {
+  options.link = true;
+  return detail::spawn_function(std::move(body), std::move(options), Ref::none);
+}
+
+std::pair<Pid, Ref> spawn_monitor(std::move_only_function<void()> body, SpawnOptions options) {
+  const Ref ref = current_process().runtime().make_ref();
+  return {detail::spawn_function(std::move(body), std::move(options), ref), ref};
+}
+
+void link(const Pid& pid) {
+  Process& self = current_process();
+  Runtime& runtime = self.runtime();
+  auto& links = self.relations().links;
+  if (pid == self.pid() || std::ranges::find(links, pid) != links.end()) return;
+  links.push_back(pid);
+  if (pid.node != runtime.node() && !runtime.note_link(pid.node, self.pid(), pid)) {
+    self.handle_exit_signal(pid, ExitReason::noconnection(), true);
+    return;
+  }
+  runtime.signal(self.pid(), pid, Signal::link, Ref::none);
+}
+
+void unlink(const Pid& pid) {
+  Process& self = current_process();
+  if (std::erase(self.relations().links, pid) == 0) return;
+  if (pid.node != self.runtime().node()) {
+    self.runtime().forget_link(pid.node, self.pid(), pid);
+  }
+  self.runtime().signal(self.pid(), pid, Signal::unlink, Ref::none);
+}
+
+bool trap_exit(bool on) { return current_process().set_trap_exit(on); }
+
+void exit(ExitReason reason) { current_process().raise_exit(std::move(reason)); }
+
+void exit(const Pid& pid, ExitReason reason) {
+  Process& self = current_process();
+  self.pass_gate();
+  if (pid == self.pid()) {
+    // A signal to oneself acts before the call returns.
+    self.handle_exit_signal(pid, reason, false);
+    self.obey_exit();
+    return;
+  }
+  self.runtime().signal(self.pid(), pid, Signal::exit, Ref::none, std::move(reason));
+}
+
+Ref monitor(const ServerRef& target) {
+  Process& self = current_process();
+  Runtime& runtime = self.runtime();
+  const Ref ref = runtime.make_ref();
+  const detail::Destination to = detail::resolve(self, target, default_call_timeout);
+  self.relations().monitors[ref] = to.pid;
+  if (to.pid.node == runtime.node()) {
+    runtime.signal(self.pid(), to.pid, Signal::monitor, ref);
+  } else if (!runtime.note_monitor(to.pid.node, ref, self.pid(), to.pid)) {
+    runtime.signal(to.pid, self.pid(), Signal::down, ref, ExitReason::noconnection());
+  } else {
+    Envelope envelope;
+    envelope.signal = Signal::monitor;
+    envelope.from = self.pid();
+    envelope.ref = ref;
+    if (to.name.empty()) {
+      envelope.to = to.pid;
+    } else {
+      envelope.to = LocalName{to.name};
+    }
+    runtime.signal_remote(to.pid.node, std::move(envelope));
+  }
+  return ref;
+}
+
+bool demonitor(Ref monitor, bool flush) {
+  Process& self = current_process();
+  auto& monitors = self.relations().monitors;
+  auto found = monitors.find(monitor);
+  const bool active = found != monitors.end();
+  if (active) {
+    const Pid target = found->second;
+    monitors.erase(found);
+    if (target.node != self.runtime().node()) {
+      self.runtime().forget_monitor(target.node, monitor);
+    }
+    self.runtime().signal(self.pid(), target, Signal::demonitor, monitor);
+  }
+  if (flush) {
+    self.receive(
+        [monitor](detail::Message& message) {
+          const Down* down = message.as<Down>();
+          return down != nullptr && down->ref == monitor;
+        },
+        Duration::zero());
+  }
+  return active;
+}
+
+bool is_alive(const Pid& pid) { return current_process().runtime().find(pid) != nullptr; }
+
+bool register_name(const std::string& name, const Pid& pid) {
+  Process& self = current_process();
+  Runtime& runtime = self.runtime();
+  if (pid == self.pid()) return self.take_name(name);
+  // Only a process knows whether it lives and what it is called: it takes the name itself.
+  const auto taken = await<bool>([&](detail::Completer done) {
+    auto message = detail::make_message(detail::MessageKind::signal,
+                                        detail::RunInside{[name, done](Process* target) {
+                                          done(target != nullptr && target->take_name(name));
+                                        }});
+    if (runtime.push(pid, message) != detail::PushResult::pushed) done(false);
+  });
+  return taken.value_or(false);
+}
+
+bool unregister_name(const std::string& name) {
+  Runtime& runtime = current_process().runtime();
+  const auto pid = runtime.whereis(name);
+  return pid && runtime.unregister_name(name, *pid);
+}
+
+std::optional<Pid> whereis(const std::string& name) {
+  return current_process().runtime().whereis(name);
+}
+
+const std::string& node_name() { return current_process().runtime().options().node; }
+
+void sleep(Duration duration) { current_process().rest(duration); }
+
+void yield() { current_process().yield(); }
+
+std::optional<Duration> cancel_timer(Ref timer) {
+  return current_process().runtime().cancel_timer(timer);
+}
+
+ProcessInfo info() { return current_process().info(); }
+
+std::vector<Pid> list() { return current_process().runtime().list(); }
+
+std::string AnyMessage::type_name() const {
+  if (const auto* packed = message_->as<detail::Packed>()) return packed->type;
+  return std::string(message_->type->name);
+}
+
+std::string AnyMessage::to_text() const { return message_->type->term(message_->payload()); }
+
+}  // namespace coterie

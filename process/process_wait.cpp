@@ -1,0 +1,174 @@
+// How a process waits, gives way, and ends while it waits.
+
+#include <algorithm>
+#include <exception>
+#include <stdexcept>
+#include <utility>
+
+#include "process/exit_cause.hpp"
+#include "process/process.hpp"
+#include "process/runtime.hpp"
+
+namespace coterie::detail {
+namespace {
+
+// A sender's turn never exceeds a receiver's slice, or its queue grows without end.
+constexpr unsigned sends_per_turn = 64;
+
+}  // namespace
+
+Wake Process::suspend(Duration timeout) {
+  if (exit_) return on_exit();
+  if (attached_ != nullptr) {
+    attached_->wait(*this, timeout);
+    return exit_ ? Wake::exiting : woken_ ? Wake::woken : Wake::timeout;
+  }
+  if (timeout <= Duration::zero()) return Wake::timeout;
+  if (!enter_parked()) return Wake::refused;
+  timed_out_ = false;
+  if (timeout != infinity) worker_->timers().set(timer_, timeout);
+  const bool parked = worker_->park(*this, false);
+  worker_->timers().cancel(timer_);
+  runtime_.parked_.fetch_sub(1, std::memory_order_relaxed);
+  if (exit_) return on_exit();
+  if (!parked) return Wake::refused;
+  return woken_ ? Wake::woken : Wake::timeout;
+}
+
+bool Process::enter_parked() noexcept {
+  const std::size_t parked = runtime_.parked_.fetch_add(1, std::memory_order_relaxed);
+  if (parked < runtime_.options().parked_fibers) return true;
+  runtime_.parked_.fetch_sub(1, std::memory_order_relaxed);
+  return false;
+}
+
+void Process::yield() {
+  if (attached_ != nullptr || worker_ == nullptr || worker_->alone() || finishing_) return;
+  if (!enter_parked()) return;
+  woken_ = true;
+  worker_->park(*this, true);
+  runtime_.parked_.fetch_sub(1, std::memory_order_relaxed);
+}
+
+void Process::after_send(bool crowded) {
+  if (++sends_ < sends_per_turn && !crowded) return;
+  sends_ = 0;
+  yield();
+}
+
+MessagePtr Process::wait_answer(Ref ref, Duration timeout, bool& refused) {
+  answer_.reset();
+  waiting_for_ = ref;
+  woken_ = false;
+  refused = false;
+  drain();
+  if (!answer_ && !exit_) {
+    wait_ = Wait::answer;
+    const Wake wake = suspend(timeout);
+    wait_ = Wait::none;
+    refused = wake == Wake::refused;
+    // A reply that is already here when the time runs out counts.
+    if (wake == Wake::timeout) drain();
+  } else if (exit_) {
+    waiting_for_ = Ref::none;
+    suspend(Duration::zero());
+  }
+  waiting_for_ = Ref::none;
+  return std::move(answer_);
+}
+
+MessagePtr Process::receive(const std::function<bool(Message&)>& match, Duration timeout) {
+  const Time end = timeout == infinity ? Time::max() : after(runtime_.clock().now(), timeout);
+  Message* previous = nullptr;
+  for (;;) {
+    drain();
+    if (exit_) suspend(Duration::zero());
+    for (Message* next = previous == nullptr ? queue_.front() : previous->next; next != nullptr;
+         previous = next, next = next->next) {
+      if (!match(*next)) continue;
+      MessagePtr message = queue_.remove_after(previous);
+      uncount(*message);
+      return message;
+    }
+    Duration left = infinity;
+    if (timeout != infinity) {
+      left = end - runtime_.clock().now();
+      if (left <= Duration::zero()) return nullptr;
+    }
+    wait_ = Wait::message;
+    woken_ = false;
+    const Wake wake = suspend(left);
+    wait_ = Wait::none;
+    if (wake == Wake::refused) raise_exit(ExitReason::term("system_limit"));
+    if (wake == Wake::exiting) return nullptr;
+  }
+}
+
+void Process::pass_gate() {
+  if (!strict() || finishing_) return;
+  while (!runtime_.gate_open()) {
+    const Ref ref = runtime_.make_ref();
+    if (!runtime_.hold(Ticket{pid(), ref})) return;
+    bool refused = false;
+    if (!wait_answer(ref, infinity, refused) && exit_) return;
+    if (refused) raise_exit(ExitReason::term("system_limit"));
+  }
+}
+
+void Process::rest(Duration duration) {
+  const Time end = duration == infinity ? Time::max() : after(runtime_.clock().now(), duration);
+  wait_ = Wait::time;
+  for (;;) {
+    woken_ = false;
+    drain();
+    const Duration left =
+        duration == infinity ? infinity : std::max(end - runtime_.clock().now(), Duration::zero());
+    if (left == Duration::zero()) {
+      obey_exit();
+      break;
+    }
+    const Wake wake = suspend(left);
+    if (wake == Wake::refused) raise_exit(ExitReason::term("system_limit"));
+    if (wake == Wake::exiting) break;
+  }
+  wait_ = Wait::none;
+}
+
+Wake Process::on_exit() {
+  if (attached_ != nullptr || finishing_) return Wake::exiting;
+  // A destructor that runs while another exception unwinds: throwing would end the node.
+  if (std::uncaught_exceptions() > 0) return Wake::exiting;
+  if (!thrown_) {
+    thrown_ = true;
+    throw ProcessExit{};
+  }
+  if (handling_process_exit()) return Wake::exiting;
+  // Somebody caught the exit and went on: this stack cannot be ended, only left.
+  abandon();
+}
+
+void Process::raise_exit(ExitReason reason) {
+  exit_later(std::move(reason));
+  if (attached_ != nullptr) {
+    throw std::logic_error("exit() on an attached thread: return from the thread instead");
+  }
+  thrown_ = true;
+  throw ProcessExit{};
+}
+
+void Process::abandon() {
+  abandoned_ = true;
+  runtime_.counters().abandoned_fibers.fetch_add(1, std::memory_order_relaxed);
+  runtime_.log().error(LogModule::process,
+                       "a process could not be ended: a noexcept function or catch (...) stopped "
+                       "its exit; its stack is leaked",
+                       {{"pid", pid()}, {"reason", *exit_}});
+  worker_->abandon(*this);
+}
+
+bool Process::abandon_if_ending() noexcept {
+  if (!exit_ || !thrown_ || finishing_ || attached_ != nullptr || worker_ == nullptr) return false;
+  abandon();
+}
+
+}  // namespace coterie::detail

@@ -1,0 +1,335 @@
+// Processes of other nodes: what waits for them, what watches them, and what happens to both when
+// their node goes. Each entry is removed by the first of answer, DOWN, or loss of the session, and
+// whoever removes it delivers: exactly one outcome. No lock is held while the distribution is
+// called.
+
+#include <algorithm>
+#include <utility>
+
+#include "process/runtime.hpp"
+
+namespace coterie::detail {
+
+SendResult Runtime::send_remote(NodeId to, Envelope& envelope) {
+  if (distribution_ == nullptr) return SendResult::no_node;
+  {
+    std::lock_guard guard(remote_lock_);
+    auto found = remote_.find(to);
+    if (found != remote_.end() && !found->second.overflow.empty()) return SendResult::busy;
+  }
+  return distribution_->send(to, std::move(envelope));
+}
+
+void Runtime::signal_remote(NodeId to, Envelope envelope) {
+  if (distribution_ == nullptr) return;
+  if (envelope.signal == Signal::down) {
+    std::lock_guard guard(remote_lock_);
+    auto found = remote_.find(to);
+    if (found != remote_.end()) found->second.watchers.erase(envelope.ref);
+  }
+  const SendResult result = send_remote(to, envelope);
+  if (result != SendResult::busy) return;
+  {
+    std::lock_guard guard(remote_lock_);
+    auto found = remote_.find(to);
+    if (found == remote_.end() || !found->second.up) return;
+    found->second.overflow.push_back(std::move(envelope));
+  }
+  flush(to);  // the window may have opened in between
+}
+
+void Runtime::flush(NodeId to) {
+  for (;;) {
+    Envelope envelope;
+    {
+      std::lock_guard guard(remote_lock_);
+      auto found = remote_.find(to);
+      if (found == remote_.end()) return;
+      RemoteNode& remote = found->second;
+      if (std::exchange(remote.flushing, true)) {
+        remote.flush_again = true;
+        return;
+      }
+      if (remote.overflow.empty()) {
+        remote.flushing = false;
+        return;
+      }
+      envelope = std::move(remote.overflow.front());
+    }
+    const SendResult result = distribution_->send(to, std::move(envelope));
+    std::lock_guard guard(remote_lock_);
+    auto found = remote_.find(to);
+    if (found == remote_.end()) return;
+    RemoteNode& remote = found->second;
+    remote.flushing = false;
+    const bool again = std::exchange(remote.flush_again, false);
+    if (result == SendResult::busy) {
+      remote.overflow.front() = std::move(envelope);
+      if (!again) return;
+    } else {
+      remote.overflow.pop_front();
+    }
+  }
+}
+
+void Runtime::wait_writable(NodeId to, const Ticket& ticket) {
+  std::lock_guard guard(remote_lock_);
+  remote_[to].waiting.push_back(ticket);
+}
+
+void Runtime::writable(NodeId to) {
+  flush(to);
+  std::vector<Ticket> waiting;
+  {
+    std::lock_guard guard(remote_lock_);
+    auto found = remote_.find(to);
+    if (found != remote_.end()) waiting.swap(found->second.waiting);
+  }
+  for (const Ticket& ticket : waiting) complete(ticket, make_message(MessageKind::reply, true));
+}
+
+// ---- what waits for another node
+
+bool Runtime::note_call(NodeId to, Ref ref, const Pid& caller) {
+  std::lock_guard guard(remote_lock_);
+  auto found = remote_.find(to);
+  if (found == remote_.end() || !found->second.up) return false;
+  found->second.calls.emplace(ref, caller);
+  return true;
+}
+
+void Runtime::forget_call(NodeId to, Ref ref) {
+  std::lock_guard guard(remote_lock_);
+  auto found = remote_.find(to);
+  if (found != remote_.end()) found->second.calls.erase(ref);
+}
+
+bool Runtime::note_monitor(NodeId to, Ref ref, const Pid& watcher, const Pid& target) {
+  std::lock_guard guard(remote_lock_);
+  auto found = remote_.find(to);
+  if (found == remote_.end() || !found->second.up) return false;
+  found->second.monitors.emplace(ref, std::pair(watcher, target));
+  return true;
+}
+
+void Runtime::forget_monitor(NodeId to, Ref ref) {
+  std::lock_guard guard(remote_lock_);
+  auto found = remote_.find(to);
+  if (found != remote_.end()) found->second.monitors.erase(ref);
+}
+
+bool Runtime::note_link(NodeId to, const Pid& here, const Pid& there) {
+  std::lock_guard guard(remote_lock_);
+  auto found = remote_.find(to);
+  if (found == remote_.end() || !found->second.up) return false;
+  found->second.links.emplace(here, there);
+  return true;
+}
+
+void Runtime::forget_link(NodeId to, const Pid& here, const Pid& there) {
+  std::lock_guard guard(remote_lock_);
+  auto found = remote_.find(to);
+  if (found != remote_.end()) found->second.links.erase({here, there});
+}
+
+void Runtime::subscribe_nodes(const Pid& subscriber) {
+  std::lock_guard guard(remote_lock_);
+  if (std::ranges::find(node_subscribers_, subscriber) == node_subscribers_.end()) {
+    node_subscribers_.push_back(subscriber);
+  }
+}
+
+void Runtime::announce(const std::function<MessagePtr()>& make) {
+  std::vector<Pid> subscribers;
+  {
+    std::lock_guard guard(remote_lock_);
+    std::erase_if(node_subscribers_, [this](const Pid& pid) { return find(pid) == nullptr; });
+    subscribers = node_subscribers_;
+  }
+  for (const Pid& pid : subscribers) {
+    auto message = make();
+    push(pid, message);
+  }
+}
+
+// ---- what the distribution tells
+
+void Runtime::node_up(const Peer& peer) {
+  {
+    std::lock_guard guard(remote_lock_);
+    RemoteNode& remote = remote_[peer.incarnation.id];
+    remote.name = peer.name;
+    remote.up = true;
+  }
+  announce([&] { return make_message(MessageKind::send, NodeUp{peer.name, peer.incarnation}); });
+}
+
+void Runtime::node_down(const Peer& peer, std::string_view why, bool confirmed) {
+  RemoteNode lost;
+  {
+    std::lock_guard guard(remote_lock_);
+    auto found = remote_.find(peer.incarnation.id);
+    if (found == remote_.end()) return;
+    lost = std::move(found->second);
+    remote_.erase(found);
+  }
+  log().info(LogModule::process, "a node is gone",
+             {{"peer", peer.name}, {"why", why}, {"confirmed", confirmed}});
+  const ExitReason reason = ExitReason::noconnection(confirmed);
+  for (const auto& [here, there] : lost.links) {
+    signal(there, here, Signal::exit, Ref::none, reason, true);
+  }
+  for (const auto& [ref, monitor] : lost.monitors) {
+    signal(monitor.second, monitor.first, Signal::down, ref, reason);
+  }
+  for (const auto& [ref, watch] : lost.watchers) {
+    signal(watch.watcher, watch.watched, Signal::demonitor, ref);
+  }
+  for (const auto& [ref, caller] : lost.calls) {
+    complete({caller, ref},
+             make_message(MessageKind::failed, CallError(CallError::Code::noconnection,
+                                                         CallError::Execution::unknown, reason)));
+  }
+  for (const Ticket& ticket : lost.waiting)
+    complete(ticket, make_message(MessageKind::reply, true));
+  announce([&] {
+    return make_message(MessageKind::send, NodeDown{peer.name, peer.incarnation, confirmed});
+  });
+}
+
+void Runtime::deliver(NodeId from, Envelope&& envelope) {
+  if (envelope.from.node != from) {
+    counters_.dead_letters.fetch_add(1, std::memory_order_relaxed);
+    return;
+  }
+  switch (envelope.signal) {
+    case Signal::send:
+    case Signal::cast:
+    case Signal::call:
+      deliver_request(envelope);
+      return;
+    case Signal::reply:
+    case Signal::call_failed:
+      deliver_answer(from, envelope);
+      return;
+    default:
+      deliver_signal(from, envelope);
+      return;
+  }
+}
+
+void Runtime::deliver_request(Envelope& envelope) {
+  const Caller caller{envelope.from, envelope.ref, envelope.named, Pid{node(), 0}};
+  std::optional<Pid> target;
+  if (const Pid* pid = std::get_if<Pid>(&envelope.to)) {
+    target = *pid;
+  } else if (const auto* name = std::get_if<LocalName>(&envelope.to)) {
+    target = whereis(name->name);
+  }
+  auto message = make_message(MessageKind::send,
+                              Packed{std::move(envelope.type), std::move(envelope.payload)});
+  message->kind = envelope.signal == Signal::call   ? MessageKind::call
+                  : envelope.signal == Signal::cast ? MessageKind::cast
+                                                    : MessageKind::send;
+  message->size += static_cast<std::uint32_t>(message->as<Packed>()->bytes.size());
+  message->from = envelope.from;
+  message->ref = envelope.ref;
+  message->named = envelope.named;
+  if (!envelope.request_id.empty() || !envelope.trace.empty() || envelope.epoch ||
+      envelope.budget != infinity) {
+    message->extra = std::make_unique<Extra>();
+    message->extra->request_id = std::move(envelope.request_id);
+    message->extra->trace = std::move(envelope.trace);
+    message->extra->epoch = envelope.epoch;
+    if (envelope.budget != infinity) {
+      message->extra->expires = after(clock().now(), envelope.budget);
+    }
+  }
+  const PushResult result = target ? push(*target, message) : PushResult::no_process;
+  if (result == PushResult::pushed) return;
+  auto& counter = result == PushResult::full ? counters_.refused_messages : counters_.dead_letters;
+  counter.fetch_add(1, std::memory_order_relaxed);
+  if (envelope.signal != Signal::call) return;
+  fail(caller, result == PushResult::full
+                   ? CallError(CallError::Code::overloaded, CallError::Execution::not_executed)
+                   : CallError(CallError::Code::noproc, CallError::Execution::not_executed,
+                               ExitReason::noproc()));
+}
+
+void Runtime::deliver_answer(NodeId from, Envelope& envelope) {
+  Pid caller;
+  {
+    std::lock_guard guard(remote_lock_);
+    auto found = remote_.find(from);
+    if (found == remote_.end()) return;
+    auto call = found->second.calls.find(envelope.ref);
+    if (call == found->second.calls.end()) {
+      counters_.late_replies.fetch_add(1, std::memory_order_relaxed);
+      return;
+    }
+    caller = call->second;
+    found->second.calls.erase(call);
+  }
+  if (envelope.signal == Signal::reply) {
+    complete({caller, envelope.ref},
+             make_message(MessageKind::reply,
+                          Packed{std::move(envelope.type), std::move(envelope.payload)}));
+    return;
+  }
+  complete({caller, envelope.ref},
+           make_message(MessageKind::failed,
+                        CallError(envelope.code, envelope.execution, std::move(envelope.reason),
+                                  std::move(envelope.detail))));
+}
+
+void Runtime::deliver_signal(NodeId from, Envelope& envelope) {
+  Pid target;
+  if (const Pid* pid = std::get_if<Pid>(&envelope.to)) target = *pid;
+  {
+    std::lock_guard guard(remote_lock_);
+    auto found = remote_.find(from);
+    if (found == remote_.end()) return;
+    RemoteNode& remote = found->second;
+    switch (envelope.signal) {
+      case Signal::monitor: {
+        if (const auto* name = std::get_if<LocalName>(&envelope.to)) {
+          target = whereis(name->name).value_or(Pid{node(), 0});
+        }
+        remote.watchers.emplace(envelope.ref, Watch{envelope.from, target});
+        break;
+      }
+      case Signal::demonitor: {
+        auto watch = remote.watchers.find(envelope.ref);
+        if (watch == remote.watchers.end()) return;
+        target = watch->second.watched;
+        remote.watchers.erase(watch);
+        break;
+      }
+      case Signal::down: {
+        auto monitor = remote.monitors.find(envelope.ref);
+        if (monitor == remote.monitors.end()) return;
+        target = monitor->second.first;
+        remote.monitors.erase(monitor);
+        break;
+      }
+      case Signal::link:
+        remote.links.emplace(target, envelope.from);
+        break;
+      case Signal::unlink:
+        remote.links.erase({target, envelope.from});
+        break;
+      case Signal::exit:
+        if (envelope.link) remote.links.erase({target, envelope.from});
+        break;
+      case Signal::cancel:
+        break;
+      default:
+        return;
+    }
+  }
+  if (target.node != node()) return;
+  signal(envelope.from, target, envelope.signal, envelope.ref, std::move(envelope.reason),
+         envelope.link);
+}
+
+}  // namespace coterie::detail

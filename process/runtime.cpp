@@ -1,0 +1,275 @@
+#include "process/runtime.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <new>
+#include <utility>
+
+#include "process/context.hpp"
+#include "process/exit_cause.hpp"
+
+namespace coterie::detail {
+namespace {
+
+constexpr Duration monitor_interval = std::chrono::milliseconds(10);
+
+}  // namespace
+
+Runtime::Runtime(RuntimeOptions options, RuntimePorts ports)
+    : options_(std::move(options)),
+      ports_(ports),
+      segments_((options_.processes + segment_slots - 1) / segment_slots) {
+  install_terminate_handler();
+  monitor_ = ports_.executor.make_strand("monitor");
+  const unsigned workers = std::max(1u, options_.workers);
+  for (unsigned i = 0; i < workers; ++i) workers_.push_back(std::make_unique<Worker>(*this, i));
+  seen_.resize(workers);
+  for (unsigned i = 0; i < workers; ++i) {
+    ports_.executor.add(*workers_[i], "worker-" + std::to_string(i));
+  }
+}
+
+Runtime::~Runtime() { stop(); }
+
+void Runtime::stop() {
+  if (std::exchange(stopped_, true)) return;
+  stopping_.store(true);
+  gate_.open_until(Time::max());
+  gate_moved();
+  // Their destructors run. Whoever spawns meanwhile is refused, so this ends.
+  for (const Pid& pid : list()) signal({}, pid, Signal::exit, Ref::none, ExitReason::kill());
+  const Time end = after(clock().now(), std::chrono::seconds(10));
+  ports_.executor.wait(
+      &live_, [this] { return live_.load() == 0; }, end);
+  monitor_.reset();
+  for (const auto& worker : workers_) ports_.executor.remove(*worker);
+  workers_.clear();
+  for (std::uint32_t i = 0; i < slots_made_; ++i) slot(i)->~Process();
+  for (auto& segment : segments_) {
+    ::operator delete (segment.load(), std::align_val_t{alignof(Process)});
+  }
+  segments_.clear();
+}
+
+// ---- slots
+
+Process* Runtime::slot(std::uint32_t index) noexcept {
+  std::byte* segment = segments_[index / segment_slots].load(std::memory_order_acquire);
+  return std::launder(
+      reinterpret_cast<Process*>(segment + index % segment_slots * sizeof(Process)));
+}
+
+Process* Runtime::claim_slot() {
+  std::lock_guard guard(slots_lock_);
+  // A free slot may be busy for a moment, bouncing a late message: then it goes to the end.
+  for (std::size_t tries = std::min<std::size_t>(free_slots_.size(), 8); tries > 0; --tries) {
+    const std::uint32_t index = free_slots_.front();
+    free_slots_.pop_front();
+    Process* process = slot(index);
+    if (!process->scheduled_.exchange(true)) return process;
+    free_slots_.push_back(index);
+  }
+  if (slots_made_ >= options_.processes) return nullptr;
+  auto& segment = segments_[slots_made_ / segment_slots];
+  if (segment.load(std::memory_order_relaxed) == nullptr) {
+    segment.store(static_cast<std::byte*>(::operator new (segment_slots * sizeof(Process),
+                                                          std::align_val_t{alignof(Process)})),
+                  std::memory_order_release);
+  }
+  auto* process = new (segment.load() + slots_made_ % segment_slots * sizeof(Process))
+      Process(*this, slots_made_);
+  process->generation_.store(1, std::memory_order_relaxed);
+  process->scheduled_.store(true);
+  slots_bound_.store(++slots_made_, std::memory_order_release);
+  return process;
+}
+
+void Runtime::free_slot(std::uint32_t index, bool attached) {
+  {
+    std::lock_guard guard(slots_lock_);
+    free_slots_.push_back(index);
+  }
+  if (!attached && live_.fetch_sub(1) == 1 && stopping_.load()) ports_.executor.notify(&live_);
+}
+
+Process* Runtime::find(const Pid& pid) noexcept {
+  if (pid.node != node() || pid.serial == 0) return nullptr;
+  const auto low = static_cast<std::uint32_t>(pid.serial);
+  if (low == 0 || low > slots_bound_.load(std::memory_order_acquire)) return nullptr;
+  const auto generation = static_cast<std::uint32_t>(pid.serial >> 32);
+  Process* process = slot(low - 1);
+  return process->alive(generation) ? process : nullptr;
+}
+
+std::vector<Pid> Runtime::list() {
+  std::vector<Pid> pids;
+  const std::uint32_t made = slots_bound_.load(std::memory_order_acquire);
+  for (std::uint32_t i = 0; i < made; ++i) {
+    Process* process = slot(i);
+    const Pid pid = process->pid();
+    if (process->alive(static_cast<std::uint32_t>(pid.serial >> 32))) pids.push_back(pid);
+  }
+  return pids;
+}
+
+Pid Runtime::spawn(SpawnRequest request) {
+  if (stopping_.load()) return {};
+  Process* process = claim_slot();
+  if (process == nullptr) return {};
+  if (request.attached == nullptr) live_.fetch_add(1);
+  counters_.spawned.fetch_add(1, std::memory_order_relaxed);
+  process->home_.store(nullptr, std::memory_order_relaxed);
+  process->behaviour_ = std::move(request.behaviour);
+  process->limits_ = request.options.mailbox.value_or(options_.mailbox);
+  process->trap_exit_ = request.options.trap_exit;
+  process->parent_ = request.parent;
+  process->attached_ = request.attached;
+  process->started_ = request.attached != nullptr;
+  const Pid pid = process->pid();
+  if (!request.ancestors.empty()) process->relations().ancestors = std::move(request.ancestors);
+  if (!request.options.label.empty()) {
+    process->relations().label = std::move(request.options.label);
+  }
+  if (request.link) process->relations().links.push_back(request.parent);
+  if (request.monitor != Ref::none) {
+    process->relations().monitored_by.emplace(request.parent, request.monitor);
+  }
+  process->alive_.store(true, std::memory_order_release);
+  if (request.attached == nullptr) schedule(*process);
+  return pid;
+}
+
+void Runtime::schedule(Process& process) {
+  if (process.attached_ != nullptr) {
+    ports_.executor.notify(&process);
+    return;
+  }
+  if (Worker* home = process.home_.load(std::memory_order_relaxed)) {
+    home->push(process, true);
+    return;
+  }
+  Worker* here = running_worker();
+  if (here == nullptr || &here->runtime() != this) {
+    here = workers_[next_worker_.fetch_add(1, std::memory_order_relaxed) % workers_.size()].get();
+  }
+  here->push(process, false);
+}
+
+/// A queue behind a busy worker is real backlog: one idle worker is worth its wake-up.
+void Runtime::wake_helper(Worker& busy) {
+  for (const auto& worker : workers_) {
+    if (worker.get() == &busy || !worker->idle()) continue;
+    ports_.executor.wake(*worker);
+    return;
+  }
+}
+
+// ---- the monitor: finds callbacks that hold a worker
+
+void Runtime::arm_monitor() {
+  if (monitor_armed_.exchange(true)) return;
+  monitor_->post_at(after(clock().now(), monitor_interval), [this] { monitor_workers(); });
+}
+
+void Runtime::monitor_workers() {
+  const Time now = clock().now();
+  bool busy = false;
+  for (std::size_t i = 0; i < workers_.size(); ++i) {
+    Worker& worker = *workers_[i];
+    Seen& seen = seen_[i];
+    const std::uint64_t slices = worker.slices();
+    if (worker.idle() || slices != seen.slices) {
+      seen = {slices, now, false};
+      busy |= !worker.idle();
+      continue;
+    }
+    busy = true;
+    if (worker.ready() > 0) wake_helper(worker);
+    if (!seen.reported && now - seen.since >= options_.stuck_after) {
+      seen.reported = true;
+      counters_.stuck_callbacks.fetch_add(1, std::memory_order_relaxed);
+      log().warning(LogModule::process,
+                    "a callback holds its worker: move long work to blocking(...)",
+                    {{"worker", i}, {"for", now - seen.since}});
+    }
+  }
+  if (busy) {
+    monitor_->post_at(after(now, monitor_interval), [this] { monitor_workers(); });
+    return;
+  }
+  monitor_armed_.store(false);
+  // A worker that went busy since the look has found the monitor armed: look again for it.
+  for (const auto& worker : workers_) {
+    if (!worker->idle()) {
+      arm_monitor();
+      return;
+    }
+  }
+}
+
+void Runtime::note_crowded(const Process& process, std::size_t messages) {
+  counters_.alarms.fetch_add(1, std::memory_order_relaxed);
+  log().warning(LogModule::process, "a mailbox passed an eighth of its bound: senders slow down",
+                {{"pid", process.pid()}, {"messages", messages}});
+}
+
+// ---- local names
+
+bool Runtime::register_name(const std::string& name, const Pid& pid) {
+  std::lock_guard guard(names_lock_);
+  return local_names_.try_emplace(name, pid).second;
+}
+
+bool Runtime::unregister_name(const std::string& name, const Pid& pid) {
+  std::lock_guard guard(names_lock_);
+  auto found = local_names_.find(name);
+  if (found == local_names_.end() || found->second != pid) return false;
+  local_names_.erase(found);
+  return true;
+}
+
+std::optional<Pid> Runtime::whereis(std::string_view name) const {
+  std::shared_lock guard(names_lock_);
+  auto found = local_names_.find(std::string(name));
+  return found == local_names_.end() ? std::nullopt : std::optional(found->second);
+}
+
+// ---- the gate
+
+bool Runtime::hold(Process& process) {
+  std::lock_guard guard(held_lock_);
+  if (gate_open()) return false;
+  held_.push_back(process.pid());
+  return true;
+}
+
+bool Runtime::hold(const Ticket& ticket) {
+  std::lock_guard guard(held_lock_);
+  if (gate_open()) return false;
+  held_tickets_.push_back(ticket);
+  return true;
+}
+
+void Runtime::gate_moved() {
+  std::vector<Pid> held;
+  std::vector<Ticket> tickets;
+  {
+    std::lock_guard guard(held_lock_);
+    if (!gate_open()) return;
+    held.swap(held_);
+    tickets.swap(held_tickets_);
+  }
+  for (const Pid& pid : held) {
+    Process* process = find(pid);
+    if (process != nullptr && !process->scheduled_.exchange(true)) schedule(*process);
+  }
+  for (const Ticket& ticket : tickets) complete(ticket, make_message(MessageKind::reply, true));
+}
+
+void Runtime::fence() {
+  for (const Pid& pid : list()) {
+    signal({}, pid, Signal::fence, Ref::none, ExitReason::shutdown("fenced"));
+  }
+}
+
+}  // namespace coterie::detail

@@ -1,0 +1,271 @@
+#pragma once
+// All processes of one node: the table of slots, the workers, local names, timers that outlive a
+// callback, and the routes to other nodes. Made at the composition root with every outside thing as
+// an argument; N runtimes live side by side in one program. Thread-safe unless a comment says not.
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <shared_mutex>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include <coterie/log.hpp>
+#include "process/gate.hpp"
+#include "process/ports/distribution.hpp"
+#include "process/ports/executor.hpp"
+#include "process/ports/name_service.hpp"
+#include "process/ports/node_events.hpp"
+#include "process/ports/random.hpp"
+#include "process/process.hpp"
+#include "process/worker.hpp"
+
+namespace coterie::detail {
+
+/// Sizes of a node. Every one is a bound (P6).
+struct RuntimeOptions {
+  std::string node = "nonode";
+  Incarnation incarnation{1, NodeId{1}};
+  unsigned workers = 0;                // 0: one per processor, as the executor's caller decides
+  std::size_t parked_fibers = 16'384;  // two kernel maps each, of 65,530
+  std::size_t processes = 4'000'000;
+  std::size_t stack_bytes = 256u << 10;  // of address space; a parked fiber touches about 4 KiB
+  MailboxLimits mailbox{};
+  Duration stuck_after = std::chrono::seconds(1);  // a callback that runs longer is reported
+};
+
+/// Everything outside. All must outlive the runtime.
+struct RuntimePorts {
+  const Clock& clock;
+  Random& random;
+  Executor& executor;
+  Log& log;
+};
+
+/// What happened and would otherwise be invisible. Only grow.
+struct RuntimeCounters {
+  std::atomic<std::uint64_t> spawned{0}, exited{0}, crashed{0};
+  std::atomic<std::uint64_t> late_replies{0};      // dropped before the mailbox
+  std::atomic<std::uint64_t> dead_letters{0};      // to a process or name that is not there
+  std::atomic<std::uint64_t> refused_messages{0};  // by a full mailbox
+  std::atomic<std::uint64_t> alarms{0};            // mailboxes past their high-water mark
+  std::atomic<std::uint64_t> abandoned_fibers{0};
+  std::atomic<std::uint64_t> stuck_callbacks{0};
+  std::atomic<std::uint64_t> expired_requests{0};  // not run: their deadline had passed
+};
+
+/// A message to be sent later.
+struct TimerEntry final : Timer {
+  TimerEntry(Runtime& owner, Ref name, ServerRef target, MessagePtr content);
+  Runtime& runtime;
+  const Ref ref;
+  const ServerRef to;
+  MessagePtr message;  // null: cancelled
+  Time at{};
+  Worker* worker = nullptr;
+};
+
+class Runtime final : public DistributionEvents {
+ public:
+  Runtime(RuntimeOptions options, RuntimePorts ports);
+  ~Runtime() override;
+
+  /// Before the first process that uses them.
+  void set_distribution(Distribution* distribution) noexcept { distribution_ = distribution; }
+  void set_names(NameService* names) noexcept { names_ = names; }
+
+  /// Kills every process and stops the workers. Called by the destructor too.
+  void stop();
+
+  NodeId node() const noexcept { return options_.incarnation.id; }
+  const RuntimeOptions& options() const noexcept { return options_; }
+  const Clock& clock() const noexcept { return ports_.clock; }
+  Random& random() const noexcept { return ports_.random; }
+  Executor& executor() const noexcept { return ports_.executor; }
+  Log& log() const noexcept { return ports_.log; }
+  Gate& gate() noexcept { return gate_; }
+  RuntimeCounters& counters() noexcept { return counters_; }
+  NameService* names() const noexcept { return names_; }
+  Distribution* distribution() const noexcept { return distribution_; }
+  Ref make_ref() noexcept { return Ref{next_ref_.fetch_add(1, std::memory_order_relaxed)}; }
+
+  // ---- processes
+  /// Pid{} when the table is full.
+  Pid spawn(SpawnRequest request);
+  Process* find(const Pid& pid) noexcept;  // of this node and alive, else nullptr
+  std::vector<Pid> list();
+  std::size_t process_count() const noexcept { return live_.load(std::memory_order_relaxed); }
+  void schedule(Process& process);
+  void free_slot(std::uint32_t index, bool attached = false);
+  void note_crowded(const Process& process, std::size_t messages);
+
+  // ---- messages
+  /// To a process of this node. `message` is kept unless the result is `pushed`.
+  PushResult push(const Pid& to, MessagePtr& message);
+  void signal(const Pid& from, const Pid& to, Signal signal, Ref ref, ExitReason reason = {},
+              bool link = false);
+  void answer(const Caller& caller, MessagePtr answer);
+  void fail(const Caller& caller, CallError error);
+  void complete(const Ticket& ticket, MessagePtr answer);
+
+  // ---- local names
+  bool register_name(const std::string& name, const Pid& pid);
+  bool unregister_name(const std::string& name, const Pid& pid);
+  std::optional<Pid> whereis(std::string_view name) const;
+
+  // ---- the gate
+  /// The agreement moved the gate: strict processes that were held go on if it is open.
+  void gate_moved();
+  /// Kills every strict process with {shutdown,fenced}.
+  void fence();
+  bool hold(Process& process);      // false: the gate is open
+  bool hold(const Ticket& ticket);  // false: the gate is open
+  bool gate_open() const noexcept { return gate_.is_open(clock().now()); }
+
+  // ---- timers
+  Ref start_timer(Duration delay, ServerRef to, MessagePtr message);
+  std::optional<Duration> cancel_timer(Ref timer);
+
+  // ---- other nodes (process/remote.cpp)
+  SendResult send_remote(NodeId node, Envelope& envelope);
+  /// Signals that must not be lost wait in the node's overflow until the window has room.
+  void signal_remote(NodeId node, Envelope envelope);
+  /// `ticket` is completed when the node's window has room again, or the node is gone.
+  void wait_writable(NodeId node, const Ticket& ticket);
+  // False: there is no session with the node, so nothing will ever come of it.
+  bool note_call(NodeId node, Ref ref, const Pid& caller);
+  void forget_call(NodeId node, Ref ref);
+  bool note_monitor(NodeId node, Ref ref, const Pid& watcher, const Pid& target);
+  void forget_monitor(NodeId node, Ref ref);
+  bool note_link(NodeId node, const Pid& here, const Pid& there);
+  void forget_link(NodeId node, const Pid& here, const Pid& there);
+  void subscribe_nodes(const Pid& subscriber);
+  void node_up(const Peer& peer) override;
+  void deliver(NodeId from, Envelope&& envelope) override;
+  void node_down(const Peer& peer, std::string_view why, bool confirmed) override;
+  void writable(NodeId node) override;
+  /// Messages to the subscribers of node events.
+  void announce(const std::function<MessagePtr()>& make);
+
+  /// What every process says of itself; one that is stuck is left out. Parks the calling process
+  /// at most `timeout`.
+  std::vector<ProcessInfo> snapshot(Duration timeout);
+  std::size_t parked() const noexcept { return parked_.load(std::memory_order_relaxed); }
+  const std::vector<std::unique_ptr<Worker>>& workers() const noexcept { return workers_; }
+
+ private:
+  friend class Worker;
+  friend class Process;
+  friend class AttachedThread;
+  friend struct TimerEntry;
+
+  struct Watch {
+    Pid watcher;
+    Pid watched;
+  };
+  struct RemoteNode {
+    std::string name;
+    std::unordered_map<Ref, Pid> calls;           // ours, waiting for an answer
+    std::map<Ref, std::pair<Pid, Pid>> monitors;  // ours: watcher, target
+    std::map<Ref, Watch> watchers;                // theirs, of processes here
+    std::set<std::pair<Pid, Pid>> links;          // here, there
+    std::deque<Envelope> overflow;                // signals that found the window full, in order
+    std::vector<Ticket> waiting;                  // for room in the window
+    bool up = false;
+    bool flushing = false;
+    bool flush_again = false;
+  };
+  /// Timers by reference. An entry leaves when it fires or is cancelled by its own worker.
+  struct TimerTable {
+    std::mutex lock;
+    std::unordered_map<Ref, std::unique_ptr<TimerEntry>> entries;
+  };
+
+  Process* slot(std::uint32_t index) noexcept;
+  Process* claim_slot();
+  void wake_helper(Worker& busy);
+  void monitor_workers();
+  void arm_monitor();
+  void deliver_signal(NodeId from, Envelope& envelope);
+  void deliver_request(Envelope& envelope);
+  void deliver_answer(NodeId from, Envelope& envelope);
+  void flush(NodeId node);
+  void send_late(const ServerRef& to, MessagePtr message);
+  void fire(TimerEntry& entry);
+
+  const RuntimeOptions options_;
+  RuntimePorts ports_;
+  Distribution* distribution_ = nullptr;
+  NameService* names_ = nullptr;
+  Gate gate_;
+  RuntimeCounters counters_;
+
+  static constexpr std::size_t segment_slots = 1024;
+  std::vector<std::atomic<std::byte*>> segments_;
+  std::mutex slots_lock_;  // guards the next two
+  std::uint32_t slots_made_ = 0;
+  std::deque<std::uint32_t> free_slots_;
+  std::atomic<std::uint32_t> slots_bound_{0};  // slots_made_ for readers; the slots below exist
+  std::atomic<std::size_t> live_{0};
+  std::atomic<std::size_t> parked_{0};
+  std::atomic<std::uint64_t> next_ref_{1};
+  std::atomic<unsigned> next_worker_{0};
+  std::atomic<bool> stopping_{false};
+  bool stopped_ = false;
+
+  mutable std::shared_mutex names_lock_;
+  std::unordered_map<std::string, Pid> local_names_;
+
+  std::mutex held_lock_;
+  std::vector<Pid> held_;
+  std::vector<Ticket> held_tickets_;
+
+  TimerTable timers_;
+
+  std::mutex remote_lock_;
+  std::unordered_map<NodeId, RemoteNode> remote_;
+  std::vector<Pid> node_subscribers_;
+
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::unique_ptr<Strand> monitor_;
+  std::atomic<bool> monitor_armed_{false};
+  struct Seen {
+    std::uint64_t slices = 0;
+    Time since{};
+    bool reported = false;
+  };
+  std::vector<Seen> seen_;  // the monitor's own
+};
+
+/// A plain thread as a process: it runs its own mailbox while it waits. Made by Node::attach().
+class AttachedThread {
+ public:
+  explicit AttachedThread(Runtime& runtime, std::string label = "attached");
+  ~AttachedThread();
+  AttachedThread(const AttachedThread&) = delete;
+  AttachedThread& operator=(const AttachedThread&) = delete;
+  Pid pid() const noexcept { return pid_; }
+  /// Makes this the calling thread's process (the last one attached is, already).
+  void use() noexcept;
+
+ private:
+  friend class Process;
+  friend class Runtime;
+  void wait(Process& process, Duration timeout);
+
+  Runtime& runtime_;
+  Process* process_ = nullptr;
+  Process* outer_ = nullptr;
+  Pid pid_;
+};
+
+}  // namespace coterie::detail
