@@ -41,8 +41,8 @@ void Runtime::stop() {
   const Time end = after(clock().now(), std::chrono::seconds(10));
   ports_.executor.wait(
       &live_, [this] { return live_.load() == 0; }, end);
-  monitor_.reset();
   for (const auto& worker : workers_) ports_.executor.remove(*worker);
+  monitor_.reset();  // after the last worker that could arm it
   workers_.clear();
   for (std::uint32_t i = 0; i < slots_made_; ++i) slot(i)->~Process();
   for (auto& segment : segments_) {
