@@ -216,7 +216,7 @@ void StoreNames::fail(Request request, NameError error) {
       actions_.push_back(Reserved{request, std::unexpected(std::move(error))});
       break;
     case Asked::What::confirm:
-      actions_.push_back(Confirmed{request, std::unexpected(std::move(error))});
+      actions_.push_back(Confirmed{request, std::unexpected(std::move(error)), {}});
       break;
     case Asked::What::lookup:
       actions_.push_back(Found{request, std::unexpected(std::move(error))});

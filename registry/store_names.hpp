@@ -117,6 +117,7 @@ class StoreNames final {
   struct Confirmed {
     Request request = 0;
     NameResult<void> result;
+    Location location = {};  // what others find from now on
   };
   struct Found {
     Request request = 0;
@@ -203,6 +204,7 @@ class StoreNames final {
   void judge_reserve(const std::string& key, Name& name, const Record* record);
   void judge_confirm(const std::string& key, Name& name, const Record* record);
   void judge_release(const std::string& key, Name& name, const Record* record);
+  void confirmed(const std::string& key, Name& name);
   void reserved(const std::string& key, Name& name, const NameRow& row, std::uint64_t version);
   void found(const std::string& key, const std::optional<Record>& record);
 

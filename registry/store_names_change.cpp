@@ -257,11 +257,7 @@ void StoreNames::accepted(const std::string& key, Name& name, const TransactionR
     }
     case Operation::Kind::confirm:
       name.held->version = result.versions.at(0);
-      name.held->confirmed = true;
-      if (asked_.erase(operation.request) != 0) {
-        actions_.push_back(Confirmed{operation.request, {}});
-      }
-      return finish(key, name);
+      return confirmed(key, name);
     case Operation::Kind::release:
       if (name.held && name.held->registration == operation.registration) name.held.reset();
       return finish(key, name);
@@ -352,6 +348,16 @@ void StoreNames::reserved(const std::string& key, Name& name, const NameRow& row
   finish(key, name);
 }
 
+void StoreNames::confirmed(const std::string& key, Name& name) {
+  const Request request = name.operations.front().request;
+  name.held->confirmed = true;
+  if (asked_.erase(request) != 0) {
+    const Pid holder{options_.incarnation.id, name.held->serial};
+    actions_.push_back(Confirmed{request, {}, {.pid = holder, .epoch = name.held->epoch}});
+  }
+  finish(key, name);
+}
+
 void StoreNames::judge_confirm(const std::string& key, Name& name, const Record* record) {
   const Operation& operation = name.operations.front();
   const std::optional<NameRow> row =
@@ -360,12 +366,7 @@ void StoreNames::judge_confirm(const std::string& key, Name& name, const Record*
   if (holds && record && record->version == name.held->version) return ready(key, name);
   if (holds && row && own(*row) && row->registration == operation.registration) {
     name.held->version = record->version;
-    name.held->confirmed = row->confirmed;
-    if (!row->confirmed) return ready(key, name);
-    if (asked_.erase(operation.request) != 0) {
-      actions_.push_back(Confirmed{operation.request, {}});
-    }
-    return finish(key, name);
+    return row->confirmed ? confirmed(key, name) : ready(key, name);
   }
   if (holds) name.held.reset();
   fail(operation.request,
