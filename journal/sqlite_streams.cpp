@@ -53,6 +53,7 @@ StorageResult<std::unique_ptr<SqliteStreams>> SqliteStreams::open(const Options&
   auto insert = self->own_.connection.prepare("INSERT INTO events VALUES(?, ?, ?, ?, ?, ?, ?, ?)");
   if (!insert) return failed(insert);
   self->own_.insert = std::move(*insert);
+  self->own_.turn = detail::SqliteTurn(own.path + ".turn");
   for (auto* table : {&self->own_.fences, &self->opener_.fences}) {
     auto fences = detail::SqliteFences::open(names);
     if (!fences) return failed(fences);
@@ -86,7 +87,9 @@ StorageResult<SqliteStreams::Home*> SqliteStreams::home(const std::string& file)
   }
   auto connection = detail::open_file(file_of(file));
   if (!connection) return failed(connection);
-  Home home{.connection = std::move(*connection), .select = {}};
+  Home home{.connection = std::move(*connection),
+            .select = {},
+            .turn = detail::SqliteTurn(path_of(file) + ".turn")};
   auto select = home.connection.prepare(
       "SELECT sequence, view, counter, request_id, payload, outcome, chain FROM events"
       " WHERE stream = ? ORDER BY sequence");
@@ -106,7 +109,10 @@ StorageResult<void> SqliteStreams::pass_lock(const std::string& file) {
   }
   auto other = home(file);
   if (!other) return failed(other);
-  return pass((*other)->connection);
+  (*other)->turn.want();
+  auto passed = pass((*other)->connection);
+  (*other)->turn.done();
+  return passed;
 }
 
 StorageResult<VerifiedStream> SqliteStreams::read_homes(std::string_view stream,
@@ -264,6 +270,7 @@ StorageResult<void> SqliteStreams::recall(std::span<const Append> appends) {
 
 StorageResult<std::vector<StorageResult<void>>> SqliteStreams::append_once(
     std::span<const Append> appends) {
+  own_.turn.give_way();
   // The order is the proof: own write lock, then the fences, then the events.
   detail::SqliteTransaction transaction(own_.connection);
   if (auto ok = transaction.begin(); !ok) return failed(ok);

@@ -15,6 +15,7 @@
 #include "journal/sqlite_connection.hpp"
 #include "journal/sqlite_fences.hpp"
 #include "journal/sqlite_file.hpp"
+#include "journal/sqlite_turn.hpp"
 #include "journal/streams_core.hpp"
 
 namespace coterie {
@@ -41,11 +42,13 @@ class SqliteStreams final : public Streams {
   struct Home {
     detail::SqliteConnection connection;
     detail::SqliteStatement select;
+    detail::SqliteTurn turn;
   };
   struct Own {
     detail::FairMutex mutex;
     detail::SqliteConnection connection;
     detail::SqliteStatement insert;
+    detail::SqliteTurn turn;
     detail::SqliteFences fences;  // read while the own file's write lock is held
     detail::StreamHeads heads;    // of streams opened here; others are read again when needed
   };
