@@ -110,13 +110,15 @@ StorageResult<StorageSet> open_postgres(std::string conninfo, const StorageOptio
       .conninfo = std::move(conninfo), .cluster_id = options.cluster_id, .wait = options.wait};
   auto agreement = PostgresRecords::open(common, "agreement");
   if (!agreement) return failed(agreement);
+  auto warnings = (*agreement)->warnings();
   auto names = PostgresRecords::open(common, "names");
   if (!names) return failed(names);
   auto streams = PostgresStreams::open(common);
   if (!streams) return failed(streams);
   return StorageSet{.agreement = std::move(*agreement),
                     .names = std::move(*names),
-                    .streams = std::move(*streams)};
+                    .streams = std::move(*streams),
+                    .warnings = std::move(warnings)};
 }
 #else
 StorageResult<StorageSet> open_postgres(const std::string&, const StorageOptions&) {

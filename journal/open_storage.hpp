@@ -5,6 +5,7 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "journal/memory.hpp"
 #include "process/ports/storage.hpp"
@@ -15,6 +16,8 @@ struct StorageSet {
   std::unique_ptr<Records> agreement;  // views and leases
   std::unique_ptr<Records> names;      // names and child specs
   std::unique_ptr<Streams> streams;    // journals
+  /// What is allowed but dangerous about the storage (a server with fsync off): to be logged.
+  std::vector<std::string> warnings{};
 };
 
 struct StorageOptions {

@@ -7,6 +7,8 @@
 #include <filesystem>
 #include <stdexcept>
 
+#include "tests/journal/postgres_admin.hpp"
+
 namespace coterie::test {
 
 std::string make_directory() {
@@ -21,14 +23,17 @@ Place::Place(const std::string& engine) : engine_(engine) {
   if (engine == "memory") {
     description_ = "memory";
     memory_ = std::make_shared<MemoryStore>();
-  } else {
+  } else if (engine == "sqlite") {
     directory_ = make_directory();
     description_ = "sqlite:" + directory_;
+  } else {
+    description_ = "postgres:" + postgres_conninfo();
   }
 }
 
 Place::~Place() {
   if (!directory_.empty()) std::filesystem::remove_all(directory_);
+  if (engine_ == "postgres") drop_postgres_schema(cluster_id_);
 }
 
 StorageResult<StorageSet> Place::try_storage(const std::string& node) const {

@@ -45,5 +45,6 @@ inline std::string engine_name(const testing::TestParamInfo<std::string>& info) 
 
 }  // namespace coterie::test
 
-#define COTERIE_ON_EACH_ENGINE(suite) \
-  INSTANTIATE_TEST_SUITE_P(, suite, testing::Values("memory", "sqlite"), coterie::test::engine_name)
+#define COTERIE_ON_EACH_ENGINE(suite)                                                \
+  INSTANTIATE_TEST_SUITE_P(, suite, testing::Values("memory", "sqlite", "postgres"), \
+                           coterie::test::engine_name)
