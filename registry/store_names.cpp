@@ -91,6 +91,7 @@ void StoreNames::on(const Stop& stop) {
   names_.clear();
   ready_.clear();
   waiting_.clear();
+  abandoned_.clear();
   lookups_.clear();
   fetching_.clear();
   lookups_later_.clear();
@@ -157,6 +158,7 @@ void StoreNames::proceed() {
     if (usable()) {
       prepare();
       send_batch();
+      send_sweep();
     }
     if (view_) send_fetch();
   }

@@ -93,13 +93,20 @@ class StoreNames final {
     std::uint64_t id = 0;
     StorageResult<std::vector<std::optional<Record>>> records;
   };
+  struct Scanned {
+    std::uint64_t id = 0;
+    StorageResult<std::vector<Record>> records;
+  };
+  /// Delete the rows whose owners are gone and whose names nobody has taken since. They count as
+  /// free anyway: this only keeps the table small. Reads all rows.
+  struct Sweep {};
   struct Tick {};
   /// This incarnation is out: everything is answered, nothing is asked any more.
   struct Stop {
     std::string why;
   };
   using Event = std::variant<Installed, Reserve, Confirm, Release, Lookup, Withdraw, Committed,
-                             Fetched, Tick, Stop>;
+                             Fetched, Scanned, Sweep, Tick, Stop>;
 
   // Actions.
   struct CommitStore {
@@ -109,6 +116,10 @@ class StoreNames final {
   struct FetchStore {
     std::uint64_t id = 0;
     std::vector<std::string> keys;
+  };
+  struct ScanStore {
+    std::uint64_t id = 0;
+    std::string prefix;
   };
   struct Reserved {
     Request request = 0;
@@ -130,8 +141,8 @@ class StoreNames final {
   struct Notice {
     std::string text;
   };
-  using Action =
-      std::variant<CommitStore, FetchStore, Reserved, Confirmed, Found, ReadView, SetTimer, Notice>;
+  using Action = std::variant<CommitStore, FetchStore, ScanStore, Reserved, Confirmed, Found,
+                              ReadView, SetTimer, Notice>;
 
   explicit StoreNames(NamesOptions options);
 
@@ -183,6 +194,8 @@ class StoreNames final {
   void on(const Withdraw& withdraw) { give_up(withdraw.request, {}); }
   void on(const Committed& committed);
   void on(const Fetched& fetched);
+  void on(const Scanned& scanned);
+  void on(const Sweep&);
   void on(const Tick&) {}
   void on(const Stop& stop);
 
@@ -190,6 +203,7 @@ class StoreNames final {
   void expire();
   void prepare();
   void send_batch();
+  void send_sweep();
   void send_fetch();
   void set_timer();
   Transaction change(const std::string& key, Name& name, Operation& operation) const;
@@ -253,6 +267,8 @@ class StoreNames final {
   std::uint64_t preparing_ = 0, session_read_ = 0, batch_ = 0, fetch_ = 0;  // ids under way
   std::vector<std::string> batch_keys_;
   std::vector<std::string> fetch_keys_;
+  std::uint64_t sweep_scan_ = 0, sweep_ = 0;                     // ids under way
+  std::deque<std::pair<std::string, std::uint64_t>> abandoned_;  // rows to delete, with versions
   Time retry_at_ = Time::min();
   Time timer_ = Time::max();
 };

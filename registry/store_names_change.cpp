@@ -68,7 +68,7 @@ void StoreNames::give_up(Request request, const std::string& why) {
 // --- the session ---
 
 void StoreNames::prepare() {
-  if (prepared_ || preparing_ != 0 || batch_ != 0 || session_read_ != 0) return;
+  if (prepared_ || preparing_ != 0 || batch_ != 0 || sweep_ != 0 || session_read_ != 0) return;
   if (read_session_) {
     session_read_ = next_id_++;
     actions_.push_back(FetchStore{session_read_, {view_key(), session_key_}});
@@ -151,7 +151,7 @@ void StoreNames::unknown_outcome() {
 // --- batches ---
 
 void StoreNames::send_batch() {
-  if (!prepared_ || batch_ != 0 || preparing_ != 0 || ready_.empty()) return;
+  if (!prepared_ || batch_ != 0 || preparing_ != 0 || sweep_ != 0 || ready_.empty()) return;
   std::vector<Transaction> transactions;
   while (!ready_.empty() && transactions.size() < options_.batch_max) {
     std::string key = std::move(ready_.front());
@@ -170,6 +170,37 @@ void StoreNames::send_batch() {
   if (transactions.empty()) return;
   batch_ = next_id_++;
   actions_.push_back(CommitStore{batch_, std::move(transactions)});
+}
+
+void StoreNames::on(const Sweep&) {
+  if (stopped_ || !usable() || sweep_scan_ != 0 || !abandoned_.empty()) return;
+  sweep_scan_ = next_id_++;
+  actions_.push_back(ScanStore{sweep_scan_, "names/row/"});
+}
+
+void StoreNames::on(const Scanned& scanned) {
+  if (stopped_ || sweep_scan_ == 0 || scanned.id != sweep_scan_) return;
+  sweep_scan_ = 0;
+  if (!scanned.records) return;  // the next sweep will do
+  for (const Record& record : *scanned.records) {
+    const std::optional<NameRow> row = decode_name(record.value, record.version);
+    if (!row || owner_in_view(*row) || row->epoch.view > view_->number) continue;
+    abandoned_.emplace_back(record.key, record.version);
+  }
+}
+
+// Only when nobody waits for anything else. A row goes only as it was read, so a deletion that
+// takes effect late deletes nothing newer.
+void StoreNames::send_sweep() {
+  if (!prepared_ || batch_ != 0 || preparing_ != 0 || sweep_ != 0 || abandoned_.empty()) return;
+  std::vector<Transaction> deletions;
+  while (!abandoned_.empty() && deletions.size() < options_.batch_max) {
+    auto& [key, version] = abandoned_.front();
+    deletions.push_back({.conditions = {{key, version}}, .writes = {{key, std::nullopt}}});
+    abandoned_.pop_front();
+  }
+  sweep_ = next_id_++;
+  actions_.push_back(CommitStore{sweep_, std::move(deletions)});
 }
 
 Transaction StoreNames::change(const std::string& key, Name& name, Operation& operation) const {
@@ -211,6 +242,9 @@ void StoreNames::on(const Committed& committed) {
   if (committed.id == preparing_ && preparing_ != 0) {
     preparing_ = 0;
     prepared(committed.results);
+  } else if (committed.id == sweep_ && sweep_ != 0) {
+    sweep_ = 0;
+    if (!committed.results) abandoned_.clear();
   } else if (committed.id == batch_ && batch_ != 0) {
     batch_ = 0;
     changed(std::exchange(batch_keys_, {}), committed.results);

@@ -105,6 +105,10 @@ void StoreNamesDriver::forget(std::string_view registry, std::string_view key,
   cache_.forget(StoreNames::row_key(registry, key), location.epoch);
 }
 
+void StoreNamesDriver::sweep() {
+  to_logic([this] { step(StoreNames::Sweep{}); });
+}
+
 void StoreNamesDriver::to_logic(Strand::Job job) {
   std::lock_guard lock(mutex_);
   if (!closed_) logic_->post(std::move(job));
@@ -142,6 +146,13 @@ void StoreNamesDriver::carry_out(StoreNames::Action& action) {
       auto records = records_.read_many(keys);
       to_logic([this, id, records = std::move(records)]() mutable {
         step(StoreNames::Fetched{id, std::move(records)});
+      });
+    });
+  } else if (auto* scan = std::get_if<StoreNames::ScanStore>(&action)) {
+    to_store([this, id = scan->id, prefix = std::move(scan->prefix)] {
+      auto records = records_.scan(prefix);
+      to_logic([this, id, records = std::move(records)]() mutable {
+        step(StoreNames::Scanned{id, std::move(records)});
       });
     });
   } else if (auto* reserved = std::get_if<StoreNames::Reserved>(&action)) {

@@ -31,7 +31,7 @@ Faults drawn_faults(std::uint64_t seed) {
 // One owner and one history of views, whatever happens; agreement again when it is over.
 TEST(AgreementSim, keeps_its_promises_under_faults) {
   std::uint64_t silent = 0, confirmed = 0, thaws = 0, views = 0;
-  for (std::uint64_t seed = 1; seed <= 400; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 300; ++seed) {
     ClusterSim sim(seed, 3 + static_cast<int>(seed % 3), drawn_faults(seed));
     sim.run(60s);
     ASSERT_TRUE(sim.violations().empty()) << "seed " << seed << ": " << sim.violations().front();

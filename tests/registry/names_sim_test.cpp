@@ -34,10 +34,17 @@ class NamesSim final : public ClusterSim {
     while (pending() && step_until(limit)) {
     }
     if (pending()) violation("releases are not done");
+    for (const auto& node : nodes_) {
+      if (node->alive) step(node, StoreNames::Sweep{});
+    }
+    const Duration swept = now_ + 1s;
+    while (step_until(swept)) {
+    }
     const auto rows = *names_store_.scan("names/row/");
     for (const Record& record : rows) {
       const auto row = decode_name(record.value, record.version);
       const Member* owner = last_view_.find(row->node);
+      if (!owner) violation("not swept: " + record.key + " of " + row->node);
       if (owner && owner->incarnation == row->incarnation) {
         violation("ghost: " + record.key + " is held by nobody on " + row->node);
       }
@@ -120,7 +127,9 @@ class NamesSim final : public ClusterSim {
     state.asked[request] = name;
     const Time now = local(*node);
     const double what = chance();
-    if (what < 0.2) {
+    if (what < 0.01) {
+      step(node, StoreNames::Sweep{});
+    } else if (what < 0.2) {
       step(node, StoreNames::Lookup{request, name, now + between(10ms, 2s)});
     } else if (auto owned = state.owned.find(name); owned != state.owned.end()) {
       // The process ends; now and then another takes the name on at once.
@@ -167,6 +176,15 @@ class NamesSim final : public ClusterSim {
           node, [this, records, keys = fetch->keys] { *records = *names_store_.read_many(keys); },
           [this, node, records, id = fetch->id](bool ok) {
             StoreNames::Fetched done{id, std::unexpected(StorageError{})};
+            if (ok) done.records = std::move(*records);
+            step(node, done);
+          });
+    } else if (auto* scan = std::get_if<StoreNames::ScanStore>(&action)) {
+      auto records = std::make_shared<std::vector<Record>>();
+      statement(
+          node, [this, records, prefix = scan->prefix] { *records = *names_store_.scan(prefix); },
+          [this, node, records, id = scan->id](bool ok) {
+            StoreNames::Scanned done{id, std::unexpected(StorageError{})};
             if (ok) done.records = std::move(*records);
             step(node, done);
           });
@@ -247,7 +265,7 @@ Faults drawn_faults(std::uint64_t seed) {
 // One owner a name, growing epochs, no ghosts; everything asked for ends.
 TEST(NamesSim, keeps_its_promises_under_faults) {
   std::uint64_t oks = 0, taken = 0, timeouts = 0, found = 0;
-  for (std::uint64_t seed = 1; seed <= 300; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 200; ++seed) {
     NamesSim sim(seed, 3 + static_cast<int>(seed % 3), drawn_faults(seed));
     sim.run(30s);
     sim.settle();
@@ -257,10 +275,10 @@ TEST(NamesSim, keeps_its_promises_under_faults) {
     timeouts += sim.timeouts;
     found += sim.found;
   }
-  EXPECT_GT(oks, 30'000u);
-  EXPECT_GT(taken, 10'000u);
-  EXPECT_GT(timeouts, 3'000u);
-  EXPECT_GT(found, 3'000u);
+  EXPECT_GT(oks, 20'000u);
+  EXPECT_GT(taken, 6'000u);
+  EXPECT_GT(timeouts, 2'000u);
+  EXPECT_GT(found, 2'000u);
 }
 
 struct Mutant {
