@@ -8,9 +8,7 @@
 #include <deque>
 #include <map>
 #include <memory>
-#include <optional>
 #include <string>
-#include <vector>
 
 #include "transport/envelope_codec.hpp"
 #include "transport/session.hpp"
@@ -120,8 +118,7 @@ class World {
     lose_connection(*p);
   }
   void stall(int i, bool on) {
-    if (Process* p = process(i)) p->out.stalled = on;
-    stall_new_[i] = on;
+    if (stall_new_[i] = on; process(i)) process(i)->out.stalled = on;
   }
   void pause(int i, Duration how_long) {
     if (Process* p = process(i)) p->resumes_at = now_ + how_long;

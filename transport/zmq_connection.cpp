@@ -1,0 +1,137 @@
+#include "transport/zmq_connection.hpp"
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstring>
+#include <system_error>
+
+namespace coterie {
+
+void set_common_options(zmq::socket_t& socket, int message_bytes_max) {
+  socket.set(zmq::sockopt::linger, 0);
+  socket.set(zmq::sockopt::maxmsgsize, std::int64_t{message_bytes_max});
+  socket.set(zmq::sockopt::handshake_ivl, 3000);
+  // A host that is gone without a word is noticed by the kernel too, after 10 + 3 x 5 s.
+  socket.set(zmq::sockopt::tcp_keepalive, 1);
+  socket.set(zmq::sockopt::tcp_keepalive_idle, 10);
+  socket.set(zmq::sockopt::tcp_keepalive_intvl, 5);
+  socket.set(zmq::sockopt::tcp_keepalive_cnt, 3);
+}
+
+std::optional<ZmqReceived> receive_routed(zmq::socket_t& router) {
+  zmq::message_t id;
+  if (!router.recv(id, zmq::recv_flags::dontwait)) return std::nullopt;
+  ZmqReceived received;
+  received.routing_id = id.to_string();
+  int frames = 0;
+  // The parts of a message arrive together, so DONTWAIT finds them all.
+  bool more = id.more();
+  while (more) {
+    zmq::message_t part;
+    if (!router.recv(part, zmq::recv_flags::dontwait)) break;
+    more = part.more();
+    if (++frames == 1) received.frame = std::move(part);
+  }
+  received.well_formed = frames == 1;
+  return received;
+}
+
+ZmqWake::ZmqWake() : fd_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+  if (fd_ < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
+}
+ZmqWake::~ZmqWake() { ::close(fd_); }
+void ZmqWake::ring() noexcept {
+  const std::uint64_t one = 1;
+  // Full means that it rings already.
+  [[maybe_unused]] const auto written = ::write(fd_, &one, sizeof one);
+}
+void ZmqWake::quiet() noexcept {
+  std::uint64_t count = 0;
+  [[maybe_unused]] const auto got = ::read(fd_, &count, sizeof count);
+}
+
+ZmqMonitor::ZmqMonitor(zmq::context_t& context, zmq::socket_t& watched)
+    : pair_(context, zmq::socket_type::pair) {
+  // Relaxed: the number only has to be another each time.
+  static std::atomic<std::uint64_t> last{0};
+  const std::string endpoint =
+      "inproc://monitor-" + std::to_string(last.fetch_add(1, std::memory_order_relaxed));
+  const int events = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_CLOSED |
+                     ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
+                     ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
+  if (zmq_socket_monitor(watched.handle(), endpoint.c_str(), events) != 0) throw zmq::error_t();
+  pair_.set(zmq::sockopt::linger, 0);
+  pair_.connect(endpoint);
+}
+
+ZmqConnectionEvent ZmqMonitor::next() {
+  while (true) {
+    zmq::message_t event;
+    if (!pair_.recv(event, zmq::recv_flags::dontwait)) return ZmqConnectionEvent::none;
+    zmq::message_t address;
+    if (event.more()) (void)pair_.recv(address, zmq::recv_flags::dontwait);
+    std::uint16_t kind = 0;
+    if (event.size() < sizeof kind) continue;
+    std::memcpy(&kind, event.data(), sizeof kind);
+    switch (kind) {
+      case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
+        return ZmqConnectionEvent::up;
+      case ZMQ_EVENT_DISCONNECTED:
+        return ZmqConnectionEvent::down;
+      case ZMQ_EVENT_CLOSED:
+      case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
+      case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
+      case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
+        return ZmqConnectionEvent::failed;
+      default:
+        break;
+    }
+  }
+}
+
+ZmqConnection::ZmqConnection(zmq::context_t& context, const std::string& endpoint,
+                             int message_bytes_max)
+    : socket_(context, zmq::socket_type::dealer) {
+  set_common_options(socket_, message_bytes_max);
+  socket_.set(zmq::sockopt::reconnect_ivl, -1);
+  socket_.set(zmq::sockopt::immediate, true);
+  socket_.set(zmq::sockopt::connect_timeout, 2500);
+  socket_.set(zmq::sockopt::ipv6, endpoint.starts_with("tcp://["));
+  socket_.set(zmq::sockopt::sndhwm, 0);  // our own window is the bound
+  monitor_ = std::make_unique<ZmqMonitor>(context, socket_);
+  socket_.connect(endpoint);
+}
+
+ZmqConnection::~ZmqConnection() {
+  // The watched socket first, or its I/O thread would write to a monitor that is gone.
+  zmq_socket_monitor(socket_.handle(), nullptr, 0);
+  socket_.close();
+}
+
+bool ZmqConnection::send(BytesView frame) {
+  const zmq::const_buffer buffer(frame.data(), frame.size());
+  if (socket_.send(buffer, zmq::send_flags::dontwait)) return true;
+  // The pipe of a new connection is attached when the socket handles its commands; asking for its
+  // events does that now.
+  (void)socket_.get(zmq::sockopt::events);
+  return socket_.send(buffer, zmq::send_flags::dontwait).has_value();
+}
+
+std::optional<Bytes> ZmqConnection::receive() {
+  zmq::message_t message;
+  if (!socket_.recv(message, zmq::recv_flags::dontwait)) return std::nullopt;
+  Bytes bytes(static_cast<const char*>(message.data()), message.size());
+  bool more = message.more();
+  while (more) {  // never from a node of ours: the frame is then taken for malformed
+    bytes.clear();
+    if (!socket_.recv(message, zmq::recv_flags::dontwait)) break;
+    more = message.more();
+  }
+  return bytes;
+}
+
+void ZmqConnection::linger(int ms) { socket_.set(zmq::sockopt::linger, ms); }
+
+}  // namespace coterie

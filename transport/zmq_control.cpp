@@ -1,0 +1,219 @@
+#include "transport/zmq_control.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "process/thread_start.hpp"
+
+namespace coterie {
+namespace {
+
+constexpr Duration redial_min = std::chrono::milliseconds(10);
+constexpr Duration redial_max = std::chrono::seconds(1);
+constexpr Duration dial_timeout = std::chrono::seconds(3);
+constexpr std::size_t received_max = 16'384;  // frames that the data thread has not taken yet
+constexpr std::size_t bound_max = 4096;
+
+}  // namespace
+
+std::uint16_t bound_port(zmq::socket_t& socket) {
+  const std::string endpoint = socket.get(zmq::sockopt::last_endpoint);
+  const auto address = parse_host_port(std::string_view(endpoint).substr(sizeof "tcp://" - 1));
+  return address ? address->port : 0;
+}
+
+ZmqControlLane::ZmqControlLane(Options options, const Clock& clock, Random& random,
+                               std::function<void()> arrived)
+    : options_(std::move(options)),
+      clock_(clock),
+      random_(random),
+      arrived_(std::move(arrived)),
+      router_(context_, zmq::socket_type::router),
+      alive_at_(clock.now()) {
+  set_common_options(router_);
+  router_.set(zmq::sockopt::ipv6, options_.listen.host.find(':') != std::string::npos);
+  router_.bind(zmq_endpoint(options_.listen));
+  port_ = bound_port(router_);
+  thread_ = detail::start_thread("coterie-control", [this] { run(); });
+}
+
+ZmqControlLane::~ZmqControlLane() {
+  stop_.store(true);
+  wake_.ring();
+  thread_.join();
+}
+
+void ZmqControlLane::post(Command command) {
+  // A beat that is not urgent is read when the next one is due.
+  const bool urgent = command.kind != Command::Kind::beat;
+  {
+    std::lock_guard lock(mutex_);
+    commands_.push_back(std::move(command));
+  }
+  if (urgent) wake_.ring();
+}
+
+void ZmqControlLane::dial(const std::string& peer, HostPort address, wire::Hello hello) {
+  post({Command::Kind::dial, peer, std::move(address), std::move(hello), {}});
+}
+void ZmqControlLane::hang_up(const std::string& peer) {
+  post({Command::Kind::hang_up, peer, {}, {}, {}});
+}
+void ZmqControlLane::beat(const std::string& peer, Bytes beat, bool now) {
+  post({now ? Command::Kind::beat_now : Command::Kind::beat, peer, {}, {}, std::move(beat)});
+}
+void ZmqControlLane::send(const std::string& peer, Bytes frame) {
+  post({Command::Kind::send, peer, {}, {}, std::move(frame)});
+}
+
+bool ZmqControlLane::connected(const std::string& peer) const {
+  std::lock_guard lock(mutex_);
+  const auto found = up_.find(peer);
+  return found != up_.end() && found->second;
+}
+
+std::vector<ZmqControlLane::Received> ZmqControlLane::take_received() {
+  std::lock_guard lock(mutex_);
+  return std::exchange(received_, {});
+}
+
+void ZmqControlLane::set_up(const std::string& name, PeerLane& peer, bool up) {
+  if (peer.up == up) return;
+  peer.up = up;
+  std::lock_guard lock(mutex_);
+  up_[name] = up;
+}
+
+void ZmqControlLane::drop_connection(const std::string& name, PeerLane& peer, Time now) {
+  peer.connection.reset();
+  set_up(name, peer, false);
+  peer.backoff = std::clamp(peer.backoff * 2, redial_min, redial_max);
+  const auto jitter = random_.below(static_cast<std::uint64_t>(peer.backoff.count() / 2) + 1);
+  peer.redial_at = now + peer.backoff + Duration(static_cast<Duration::rep>(jitter));
+}
+
+void ZmqControlLane::carry_out(Command& command, Time now) {
+  if (command.kind == Command::Kind::hang_up) {
+    const auto found = peers_.find(command.peer);
+    if (found == peers_.end()) return;
+    set_up(found->first, found->second, false);
+    peers_.erase(found);
+    return;
+  }
+  PeerLane& peer = peers_[command.peer];
+  switch (command.kind) {
+    case Command::Kind::dial:
+      if (peer.hello.incarnation == command.hello.incarnation &&
+          peer.hello.to == command.hello.to && peer.address == command.address) {
+        return;
+      }
+      peer.connection.reset();
+      set_up(command.peer, peer, false);
+      peer.address = std::move(command.address);
+      peer.hello = std::move(command.hello);
+      peer.backoff = {};
+      peer.redial_at = now;
+      break;
+    case Command::Kind::beat_now:
+    case Command::Kind::beat:
+      peer.beat = std::move(command.bytes);
+      if (command.kind == Command::Kind::beat_now && peer.up) peer.connection->send(peer.beat);
+      break;
+    case Command::Kind::send:
+      if (peer.up) peer.connection->send(command.bytes);
+      break;
+    case Command::Kind::hang_up:
+      break;
+  }
+}
+
+void ZmqControlLane::receive() {
+  std::vector<Received> fresh;
+  for (int i = 0; i < 1024; ++i) {
+    auto message = receive_routed(router_);
+    if (!message) break;
+    if (!message->well_formed) continue;
+    const BytesView bytes = message->frame.to_string_view();
+    const auto bound = bound_.find(message->routing_id);
+    if (bound != bound_.end()) {
+      fresh.push_back({bound->second, Bytes(bytes)});
+      continue;
+    }
+    auto frame = wire::decode(bytes);
+    const auto* hello = frame ? std::get_if<wire::Hello>(&*frame) : nullptr;
+    if (!hello || hello->lane != wire::Lane::control) continue;
+    // An older connection of the same node is of no use any more.
+    std::erase_if(bound_, [&](const auto& entry) { return entry.second.name == hello->name; });
+    if (bound_.size() < bound_max) bound_[message->routing_id] = *hello;
+    fresh.push_back({*hello, Bytes(bytes)});
+  }
+  if (fresh.empty()) return;
+  {
+    std::lock_guard lock(mutex_);
+    for (Received& received : fresh) {
+      // What is dropped here is repeated by the next beat.
+      if (received_.size() < received_max) received_.push_back(std::move(received));
+    }
+  }
+  arrived_();
+}
+
+void ZmqControlLane::look_after(const std::string& name, PeerLane& peer, Time now) {
+  if (peer.connection) {
+    for (auto event = peer.connection->next_event(); event != ZmqConnectionEvent::none;
+         event = peer.connection->next_event()) {
+      if (event == ZmqConnectionEvent::up) {
+        peer.hello.connection = ++peer.connections;
+        peer.connection->send(encode(peer.hello));
+        if (!peer.beat.empty()) peer.connection->send(peer.beat);
+        peer.backoff = {};
+        set_up(name, peer, true);
+      } else {
+        return drop_connection(name, peer, now);
+      }
+    }
+    if (!peer.up && now - peer.dialled_at > dial_timeout) drop_connection(name, peer, now);
+  } else if (peer.address.port != 0 && peer.redial_at <= now) {
+    peer.dialled_at = now;
+    peer.connection = std::make_unique<ZmqConnection>(context_, zmq_endpoint(peer.address));
+  }
+}
+
+void ZmqControlLane::run() {
+  std::vector<zmq::pollitem_t> items;
+  while (!stop_.load()) {
+    wake_.quiet();
+    std::vector<Command> commands;
+    {
+      std::lock_guard lock(mutex_);
+      commands.swap(commands_);
+    }
+    Time now = clock_.now();
+    for (Command& command : commands) carry_out(command, now);
+    receive();
+    for (auto& [name, peer] : peers_) look_after(name, peer, now);
+    if (beat_at_ <= now) {
+      beat_at_ = now + options_.beat_interval;
+      const bool still = now - alive_at_.load(std::memory_order_relaxed) > options_.still_after;
+      for (auto& [name, peer] : peers_) {
+        if (!still && peer.up && !peer.beat.empty()) peer.connection->send(peer.beat);
+      }
+    }
+    Time next = beat_at_;
+    items.assign({{router_.handle(), 0, ZMQ_POLLIN, 0}, {nullptr, wake_.fd(), ZMQ_POLLIN, 0}});
+    for (auto& [name, peer] : peers_) {
+      if (peer.connection) {
+        items.push_back({peer.connection->monitor_handle(), 0, ZMQ_POLLIN, 0});
+      } else {
+        next = std::min(next, peer.redial_at);
+      }
+    }
+    now = clock_.now();
+    const auto wait =
+        std::chrono::ceil<std::chrono::milliseconds>(std::max(next - now, Duration{}));
+    (void)zmq_poll(items.data(), static_cast<int>(items.size()), wait.count());
+  }
+  peers_.clear();
+}
+
+}  // namespace coterie

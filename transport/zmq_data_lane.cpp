@@ -1,0 +1,313 @@
+// The data lane's thread of ZmqDistribution: its turns and its sockets. Everything here runs on it.
+
+#include <algorithm>
+#include <utility>
+
+#include "transport/envelope_codec.hpp"
+#include "transport/zmq_distribution.hpp"
+
+namespace coterie {
+namespace {
+
+constexpr int frames_per_turn = 256;  // then beats, acks and sends have their turn
+constexpr Duration probe_time = std::chrono::milliseconds(500);
+constexpr std::size_t inbound_max = 4096;
+constexpr std::size_t guardian_keys_max = 1024;
+constexpr std::size_t strangers_max = 256;
+
+}  // namespace
+
+void ZmqDistribution::run() {
+  while (!stop_.load()) {
+    turn(clock_.now());
+    if (!stop_.load()) wait();
+  }
+  for (auto& [name, peer] : peers_) {
+    peer->probe.reset();
+    peer->connection.reset();
+  }
+  router_.close();
+}
+
+void ZmqDistribution::turn(Time now) {
+  wake_.quiet();
+  ringing_.store(false);
+  control_->alive(now);
+  std::vector<Command> commands;
+  {
+    std::lock_guard lock(mutex_);
+    commands.swap(commands_);
+  }
+  for (Command& command : commands) command(now);
+  receive_control(now);
+  more_to_receive_ = receive(now);
+  for (auto& [name, peer] : peers_) {
+    connection_events(now, *peer);
+    watch_probe(now, *peer);
+    work(now, *peer);
+  }
+  publish_states(now);
+}
+
+void ZmqDistribution::wait() {
+  if (more_to_receive_) return;
+  Time next = states_at_ + states_every_;
+  std::vector<zmq::pollitem_t> items{{router_.handle(), 0, ZMQ_POLLIN, 0},
+                                     {nullptr, wake_.fd(), ZMQ_POLLIN, 0}};
+  for (auto& [name, peer] : peers_) {
+    next = std::min(next, peer->link.next_tick());
+    if (peer->connection) items.push_back({peer->connection->monitor_handle(), 0, ZMQ_POLLIN, 0});
+    if (peer->probe) {
+      items.push_back({nullptr, peer->probe->writable(), ZMQ_POLLOUT, 0});
+      next = std::min(next, peer->probe_until);
+    }
+  }
+  const Duration left = std::max(next - clock_.now(), Duration::zero());
+  const auto wait_ms = std::chrono::ceil<std::chrono::milliseconds>(left);
+  // An interrupted poll is a turn too many.
+  (void)zmq_poll(items.data(), static_cast<int>(items.size()), wait_ms.count());
+}
+
+void ZmqDistribution::apply_members(Time now, const std::vector<MemberAddress>& members) {
+  for (auto& [name, peer] : peers_) {
+    peer->wanted = std::ranges::any_of(
+        members, [&](const MemberAddress& member) { return member.name == name; });
+    if (!peer->wanted) {
+      peer->link.remove(now, "the node is no member any more");
+      control_->hang_up(name);
+      peer->control_told = {};
+    }
+  }
+  for (const MemberAddress& member : members) {
+    if (member.name == self_.name) continue;
+    auto& peer = peers_[member.name];
+    if (!peer) {
+      peer = std::make_unique<PeerLine>(Link(self_, member.name, options_.link, random_, now));
+    } else {
+      peer->link.reopen(now);
+    }
+    if (!(peer->member == member)) peer->control_told = {};
+    peer->member = member;
+  }
+}
+
+// --- what arrives -------------------------------------------------------------------------------
+
+bool ZmqDistribution::receive(Time now) {
+  for (int i = 0; i < frames_per_turn; ++i) {
+    auto message = receive_routed(router_);
+    if (!message) return false;
+    ++counting_.frames_in;
+    if (message->well_formed) {
+      on_frame(now, message->routing_id, message->frame.to_string_view());
+    } else {
+      on_frame(now, message->routing_id, {});
+    }
+  }
+  return true;
+}
+
+void ZmqDistribution::on_frame(Time now, const std::string& routing_id, BytesView bytes) {
+  const auto bound = inbound_.find(routing_id);
+  const auto frame = wire::decode(bytes);
+  if (!frame) {
+    ++counting_.malformed;
+    if (bound == inbound_.end()) return;
+    // ZeroMQ cannot close one connection of a ROUTER: nothing of it is read from now on, and the
+    // peer, being told, closes it.
+    const Inbound from = bound->second;
+    inbound_.erase(bound);
+    from.peer->link.malformed(now, from.hello, frame.error());
+    return work(now, *from.peer);
+  }
+  if (const auto* hello = std::get_if<wire::Hello>(&*frame)) {
+    return on_hello(now, routing_id, *hello);
+  }
+  if (bound == inbound_.end()) {
+    ++counting_.before_hello;
+    return;
+  }
+  // A copy: what the frame leads to may change the table.
+  PeerLine& peer = *bound->second.peer;
+  peer.link.frame(now, bound->second.hello, *frame);
+  if (peer.link.has_actions()) work(now, peer);
+}
+
+void ZmqDistribution::on_hello(Time now, const std::string& routing_id, const wire::Hello& hello) {
+  const auto stranger = [&](std::uint64_t& counter, const std::string& text) {
+    ++counter;
+    if (strangers_.size() < strangers_max && strangers_.insert(text).second) {
+      log_.warning(LogModule::transport, text);
+    }
+  };
+  if (hello.lane != wire::Lane::data) {
+    ++counting_.malformed;
+    return;
+  }
+  if (hello.name == self_.name) {
+    return stranger(counting_.own_name, "another program says that it is node " + hello.name +
+                                            ", incarnation " + to_string(hello.incarnation) +
+                                            ": two nodes need two names");
+  }
+  const auto found = peers_.find(hello.name);
+  if (found == peers_.end() || !found->second->wanted) {
+    return stranger(counting_.unknown_nodes, "node " + hello.name + " of cluster '" +
+                                                 hello.cluster_id +
+                                                 "' dials, but is not among the members here");
+  }
+  PeerLine& peer = *found->second;
+  if (dead_.contains(static_cast<std::uint64_t>(hello.incarnation.id))) {
+    peer.link.confirm_dead(now, hello.incarnation);
+  }
+  const bool welcome = peer.link.hello(now, hello);
+  if (welcome) {
+    if (!inbound_.contains(routing_id)) {
+      std::erase_if(inbound_, [&](const auto& entry) {
+        return entry.second.peer == &peer && (entry.second.hello.incarnation != hello.incarnation ||
+                                              entry.second.hello.connection < hello.connection);
+      });
+    }
+    if (inbound_.size() < inbound_max) inbound_[routing_id] = {&peer, hello};
+    if (!hello.guardian_key.empty()) {
+      std::lock_guard lock(mutex_);
+      if (guardian_keys_.size() >= guardian_keys_max) guardian_keys_.erase(guardian_keys_.begin());
+      guardian_keys_[{hello.name, static_cast<std::uint64_t>(hello.incarnation.id)}] =
+          hello.guardian_key;
+    }
+  } else {
+    inbound_.erase(routing_id);
+  }
+  tell_control(peer);
+  work(now, peer);
+}
+
+void ZmqDistribution::receive_control(Time now) {
+  for (const ZmqControlLane::Received& received : control_->take_received()) {
+    const auto found = peers_.find(received.bound.name);
+    if (found == peers_.end() || !found->second->wanted) continue;
+    PeerLine& peer = *found->second;
+    const auto frame = wire::decode(received.frame);
+    if (!frame) {
+      ++counting_.malformed;
+      continue;
+    }
+    if (const auto* hello = std::get_if<wire::Hello>(&*frame)) {
+      peer.link.hello(now, *hello);
+    } else {
+      peer.link.frame(now, received.bound, *frame);
+    }
+    if (const auto* beat = std::get_if<wire::Beat>(&*frame)) {
+      if (peer.link.up() && beat->view > std::max(hinted_view_, view_.load())) {
+        hinted_view_ = beat->view;
+        if (options_.view_hint) options_.view_hint(beat->view);
+      }
+    }
+    if (peer.link.has_actions()) work(now, peer);
+  }
+}
+
+// --- this side's connections --------------------------------------------------------------------
+
+void ZmqDistribution::connection_events(Time now, PeerLine& peer) {
+  while (peer.connection) {
+    const ZmqConnectionEvent event = peer.connection->next_event();
+    if (event == ZmqConnectionEvent::none) return;
+    if (event == ZmqConnectionEvent::up) {
+      peer.link.dialled(now);
+    } else {
+      peer.connection.reset();
+      // Of these two the Link heeds the one that fits its state.
+      peer.link.dial_failed(
+          now, false, "nobody listens on " + peer.member.address + ", or it is no coterie node");
+      peer.link.disconnected(now);
+    }
+    work(now, peer);
+  }
+}
+
+void ZmqDistribution::connect(Time now, PeerLine& peer) {
+  peer.probe.reset();
+  try {
+    peer.connection = std::make_unique<ZmqConnection>(context_, zmq_endpoint(peer.target));
+  } catch (const zmq::error_t& error) {
+    peer.link.dial_failed(now, false, std::string("cannot connect: ") + error.what());
+  }
+}
+
+void ZmqDistribution::carry_out(Time now, PeerLine& peer, link_action::Dial& action) {
+  peer.connection.reset();
+  peer.probe.reset();
+  auto address = parse_host_port(peer.member.address);
+  if (!address) return peer.link.dial_failed(now, false, address.error());
+  peer.target = std::move(*address);
+  if (!is_numeric_host(peer.target.host)) {
+    // Looked up at each dial: the node may have moved.
+    resolver_->resolve(peer.member.name, peer.target.host,
+                       [this, name = peer.member.name, dial = action.connection](
+                           std::string number, std::string error) {
+                         post([this, name, dial, number, error](Time later) {
+                           PeerLine& line = *peers_.find(name)->second;
+                           if (line.link.connection() != dial || line.connection) return;
+                           if (number.empty()) return line.link.dial_failed(later, false, error);
+                           line.target.host = number;
+                           tell_control(line);
+                           connect(later, line);
+                         });
+                       });
+    return;
+  }
+  if (!peer.link.up()) return connect(now, peer);
+  // Within a session the first question is whether the listener is still there: a refusal is the
+  // quickest sign of a dead process.
+  peer.probe = std::make_unique<ListenerProbe>(peer.target);
+  peer.probe_until = now + probe_time;
+  watch_probe(now, peer);
+}
+
+void ZmqDistribution::watch_probe(Time now, PeerLine& peer) {
+  if (!peer.probe) return;
+  const auto answer = peer.probe->answer();
+  if (answer == ListenerProbe::Answer::unknown_yet && now < peer.probe_until) return;
+  if (answer != ListenerProbe::Answer::refused) return connect(now, peer);
+  peer.probe.reset();
+  peer.link.dial_failed(now, true, "connection refused");
+}
+
+void ZmqDistribution::carry_out(Time, PeerLine& peer, link_action::Hangup&) {
+  peer.connection.reset();
+  peer.probe.reset();
+}
+
+void ZmqDistribution::tell_control(PeerLine& peer) {
+  if (!peer.wanted || peer.link.peer().id == NodeId::none) return;
+  HostPort address{peer.target.host, peer.link.peer_control_port()};
+  if (!peer.member.control_address.empty()) {
+    if (const auto given = parse_host_port(peer.member.control_address)) address = *given;
+  }
+  if (address.port == 0 || !is_numeric_host(address.host)) return;
+  if (peer.control_told == peer.link.peer() && peer.control_told_port == address.port) return;
+  peer.control_told = peer.link.peer();
+  peer.control_told_port = address.port;
+  wire::Hello hello;
+  hello.cluster_id = self_.cluster_id;
+  hello.config_digest = self_.config_digest;
+  hello.history = self_.history;
+  hello.name = self_.name;
+  hello.incarnation = self_.incarnation;
+  hello.to = peer.link.peer().id;
+  hello.lane = wire::Lane::control;
+  control_->dial(peer.member.name, std::move(address), std::move(hello));
+}
+
+void ZmqDistribution::carry_out(Time now, PeerLine& peer, link_action::Send& action) {
+  if (action.lane == wire::Lane::control && control_->connected(peer.member.name)) {
+    return control_->send(peer.member.name, std::move(action.frame));
+  }
+  // Without a control lane everything takes the data lane; a frame that finds no connection is
+  // made good by the next hello.
+  if (!peer.connection || peer.connection->send(action.frame)) return;
+  peer.connection.reset();
+  peer.link.disconnected(now);
+}
+
+}  // namespace coterie

@@ -1,0 +1,127 @@
+// The data lane's thread of ZmqDistribution: what its Links want done, and what is told of them.
+
+#include <utility>
+
+#include "transport/zmq_distribution.hpp"
+
+namespace coterie {
+namespace {
+
+// News of what was received go to the control lane's beats no more often than this.
+constexpr Duration beat_news_every = std::chrono::milliseconds(20);
+
+}  // namespace
+
+void ZmqDistribution::carry_out(Time, PeerLine& peer, link_action::Up& action) {
+  peer.outbox = std::make_shared<ZmqOutbox>(action.peer, options_.link.stream.window_messages,
+                                            options_.link.stream.window_bytes);
+  {
+    std::unique_lock lock(outboxes_mutex_);
+    outboxes_[static_cast<std::uint64_t>(action.peer.incarnation.id)] = peer.outbox;
+  }
+  log_.info(LogModule::transport, "node up",
+            {{"peer", action.peer.name}, {"incarnation", action.peer.incarnation}});
+  events_.node_up(action.peer);
+}
+
+void ZmqDistribution::carry_out(Time, PeerLine& peer, link_action::Deliver& action) {
+  events_.deliver(peer.outbox->peer().incarnation.id, std::move(action.envelope));
+}
+
+void ZmqDistribution::carry_out(Time, PeerLine& peer, link_action::Lost& action) {
+  {
+    std::unique_lock lock(outboxes_mutex_);
+    outboxes_.erase(static_cast<std::uint64_t>(action.peer.incarnation.id));
+  }
+  peer.outbox->close();
+  peer.outbox.reset();
+  control_->beat(action.peer.name, peer.link.beat(view_.load(std::memory_order_relaxed)), true);
+  log_.warning(LogModule::transport, "node down",
+               {{"peer", action.peer.name},
+                {"incarnation", action.peer.incarnation},
+                {"why", action.why},
+                {"confirmed", action.confirmed}});
+  events_.node_down(action.peer, action.why, action.confirmed);
+}
+
+void ZmqDistribution::carry_out(Time, PeerLine&, link_action::Note& action) {
+  log_.log(LogModule::transport, action.warning ? LogLevel::warning : LogLevel::info, action.text);
+}
+
+void ZmqDistribution::carry_out_all(Time now, PeerLine& peer) {
+  while (peer.link.has_actions()) {
+    for (LinkAction& action : peer.link.take_actions()) {
+      std::visit([&](auto& what) { carry_out(now, peer, what); }, action);
+    }
+  }
+}
+
+void ZmqDistribution::work(Time now, PeerLine& peer) {
+  Link& link = peer.link;
+  if (link.next_tick() <= now) link.tick(now);
+  // First what has happened: a loss closes the outbox before anything is taken from it.
+  carry_out_all(now, peer);
+  if (peer.outbox && link.up()) {
+    taken_.clear();
+    peer.outbox->take(taken_);
+    for (OutgoingMessage& message : taken_) link.send(std::move(message));
+    link.flush(now);
+    carry_out_all(now, peer);
+  }
+  if (peer.outbox) {
+    const SendStream& sending = link.sending();
+    if (peer.outbox->publish(sending.held_messages(), sending.held_bytes())) {
+      events_.writable(peer.outbox->peer().incarnation.id);
+    }
+  }
+  beat(now, peer);
+}
+
+void ZmqDistribution::beat(Time now, PeerLine& peer) {
+  if (!peer.link.up()) return;
+  const bool had_control = std::exchange(peer.has_control, control_->connected(peer.member.name));
+  if (peer.has_control) {
+    const wire::Position position = peer.link.position();
+    const bool other_session = position.from_attempt != peer.beat_position.from_attempt ||
+                               position.to_attempt != peer.beat_position.to_attempt;
+    if (had_control && (position == peer.beat_position || (!other_session && now < peer.beat_at))) {
+      return;
+    }
+    peer.beat_position = position;
+    peer.beat_at = now + beat_news_every;
+    control_->beat(peer.member.name, peer.link.beat(view_.load(std::memory_order_relaxed)),
+                   other_session || !had_control);
+  } else if (now >= peer.beat_at && peer.connection) {
+    peer.beat_at = now + options_.beat_interval;
+    link_action::Send send{wire::Lane::data, peer.link.beat(view_.load())};
+    carry_out(now, peer, send);
+  }
+}
+
+void ZmqDistribution::publish_states(Time now) {
+  if (now < states_at_ + states_every_) return;
+  states_at_ = now;
+  std::vector<PeerState> states;
+  for (auto& [name, peer] : peers_) {
+    if (!peer->wanted) continue;
+    const Link& link = peer->link;
+    states.push_back({name, peer->member.address, link.peer(), link.up(), control_->connected(name),
+                      link.flapping(now), link.describe(now), link.sending().held_messages(),
+                      link.sending().held_bytes(), link.counters()});
+  }
+  std::lock_guard lock(mutex_);
+  states_ = std::move(states);
+  counters_ = counting_;
+}
+
+void ZmqDistribution::say_bye(Time now) {
+  for (auto& [name, peer] : peers_) {
+    if (peer->connection) peer->connection->linger(500);
+    peer->link.bye(now);
+    for (LinkAction& action : peer->link.take_actions()) {
+      if (auto* send = std::get_if<link_action::Send>(&action)) carry_out(now, *peer, *send);
+    }
+  }
+}
+
+}  // namespace coterie

@@ -1,0 +1,239 @@
+#include "transport/zmq_distribution.hpp"
+
+#include <algorithm>
+
+#include "process/thread_start.hpp"
+#include "transport/envelope_codec.hpp"
+
+namespace coterie {
+namespace {
+
+StartError listen_error(const std::string& what, const std::string& address,
+                        const zmq::error_t& error) {
+  std::string advice = "check the address in the cluster file";
+  if (error.num() == EADDRINUSE) {
+    advice =
+        "another program listens there (this node already runs?): stop it or choose another "
+        "port";
+  } else if (error.num() == EADDRNOTAVAIL || error.num() == ENODEV) {
+    advice = "that is no address of this host: correct it in the cluster file";
+  } else if (error.num() == EACCES) {
+    advice = "ports below 1024 need a privilege: choose another port";
+  }
+  return {"cannot listen on " + address + " (" + what + "): " + error.what() + "; " + advice};
+}
+
+}  // namespace
+
+ZmqDistribution::ZmqDistribution(TransportOptions options, const Clock& clock, Random& random,
+                                 Log& log, DistributionEvents& events)
+    : options_(std::move(options)),
+      self_{options_.node,          options_.incarnation, options_.cluster_id,
+            options_.config_digest, options_.history,     0,
+            options_.guardian_key},
+      clock_(clock),
+      random_(random),
+      log_(log),
+      events_(events),
+      router_(context_, zmq::socket_type::router),
+      resolver_(std::make_unique<ZmqResolver>()) {}
+
+std::expected<std::unique_ptr<ZmqDistribution>, StartError> ZmqDistribution::start(
+    TransportOptions options, const Clock& clock, Random& random, Log& log,
+    DistributionEvents& events) {
+  std::unique_ptr<ZmqDistribution> made(
+      new ZmqDistribution(std::move(options), clock, random, log, events));
+  if (auto bound = made->bind(); !bound) return std::unexpected(std::move(bound.error()));
+  made->thread_ = detail::start_thread("coterie-data", [self = made.get()] { self->run(); });
+  return made;
+}
+
+std::expected<void, StartError> ZmqDistribution::bind() {
+  const auto number_of = [](const std::string& text) -> std::expected<HostPort, StartError> {
+    auto address = parse_host_port(text);
+    if (!address) return std::unexpected(StartError{address.error()});
+    auto number = resolve_host(address->host);
+    if (!number) {
+      return std::unexpected(StartError{"cannot listen on " + text + ": " + number.error() +
+                                        "; correct this node's address in the cluster file"});
+    }
+    return HostPort{*number, address->port};
+  };
+  const auto listen = number_of(options_.listen);
+  if (!listen) return std::unexpected(listen.error());
+  auto control = HostPort{listen->host, 0};
+  if (!options_.control_listen.empty()) {
+    const auto given = number_of(options_.control_listen);
+    if (!given) return std::unexpected(given.error());
+    control = *given;
+  }
+  try {
+    set_common_options(router_);
+    router_.set(zmq::sockopt::ipv6, listen->host.find(':') != std::string::npos);
+    router_.bind(zmq_endpoint(*listen));
+  } catch (const zmq::error_t& error) {
+    return std::unexpected(listen_error("members, data lane", options_.listen, error));
+  }
+  address_ = to_string(HostPort{listen->host, bound_port(router_)});
+  try {
+    control_ = std::make_unique<ZmqControlLane>(
+        ZmqControlLane::Options{control, options_.beat_interval, options_.link.link_down_after / 2},
+        clock_, random_, [this] { wake(); });
+  } catch (const zmq::error_t& error) {
+    return std::unexpected(listen_error("members, control lane", to_string(control), error));
+  }
+  self_.control_port = control_->port();
+  return {};
+}
+
+ZmqDistribution::~ZmqDistribution() {
+  stop_.store(true);
+  wake_.ring();
+  if (thread_.joinable()) thread_.join();
+  // No callback of theirs may find this object gone.
+  resolver_.reset();
+  control_.reset();
+}
+
+void ZmqDistribution::wake() noexcept {
+  if (!ringing_.exchange(true)) wake_.ring();
+}
+
+void ZmqDistribution::post(Command command) {
+  {
+    std::lock_guard lock(mutex_);
+    commands_.push_back(std::move(command));
+  }
+  wake();
+}
+
+std::shared_ptr<ZmqOutbox> ZmqDistribution::outbox_of(NodeId node) const {
+  std::shared_lock lock(outboxes_mutex_);
+  const auto found = outboxes_.find(static_cast<std::uint64_t>(node));
+  return found == outboxes_.end() ? nullptr : found->second;
+}
+
+SendResult ZmqDistribution::send(NodeId to, Envelope&& envelope) {
+  const std::shared_ptr<ZmqOutbox> outbox = outbox_of(to);
+  if (!outbox) return SendResult::no_node;
+  // Encoding is done here, by the sender, and not for messages that would be refused.
+  if (const SendResult room = outbox->try_room(); room != SendResult::sent) return room;
+  OutgoingMessage message;
+  message.bytes = wire::encode_envelope(envelope, {self_.incarnation.id, to});
+  if (message.bytes.size() > options_.link.stream.message_bytes_max) {
+    refuse_too_big(outbox->peer(), envelope, message.bytes.size());
+    return SendResult::sent;
+  }
+  message.from = envelope.from;
+  message.to = envelope.to;
+  if (envelope.budget != infinity) message.deadline = after(clock_.now(), envelope.budget);
+  const SendResult result = outbox->push(message);
+  if (result == SendResult::sent) wake();
+  return result;
+}
+
+void ZmqDistribution::refuse_too_big(const Peer& peer, const Envelope& envelope,
+                                     std::size_t bytes) {
+  const std::string text = "a message of " + std::to_string(bytes) + " bytes to node " + peer.name +
+                           " is over the limit of " +
+                           std::to_string(options_.link.stream.message_bytes_max);
+  log_.warning(LogModule::transport, text, {{"type", envelope.type}});
+  if (envelope.signal != Signal::call) return;
+  Envelope answer;
+  answer.signal = Signal::call_failed;
+  answer.to = envelope.from;
+  answer.ref = envelope.ref;
+  answer.code = CallError::Code::overloaded;
+  answer.execution = CallError::Execution::not_executed;
+  answer.detail = text;
+  post([this, id = peer.incarnation.id, kept = std::move(answer)](Time) mutable {
+    if (outbox_of(id)) events_.deliver(id, std::move(kept));
+  });
+}
+
+NodeId ZmqDistribution::connected(std::string_view node_name) const {
+  std::shared_lock lock(outboxes_mutex_);
+  for (const auto& [id, outbox] : outboxes_) {
+    if (outbox->peer().name == node_name) return outbox->peer().incarnation.id;
+  }
+  return NodeId::none;
+}
+
+std::vector<Peer> ZmqDistribution::peers() const {
+  std::vector<Peer> peers;
+  std::shared_lock lock(outboxes_mutex_);
+  for (const auto& [id, outbox] : outboxes_) peers.push_back(outbox->peer());
+  return peers;
+}
+
+void ZmqDistribution::confirm_dead(const Incarnation& incarnation) {
+  post([this, incarnation](Time now) {
+    // Bounded: each is one run of one node; when forgotten, the counter still refuses old runs.
+    if (dead_.size() >= 4096) dead_.clear();
+    dead_.insert(static_cast<std::uint64_t>(incarnation.id));
+    for (auto& [name, peer] : peers_) {
+      if (peer->link.peer() == incarnation) peer->link.confirm_dead(now, incarnation);
+    }
+  });
+}
+
+void ZmqDistribution::set_members(std::vector<MemberAddress> members) {
+  post([this, kept = std::move(members)](Time now) { apply_members(now, kept); });
+}
+
+void ZmqDistribution::set_view(std::uint64_t number) {
+  view_.store(number, std::memory_order_relaxed);
+  post([this](Time) {
+    for (auto& [name, peer] : peers_) {
+      if (peer->link.up()) {
+        control_->beat(name, peer->link.beat(view_.load(std::memory_order_relaxed)), true);
+      }
+    }
+  });
+}
+
+std::vector<PeerState> ZmqDistribution::peer_states() const {
+  std::lock_guard lock(mutex_);
+  return states_;
+}
+
+TransportCounters ZmqDistribution::counters() const {
+  std::lock_guard lock(mutex_);
+  return counters_;
+}
+
+std::string ZmqDistribution::guardian_key(std::string_view node_name,
+                                          const Incarnation& incarnation) const {
+  std::lock_guard lock(mutex_);
+  const auto found =
+      guardian_keys_.find({std::string(node_name), static_cast<std::uint64_t>(incarnation.id)});
+  return found == guardian_keys_.end() ? std::string() : found->second;
+}
+
+void ZmqDistribution::stop(Duration drain) {
+  if (!thread_.joinable()) return;
+  const Time until = after(clock_.now(), drain);
+  // The thread itself waits for the acknowledgements, says bye and ends.
+  post([this, until](Time now) {
+    bool waiting = now < until;
+    while (waiting) {
+      turn(now);
+      waiting = false;
+      for (auto& [name, peer] : peers_) {
+        waiting = waiting || (peer->link.up() && !peer->link.sending().idle());
+      }
+      now = clock_.now();
+      waiting = waiting && now < until;
+      if (waiting) wait();
+    }
+    say_bye(now);
+    stop_.store(true);
+  });
+  thread_.join();
+  control_.reset();
+  std::unique_lock lock(outboxes_mutex_);
+  for (auto& [id, outbox] : outboxes_) outbox->close();
+  outboxes_.clear();
+}
+
+}  // namespace coterie

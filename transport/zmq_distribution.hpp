@@ -1,0 +1,206 @@
+#pragma once
+// The real Distribution: Links over ZeroMQ. One thread, the data lane's, owns all Links and all
+// data sockets; it is the thread that calls DistributionEvents. Beats and acks have a thread, a
+// context and a listener of their own (zmq_control.hpp). Senders only push into an outbox and ring.
+// Made and destroyed by the composition root; destroying it without stop() is a crash to the peers.
+
+#include <atomic>
+#include <expected>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <shared_mutex>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include <coterie/log.hpp>
+
+#include "process/ports/distribution.hpp"
+#include "process/ports/random.hpp"
+#include "transport/session.hpp"
+#include "transport/zmq_control.hpp"
+#include "transport/zmq_outbox.hpp"
+#include "transport/zmq_probe.hpp"
+#include "transport/zmq_resolver.hpp"
+
+namespace coterie {
+
+struct TransportOptions {
+  std::string cluster_id;
+  std::string config_digest;  // of the keys that must be the same everywhere
+  std::uint64_t history = 0;
+  std::string node;
+  Incarnation incarnation;
+  std::string guardian_key;    // notice.hpp; empty: no guardian
+  std::string listen;          // host:port of the data lane; port 0: any
+  std::string control_listen;  // host:port of the control lane; empty: the same host, any port
+  Duration beat_interval = std::chrono::milliseconds(200);
+  LinkOptions link;
+  /// A peer has installed that view: read it now. Called on the data lane's thread; must not block.
+  std::function<void(std::uint64_t view)> view_hint;
+};
+
+struct StartError {
+  std::string message;  // what was tried, what happened, what to do
+};
+
+struct MemberAddress {
+  std::string name;
+  std::string address;          // host:port of its data lane
+  std::string control_address;  // empty: the port that its hello names, on the host of `address`
+  friend bool operator==(const MemberAddress&, const MemberAddress&) = default;
+};
+
+/// A snapshot for `status`, at most 100 ms old.
+struct PeerState {
+  std::string name, address;
+  Incarnation incarnation;  // the newest seen
+  bool up = false;          // there is a session
+  bool control_up = false;
+  bool flapping = false;
+  std::string state;  // connected, dialling, refused, does not resolve, ...: with the reason
+  std::size_t held_messages = 0, held_bytes = 0;
+  LinkCounters counters;
+};
+
+struct TransportCounters {
+  std::uint64_t frames_in = 0;
+  std::uint64_t before_hello = 0;   // frames on connections whose hello was not let in
+  std::uint64_t malformed = 0;      // frames that are none
+  std::uint64_t unknown_nodes = 0;  // hellos of names that are in no cluster file here
+  std::uint64_t own_name = 0;       // hellos of another program with this node's name
+};
+
+class ZmqDistribution final : public Distribution {
+ public:
+  /// Binds both listeners and starts the threads. `events` may be called before this returns.
+  static std::expected<std::unique_ptr<ZmqDistribution>, StartError> start(
+      TransportOptions options, const Clock& clock, Random& random, Log& log,
+      DistributionEvents& events);
+  ~ZmqDistribution() override;
+
+  SendResult send(NodeId to, Envelope&& envelope) override;
+  NodeId connected(std::string_view node_name) const override;
+  std::vector<Peer> peers() const override;
+  void confirm_dead(const Incarnation& incarnation) override;
+
+  // The rest may be called from any thread too.
+  /// All nodes to be connected with; this node itself is left out. Sessions with others end.
+  void set_members(std::vector<MemberAddress> members);
+  /// The newest view installed here; told to all peers at once.
+  void set_view(std::uint64_t number);
+  std::vector<PeerState> peer_states() const;
+  TransportCounters counters() const;
+  /// The guardian key that this incarnation told in its hello, also after its end; else empty.
+  std::string guardian_key(std::string_view node_name, const Incarnation& incarnation) const;
+  /// Leaves in order: waits up to `drain` until peers have acknowledged what was sent, tells them,
+  /// and ends the threads. No events follow. Later sends answer no_node.
+  void stop(Duration drain);
+
+  /// Where the data lane listens, with the port that was given.
+  const std::string& address() const noexcept { return address_; }
+  std::uint16_t control_port() const noexcept { return self_.control_port; }
+
+ private:
+  struct PeerLine {
+    explicit PeerLine(Link l) : link(std::move(l)) {}
+    Link link;
+    MemberAddress member;
+    bool wanted = true;
+    std::unique_ptr<ZmqConnection> connection;
+    std::unique_ptr<ListenerProbe> probe;
+    Time probe_until{};
+    HostPort target;  // a number
+    std::string host_number;
+    std::shared_ptr<ZmqOutbox> outbox;
+    Incarnation control_told{};  // the incarnation that the control lane was told to dial
+    std::uint64_t control_told_port = 0;
+    wire::Position beat_position;
+    Time beat_at{};
+    bool has_control = false;
+  };
+  struct Inbound {
+    PeerLine* peer = nullptr;
+    wire::Hello hello;
+  };
+  using Command = std::move_only_function<void(Time)>;
+
+  ZmqDistribution(TransportOptions options, const Clock& clock, Random& random, Log& log,
+                  DistributionEvents& events);
+  std::expected<void, StartError> bind();
+  void post(Command command);
+  void wake() noexcept;
+  std::shared_ptr<ZmqOutbox> outbox_of(NodeId node) const;
+  void refuse_too_big(const Peer& peer, const Envelope& envelope, std::size_t bytes);
+
+  // On the data lane's thread.
+  void run();
+  void turn(Time now);
+  void wait();
+  void apply_members(Time now, const std::vector<MemberAddress>& members);
+  bool receive(Time now);
+  void on_frame(Time now, const std::string& routing_id, BytesView bytes);
+  void on_hello(Time now, const std::string& routing_id, const wire::Hello& hello);
+  void receive_control(Time now);
+  void connection_events(Time now, PeerLine& peer);
+  void watch_probe(Time now, PeerLine& peer);
+  void work(Time now, PeerLine& peer);
+  void carry_out_all(Time now, PeerLine& peer);
+  void carry_out(Time now, PeerLine& peer, link_action::Dial& action);
+  void carry_out(Time now, PeerLine& peer, link_action::Hangup& action);
+  void carry_out(Time now, PeerLine& peer, link_action::Send& action);
+  void carry_out(Time now, PeerLine& peer, link_action::Up& action);
+  void carry_out(Time now, PeerLine& peer, link_action::Deliver& action);
+  void carry_out(Time now, PeerLine& peer, link_action::Lost& action);
+  void carry_out(Time now, PeerLine& peer, link_action::Note& action);
+  void connect(Time now, PeerLine& peer);
+  void tell_control(PeerLine& peer);
+  void beat(Time now, PeerLine& peer);
+  void publish_states(Time now);
+  void say_bye(Time now);
+
+  const TransportOptions options_;
+  LinkSelf self_;
+  const Clock& clock_;
+  Random& random_;
+  Log& log_;
+  DistributionEvents& events_;
+  std::string address_;
+  zmq::context_t context_{1};
+  zmq::socket_t router_;
+  ZmqWake wake_;
+  std::unique_ptr<ZmqControlLane> control_;
+  std::unique_ptr<ZmqResolver> resolver_;
+
+  // Of the data lane's thread.
+  std::map<std::string, std::unique_ptr<PeerLine>, std::less<>> peers_;
+  std::unordered_map<std::string, Inbound> inbound_;  // by routing id
+  std::unordered_set<std::uint64_t> dead_;            // incarnations proven dead before they came
+  std::unordered_set<std::string> strangers_;         // names logged once
+  std::vector<OutgoingMessage> taken_;
+  static constexpr Duration states_every_ = std::chrono::milliseconds(100);
+  Time states_at_{};
+  bool more_to_receive_ = false;
+  std::uint64_t hinted_view_ = 0;
+  TransportCounters counting_;
+
+  mutable std::mutex mutex_;
+  std::vector<Command> commands_;
+  std::vector<PeerState> states_;
+  TransportCounters counters_;
+  std::map<std::pair<std::string, std::uint64_t>, std::string> guardian_keys_;
+  mutable std::shared_mutex outboxes_mutex_;
+  std::unordered_map<std::uint64_t, std::shared_ptr<ZmqOutbox>> outboxes_;
+  // Relaxed: a number by itself.
+  std::atomic<std::uint64_t> view_{0};
+  // Set before ringing, cleared (acquire) before the work is looked at: a wake is never lost.
+  std::atomic<bool> ringing_{false};
+  std::atomic<bool> stop_{false};
+  std::thread thread_;
+};
+
+}  // namespace coterie
