@@ -26,6 +26,7 @@ void StoreAgreement::send_renewal() {
   renewal.writes.push_back({own_row_, encode_lease({.incarnation = options_.self.incarnation,
                                                     .reports_heard = reports_heard_,
                                                     .heard = heard_})});
+  renewal.durable = false;  // a power cut ends every lease anyway
   actions_.push_back(CommitStore{issue(Operation::Kind::renew), std::move(renewal)});
 }
 

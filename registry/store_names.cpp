@@ -53,6 +53,12 @@ void StoreNames::on(const Installed& installed) {
 void StoreNames::on(const Reserve& reserve) {
   asked_[reserve.request] = {reserve.name, Asked::What::reserve};
   if (stopped_) return fail(reserve.request, unavailable(stopped_why_));
+  if (reserve.name.size() > row_key_bytes_max) {
+    return fail(reserve.request, {.code = NameError::Code::failed,
+                                  .holder = {},
+                                  .message = "the name is longer than " +
+                                             std::to_string(row_key_bytes_max) + " bytes"});
+  }
   add(reserve.name,
       {.kind = Operation::Kind::reserve,
        .request = reserve.request,
@@ -80,6 +86,9 @@ void StoreNames::on(const Release& release) {
 void StoreNames::on(const Lookup& lookup) {
   asked_[lookup.request] = {lookup.name, Asked::What::lookup};
   if (stopped_) return fail(lookup.request, unavailable(stopped_why_));
+  if (lookup.name.size() > row_key_bytes_max) {
+    return fail(lookup.request, {.code = NameError::Code::not_found, .holder = {}, .message = {}});
+  }
   deadlines_.emplace(lookup.deadline, lookup.request);
   lookups_[lookup.name].push_back(lookup.request);
 }

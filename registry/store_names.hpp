@@ -53,7 +53,8 @@ struct NamesOptions {
 
 class StoreNames final {
  public:
-  using Request = std::uint64_t;  // chosen by the caller, unique, never 0
+  static constexpr std::size_t row_key_bytes_max = 1000;  // longer names are refused
+  using Request = std::uint64_t;                          // chosen by the caller, unique, never 0
 
   // Events.
   struct Installed {

@@ -127,6 +127,14 @@ TEST_F(NamesDriverTest, names_of_the_removed_are_free) {
   EXPECT_EQ(reserve(a, "z", on_a).error().message, "excluded");
 }
 
+// A name that no store could keep is refused by itself and holds up nobody else's.
+TEST_F(NamesDriverTest, overlong_names_are_refused) {
+  const std::string overlong(5000, 'x');
+  EXPECT_EQ(reserve(a, overlong, on_a).error().code, NameError::Code::failed);
+  EXPECT_EQ(lookup(a, overlong).error().code, NameError::Code::not_found);
+  EXPECT_TRUE(reserve(a, "x", on_a));
+}
+
 // The store away: deadlines are kept, and what could not be given back is, later.
 TEST_F(NamesDriverTest, store_away_and_back) {
   const auto kept = reserve(a, "kept", on_a);
