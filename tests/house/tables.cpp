@@ -52,6 +52,7 @@ std::span<const PublicHeader> public_headers() {
       {"time.hpp", "process"},
       {"timer.hpp", "process"},
       {"workload.hpp", "sim"},
+      {"workload_model.hpp", "sim"},
   };
   return table;
 }
