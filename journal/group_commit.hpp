@@ -15,23 +15,21 @@
 
 #include "journal/coalescer.hpp"
 #include "process/ports/executor.hpp"
+#include "process/ports/journals.hpp"
 #include "process/ports/storage.hpp"
 
 namespace coterie {
 
-class JournalWriter final {
+class JournalWriter final : public Journals {
  public:
-  using Appended = std::move_only_function<void(StorageResult<void>)>;
-  using Opened = std::move_only_function<void(StorageResult<std::vector<Event>>)>;
-
   /// Appends and opens run on strands of their own, so that a long replay delays no append. They
   /// may be the same.
   JournalWriter(Streams& streams, Strand& appends, Strand& opens, WriterLimits limits = {});
 
   /// Appends of one caller are written in the order of the calls.
-  void append(Append append, Appended done);
+  void append(Append append, Appended done) override;
   /// Opens that arrive while others are under way become one batch.
-  void open(std::string stream, Epoch epoch, Opened done);
+  void open(std::string stream, Epoch epoch, Opened done) override;
 
   WriterCounters append_counters() const { return appends_.counters(); }
   WriterCounters open_counters() const { return opens_.counters(); }

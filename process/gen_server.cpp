@@ -17,7 +17,11 @@ void reply_message(const Caller& to, MessagePtr answer) {
   } else if (to.server.node == runtime.node()) {
     runtime.signal(to.pid, to.server, Signal::cancel, to.ref);
   }
-  runtime.answer(to, std::move(answer));
+  if (answer->kind == MessageKind::failed) {
+    runtime.fail(to, std::move(*answer->as<CallError>()));
+  } else {
+    runtime.answer(to, std::move(answer));
+  }
 }
 
 std::string type_text(const std::type_info& type) { return demangled(type); }
@@ -87,6 +91,19 @@ std::expected<void, CallError> GenServer::stop(const ServerRef& server, ExitReas
           after(timeout, [] {}));
   demonitor(death, true);
   return {};
+}
+
+GenServer::Failure GenServer::fail(const JournalError& error) {
+  if (error.maybe_applied || error.code == JournalError::Code::fenced) {
+    detail::Process& self = detail::current_process();
+    self.fail_callers(CallError(
+        error.maybe_applied ? CallError::Code::unavailable : CallError::Code::stale,
+        error.maybe_applied ? CallError::Execution::unknown : CallError::Execution::not_executed,
+        error.reason(), to_string(error)));
+    self.raise_exit(error.reason());
+  }
+  return {CallError(CallError::Code::unavailable, CallError::Execution::not_executed, {},
+                    to_string(error))};
 }
 
 const std::string& GenServer::current_request_id() {

@@ -145,6 +145,8 @@ class Process {
     if (relations_) std::erase(relations_->links, pid);
   }
   void forget(const Caller& caller) noexcept { forget_caller(caller.pid, caller.ref); }
+  /// Answers everybody who waits for this process to reply.
+  void fail_callers(const CallError& error);
   const std::string& request_id() const noexcept { return request_id_; }
   bool ending() const noexcept { return exit_.has_value(); }
   Overflow overflow() const noexcept { return limits_.overflow; }

@@ -128,18 +128,19 @@ void Process::finish() {
   alive_.store(false, std::memory_order_release);
   generation_.fetch_add(1, std::memory_order_release);
 
-  for (const Caller& caller : std::exchange(callers_, {})) {
-    runtime_.fail(caller, CallError(CallError::Code::exited,
-                                    reason.is_clean() ? CallError::Execution::unknown
-                                                      : CallError::Execution::executed,
-                                    reason));
-  }
+  fail_callers(CallError(
+      CallError::Code::exited,
+      reason.is_clean() ? CallError::Execution::unknown : CallError::Execution::executed, reason));
   while (MessagePtr message = queue_.pop_front()) {
     uncount(*message);
     bounce(std::move(message), reason);
   }
   tell_relations(self, reason);
   reset();
+}
+
+void Process::fail_callers(const CallError& error) {
+  for (const Caller& caller : std::exchange(callers_, {})) runtime_.fail(caller, error);
 }
 
 void Process::tell_relations(const Pid& self, const ExitReason& reason) {

@@ -23,6 +23,7 @@
 #include "process/gate.hpp"
 #include "process/ports/distribution.hpp"
 #include "process/ports/executor.hpp"
+#include "process/ports/journals.hpp"
 #include "process/ports/name_service.hpp"
 #include "process/ports/node_events.hpp"
 #include "process/ports/random.hpp"
@@ -82,6 +83,7 @@ class Runtime final : public DistributionEvents {
   /// Before the first process that uses them.
   void set_distribution(Distribution* distribution) noexcept { distribution_ = distribution; }
   void set_names(NameService* names) noexcept { names_ = names; }
+  void set_journals(Journals* journals) noexcept { journals_ = journals; }
 
   /// Kills every process and stops the workers. Called by the destructor too.
   void stop();
@@ -95,6 +97,7 @@ class Runtime final : public DistributionEvents {
   Gate& gate() noexcept { return gate_; }
   RuntimeCounters& counters() noexcept { return counters_; }
   NameService* names() const noexcept { return names_; }
+  Journals* journals() const noexcept { return journals_; }
   Distribution* distribution() const noexcept { return distribution_; }
   Ref make_ref() noexcept { return Ref{next_ref_.fetch_add(1, std::memory_order_relaxed)}; }
 
@@ -206,6 +209,7 @@ class Runtime final : public DistributionEvents {
   RuntimePorts ports_;
   Distribution* distribution_ = nullptr;
   NameService* names_ = nullptr;
+  Journals* journals_ = nullptr;
   Gate gate_;
   RuntimeCounters counters_;
 

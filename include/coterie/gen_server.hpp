@@ -32,6 +32,7 @@
 #include <variant>
 
 #include <coterie/call.hpp>
+#include <coterie/journal_error.hpp>
 #include <coterie/process.hpp>
 
 namespace coterie {
@@ -120,8 +121,12 @@ class GenServer {
       detail::reply_message(caller_,
                             detail::make_message(detail::MessageKind::reply, std::move(value)));
     }
+    void fail(CallError error) const {
+      detail::reply_message(caller_,
+                            detail::make_message(detail::MessageKind::failed, std::move(error)));
+    }
     Pid pid() const noexcept { return caller_.pid; }
-    /// The request id of the call, empty if it has none: see current_request_id().
+
    private:
     detail::Caller caller_;
   };
@@ -145,7 +150,12 @@ class GenServer {
     detail::Directive directive_;
   };
 
-  /// reply(v), noreply(), stop(reason), stop(reason, v), each with options.
+  /// fail(...): the request ends with an error of the runtime instead of a reply.
+  struct Failure {
+    CallError error;
+  };
+
+  /// reply(v), noreply(), stop(reason), stop(reason, v), each with options; fail(...).
   template <class R>
   class Outcome {
    public:
@@ -157,6 +167,7 @@ class GenServer {
         Outcome(Outcome<U>&& other)  // NOLINT: reply(0) for an int64_t
         : next_(std::move(other.next())) {
       if (other.value()) reply_.emplace(std::move(*other.value()));
+      error_ = std::move(other.error());
     }
     Outcome&& timeout(Duration wait) && {
       return next_.directive().timeout = wait, std::move(*this);
@@ -167,11 +178,14 @@ class GenServer {
       std::move(next_).then_continue(std::move(message));
       return std::move(*this);
     }
+    Outcome(Failure failure) : error_(std::move(failure.error)) {}  // NOLINT: fail(...)
     std::optional<R>& value() noexcept { return reply_; }
+    std::optional<CallError>& error() noexcept { return error_; }
     Next& next() noexcept { return next_; }
 
    private:
     std::optional<R> reply_;
+    std::optional<CallError> error_;
     Next next_;
   };
 
@@ -213,6 +227,14 @@ class GenServer {
     return Outcome<std::decay_t<V>>(std::optional<std::decay_t<V>>(std::forward<V>(value)),
                                     stop(std::move(reason)));
   }
+  /// The caller gets a CallError: for what is no business of the domain, such as a journal that is
+  /// away. `execution` must be true: not_executed only if nothing was changed.
+  static Failure fail(CallError::Code code, CallError::Execution execution, std::string detail) {
+    return {CallError(code, execution, {}, std::move(detail))};
+  }
+  /// After Journal::append failed. If the event may be stored the calling process ends here and is
+  /// started again by its supervisor: only a replay can tell, and the caller hears `unknown`.
+  static Failure fail(const JournalError& error);
   static Init ok() { return Init(Init::Kind::ok); }
   static Init ignore() { return Init(Init::Kind::ignore); }
   static Init stop_init(ExitReason reason);

@@ -32,6 +32,7 @@ std::span<const PublicHeader> public_headers() {
       {"gen_server.hpp", "process"},
       {"json.hpp", "process"},
       {"journal.hpp", "journal"},
+      {"journal_error.hpp", "process"},
       {"journalled.hpp", "journal"},
       {"log.hpp", "process"},
       {"main.hpp", "node"},

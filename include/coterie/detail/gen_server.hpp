@@ -75,8 +75,11 @@ CallbackResult finish_call(Value&& value) {
   } else if constexpr (requires { value.next(); }) {
     GenServer::Outcome<Reply> outcome(std::move(value));
     auto result = done(std::move(outcome.next()));
-    if (outcome.value())
+    if (outcome.value()) {
       result.reply = make_message(MessageKind::reply, std::move(*outcome.value()));
+    } else if (outcome.error()) {
+      result.reply = make_message(MessageKind::failed, std::move(*outcome.error()));
+    }
     return result;
   } else {
     CallbackResult result;

@@ -18,10 +18,9 @@ consteval bool all_packable(std::type_identity<std::tuple<Ts...>>) {
 }
 
 template <class T>
-using FieldTypes = decltype(apply_fields(
-    std::declval<T&>(), [](auto&... fields) {
-      return std::type_identity<std::tuple<std::remove_cvref_t<decltype(fields)>...>>{};
-    }));
+using FieldTypes = decltype(apply_fields(std::declval<T&>(), [](auto&... fields) {
+  return std::type_identity<std::tuple<std::remove_cvref_t<decltype(fields)>...>>{};
+}));
 
 template <class T>
 consteval bool packable() {

@@ -1,0 +1,137 @@
+#include <coterie/journal.hpp>
+
+#include <unordered_map>
+#include <utility>
+
+#include "process/ports/journals.hpp"
+#include "process/runtime.hpp"
+
+namespace coterie {
+namespace {
+
+JournalError from_storage(const StorageError& error) {
+  JournalError made;
+  made.maybe_applied = error.maybe_applied;
+  made.message = error.message;
+  switch (error.code) {
+    case StorageError::Code::unavailable:
+    case StorageError::Code::misuse:
+      made.code = JournalError::Code::unavailable;
+      break;
+    case StorageError::Code::corrupt:
+      made.code = JournalError::Code::corrupt;
+      break;
+    case StorageError::Code::fenced:
+    case StorageError::Code::conflict:
+      made.code = JournalError::Code::fenced;
+      break;
+  }
+  return made;
+}
+
+/// What storage answers to an append, carried to the parked process.
+struct AppendAnswer {
+  StorageResult<void> result;
+};
+struct OpenAnswer {
+  StorageResult<std::vector<Event>> result;
+};
+
+}  // namespace
+
+struct Journal::State {
+  std::string stream;
+  Epoch epoch;
+  std::uint64_t next_sequence = 1;
+  std::unordered_map<std::string, Bytes> outcomes;
+  std::optional<JournalError> broken;  // nothing can be appended any more
+};
+
+Journal::Journal() = default;
+Journal::~Journal() = default;
+Journal::Journal(Journal&&) noexcept = default;
+Journal& Journal::operator=(Journal&&) noexcept = default;
+
+std::expected<void, JournalError> Journal::open_packed(
+    std::string stream, const std::function<bool(BytesView)>& replay) {
+  detail::Process& self = detail::current_process();
+  Journals* journals = self.runtime().journals();
+  if (journals == nullptr) {
+    return std::unexpected(JournalError{.message = "this node has no journal"});
+  }
+  state_ = std::make_unique<State>();
+  state_->stream = stream;
+  state_->epoch = self.epoch();
+  self.pass_gate();
+  auto answer = await<OpenAnswer>([&](detail::Completer done) {
+    journals->open(std::move(stream), self.epoch(), [done](StorageResult<std::vector<Event>> read) {
+      done(OpenAnswer{std::move(read)});
+    });
+  });
+  if (!answer) return std::unexpected(JournalError{.message = "the process is ending"});
+  if (!answer->result) {
+    state_->broken = from_storage(answer->result.error());
+    return std::unexpected(*state_->broken);
+  }
+  for (Event& event : *answer->result) {
+    if (!replay(event.payload)) {
+      state_->broken = JournalError{.code = JournalError::Code::undecodable,
+                                    .message = "event " + std::to_string(event.sequence) + " of " +
+                                               state_->stream + " is of no known type"};
+      return std::unexpected(*state_->broken);
+    }
+    state_->next_sequence = event.sequence + 1;
+    if (!event.request_id.empty()) {
+      state_->outcomes.insert_or_assign(std::move(event.request_id), std::move(event.outcome));
+    }
+  }
+  return {};
+}
+
+std::expected<void, JournalError> Journal::append_packed(Bytes event, std::string request_id,
+                                                         Bytes outcome) {
+  detail::Process& self = detail::current_process();
+  if (!state_) return std::unexpected(JournalError{.message = "the journal is not open"});
+  if (state_->broken) return std::unexpected(*state_->broken);
+  self.pass_gate();
+  Append append;
+  append.stream = state_->stream;
+  append.epoch = state_->epoch;
+  append.expected_sequence = state_->next_sequence;
+  Event& stored = append.events.emplace_back();
+  stored.request_id = request_id;
+  stored.payload = std::move(event);
+  stored.outcome = outcome;
+  Journals* journals = self.runtime().journals();
+  auto answer = await<AppendAnswer>([&](detail::Completer done) {
+    journals->append(std::move(append),
+                     [done](StorageResult<void> result) { done(AppendAnswer{std::move(result)}); });
+  });
+  if (!answer) {
+    state_->broken = JournalError{.maybe_applied = true, .message = "the process is ending"};
+    return std::unexpected(*state_->broken);
+  }
+  if (!answer->result) {
+    JournalError error = from_storage(answer->result.error());
+    // From here on the stream's end is not known, or not ours.
+    if (error.maybe_applied || error.code != JournalError::Code::unavailable) {
+      state_->broken = error;
+    }
+    return std::unexpected(std::move(error));
+  }
+  ++state_->next_sequence;
+  if (!request_id.empty()) {
+    state_->outcomes.insert_or_assign(std::move(request_id), std::move(outcome));
+  }
+  return {};
+}
+
+const Bytes* Journal::outcome(const std::string& request_id) const {
+  if (!state_ || request_id.empty()) return nullptr;
+  const auto found = state_->outcomes.find(request_id);
+  return found == state_->outcomes.end() ? nullptr : &found->second;
+}
+
+std::uint64_t Journal::size() const noexcept { return state_ ? state_->next_sequence - 1 : 0; }
+
+}  // namespace coterie

@@ -1,0 +1,28 @@
+#pragma once
+// The port from a process to the node's journals: appends and opens that are answered later, so
+// that the process parks and the node's writer gathers what many processes ask for into one commit.
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "process/ports/storage.hpp"
+
+namespace coterie {
+
+class Journals {
+ public:
+  using Appended = std::move_only_function<void(StorageResult<void>)>;
+  using Opened = std::move_only_function<void(StorageResult<std::vector<Event>>)>;
+
+  Journals() = default;
+  Journals(const Journals&) = delete;
+  Journals& operator=(const Journals&) = delete;
+  virtual ~Journals() = default;
+
+  /// Any thread. The completion runs once, on any thread or before the call returns.
+  virtual void append(Append append, Appended done) = 0;
+  virtual void open(std::string stream, Epoch epoch, Opened done) = 0;
+};
+
+}  // namespace coterie
