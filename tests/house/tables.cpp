@@ -52,7 +52,7 @@ std::span<const PublicHeader> public_headers() {
       {"term.hpp", "process"},
       {"time.hpp", "process"},
       {"timer.hpp", "process"},
-      {"workload.hpp", "sim"},
+      {"workload.hpp", "node"},
       {"workload_model.hpp", "sim"},
   };
   return table;

@@ -1,0 +1,61 @@
+#pragma once
+// A node of a cluster, put together: storage, agreement, links, processes, names, supervisors and
+// applications, each given what it needs. The composition root; nothing else knows all of them.
+// Made, started and stopped by one plain thread (the program's main, a test).
+
+#include <expected>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <coterie/application.hpp>
+#include <coterie/log.hpp>
+
+#include "node/config.hpp"
+#include "node/shared_page.hpp"
+#include "node/state_directory.hpp"
+#include "process/ports/executor.hpp"
+#include "process/ports/random.hpp"
+
+namespace coterie {
+
+/// Why a node did not start, or ended: a line for people and the program's exit code.
+struct NodeEnd {
+  int exit_code = 0;
+  std::string message;
+};
+
+/// Everything outside; all outlive the node.
+struct NodeSurroundings {
+  const Clock& clock;
+  Random& random;
+  Executor& executor;
+  Log& log;
+  StateDirectory& state;
+  SharedPage& page;
+  std::function<bool()> guardian_alive;
+};
+
+class ClusterNode final {
+ public:
+  ClusterNode(const ClusterConfig& config, const NodeSection& own,
+              std::vector<Application> applications, NodeSurroundings surroundings);
+  ~ClusterNode();
+
+  /// Opens storage, listens, joins the cluster and starts the applications. Returns once the node
+  /// listens; it becomes active when the cluster agrees. An error means that nothing is left
+  /// behind.
+  std::expected<void, NodeEnd> start();
+
+  /// Any thread, also a signal-handling one: drain and leave. Idempotent.
+  void request_stop();
+  /// Waits until the node is over: left, fenced, or unable to go on. Drains in bounded time.
+  NodeEnd wait();
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace coterie
