@@ -6,6 +6,7 @@ find_package(Threads REQUIRED)                        # Threads::Threads
 find_package(Boost 1.74 REQUIRED COMPONENTS context)  # Boost::context
 find_package(spdlog REQUIRED)                         # spdlog::spdlog
 find_package(SQLite3 REQUIRED)                        # SQLite::SQLite3
+find_package(tomlplusplus REQUIRED)                   # tomlplusplus::tomlplusplus
 find_package(PkgConfig REQUIRED)
 if(NOT TARGET PkgConfig::libzmq)
   pkg_check_modules(libzmq REQUIRED IMPORTED_TARGET GLOBAL libzmq)  # PkgConfig::libzmq

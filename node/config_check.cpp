@@ -1,0 +1,265 @@
+#include "node/config_check.hpp"
+
+#include <map>
+#include <set>
+
+#include "node/address.hpp"
+#include "process/duration_text.hpp"
+
+namespace coterie {
+namespace {
+
+constexpr std::size_t nodes_max = 1000;
+
+class Check {
+ public:
+  Check(const ClusterConfig& config, const ConfigPlaces& places)
+      : config_(config), places_(places) {}
+
+  std::optional<ConfigError> run() {
+    required();
+    if (!error_) times();
+    if (!error_) sizes();
+    if (!error_) names();
+    if (!error_) ports();
+    if (!error_) exposure();
+    if (!error_) hosts();
+    return error_;
+  }
+
+ private:
+  void fail(const std::string& path, std::string message) {
+    if (!error_) error_ = ConfigError{places_(path), std::move(message)};
+  }
+  static std::string path(std::size_t index, std::string_view key) {
+    return "node." + std::to_string(index) + (key.empty() ? "" : ".") + std::string(key);
+  }
+
+  void required() {
+    if (config_.cluster.id.empty()) {
+      fail("cluster", "expected cluster.id, found none; name the cluster: id = \"production\"");
+    }
+    if (config_.cluster.journal.empty()) {
+      fail(
+          "cluster",
+          "expected cluster.journal, found none; write journal = \"sqlite:DIRECTORY\" for nodes of "
+          "one host, or \"postgres:CONNINFO\"");
+    }
+    if (config_.nodes.empty()) {
+      fail("", "expected at least one [[node]] with name and listen, found none");
+    }
+    if (config_.nodes.size() > nodes_max) {
+      fail(path(nodes_max, ""), "expected at most " + std::to_string(nodes_max) + " nodes, found " +
+                                    std::to_string(config_.nodes.size()));
+    }
+    for (std::size_t i = 0; i < config_.nodes.size(); ++i) {
+      if (config_.nodes[i].name.empty()) {
+        fail(path(i, ""), "expected a name in this [[node]], found none; write name = \"a\"");
+      }
+      if (config_.nodes[i].listen.empty()) {
+        fail(path(i, ""),
+             "expected listen in this [[node]], found none; write listen = \"127.0.0.1:7101\"");
+      }
+    }
+  }
+
+  // `shorter` may be at most 1/times of `longer`.
+  void at_least(std::string_view longer, Duration long_value, std::int64_t times,
+                std::string_view shorter, Duration short_value, std::string_view why) {
+    if (long_value >= times * short_value) return;
+    const std::string factor = times == 1 ? "" : std::to_string(times) + " x ";
+    fail(std::string(longer), "expected " + std::string(longer) + " >= " + factor +
+                                  std::string(shorter) + ", found " + format_duration(long_value) +
+                                  " and " + format_duration(short_value) + "; " + std::string(why));
+  }
+
+  void times() {
+    at_least(
+        "lease.length", config_.lease.length, 5, "lease.interval", config_.lease.interval,
+        "a lease must survive a few renewals that fail: raise the length or lower the interval");
+    at_least("lease.length", config_.lease.length, 1, "storage.wait", config_.storage.wait,
+             "a statement that may take longer than the lease costs the lease");
+    at_least("link.link_down_after", config_.link.link_down_after, 3, "link.beat_interval",
+             config_.link.beat_interval, "a link must survive a beat that is late");
+    at_least("guardian.backoff_max", config_.guardian.backoff_max, 1, "guardian.backoff_min",
+             config_.guardian.backoff_min, "the first pause is the shortest");
+  }
+
+  void sizes() {
+    if (config_.link.window_bytes < config_.link.frame_bytes_max) {
+      fail("link.window_bytes", "expected link.window_bytes >= link.frame_bytes_max, found " +
+                                    std::to_string(config_.link.window_bytes) + " and " +
+                                    std::to_string(config_.link.frame_bytes_max) +
+                                    " bytes; a window holds a frame");
+    }
+  }
+
+  void names() {
+    std::map<std::string_view, std::size_t> seen;
+    std::map<std::string_view, std::size_t> directories;
+    for (std::size_t i = 0; i < config_.nodes.size(); ++i) {
+      const NodeSection& node = config_.nodes[i];
+      if (const auto [at, fresh] = seen.try_emplace(node.name, i); !fresh) {
+        fail(path(i, "name"), "expected a name of its own, found \"" + node.name +
+                                  "\" as in line " + line_of(path(at->second, "name")) +
+                                  "; rename one of the nodes");
+      }
+      if (const auto [at, fresh] = directories.try_emplace(node.state_dir, i);
+          !fresh && same_host(node, config_.nodes[at->second])) {
+        fail(path(i, "state_dir"), "expected a state_dir of its own, found that of node \"" +
+                                       config_.nodes[at->second].name + "\" (" + node.state_dir +
+                                       ')');
+      }
+      std::set<std::string_view> kinds;
+      for (const std::string& kind : node.kinds) {
+        if (!kinds.insert(kind).second) {
+          fail(path(i, "kinds"), "expected each kind once, found \"" + kind + "\" again");
+        }
+      }
+    }
+  }
+
+  std::string line_of(const std::string& path) const { return std::to_string(places_(path).line); }
+
+  // The host at which others reach the node; all names of this machine's loopback are one.
+  static std::string host_of(const std::string& address) {
+    const auto parsed = parse_address(address);
+    if (!parsed) return {};
+    return parsed->loopback() ? "127.0.0.1" : parsed->host;
+  }
+  static bool same_host(const NodeSection& a, const NodeSection& b) {
+    return host_of(a.advertise) == host_of(b.advertise);
+  }
+
+  struct Listener {
+    std::string path, host, machine;
+    std::uint16_t port = 0;
+    bool loopback = false, wildcard = false;
+  };
+  // An address of every interface takes its port on all addresses of its machine; loopbacks of two
+  // machines are two.
+  static bool collide(const Listener& a, const Listener& b) {
+    if (a.port != b.port) return false;
+    if (a.machine == b.machine) return a.host == b.host || a.wildcard || b.wildcard;
+    return a.host == b.host && !a.wildcard && !a.loopback;
+  }
+
+  void ports() {
+    std::vector<Listener> listeners;
+    std::map<std::string_view, std::size_t> advertised;
+    for (std::size_t i = 0; i < config_.nodes.size(); ++i) {
+      const NodeSection& node = config_.nodes[i];
+      for (const auto& [key, text] :
+           {std::pair{"listen", &node.listen}, std::pair{"client_listen", &node.client_listen}}) {
+        const auto address = parse_address(*text);
+        if (!address) continue;  // client_listen may be absent
+        Listener added{path(i, key),  host_of(*text),      host_of(node.advertise),
+                       address->port, address->loopback(), address->wildcard()};
+        for (const Listener& other : listeners) {
+          if (!collide(other, added)) continue;
+          fail(added.path, "expected a port of its own, found port " + std::to_string(added.port) +
+                               " as in line " + line_of(other.path) +
+                               "; give one of them another port");
+        }
+        listeners.push_back(std::move(added));
+      }
+      if (const auto [at, fresh] = advertised.try_emplace(node.advertise, i); !fresh) {
+        fail(path(i, "advertise"), "expected an address of its own, found that of node \"" +
+                                       config_.nodes[at->second].name + "\" (" + node.advertise +
+                                       ')');
+      }
+    }
+  }
+
+  void exposure() {
+    for (std::size_t i = 0; i < config_.nodes.size(); ++i) {
+      const NodeSection& node = config_.nodes[i];
+      for (const auto& [key, text, advertised] :
+           {std::tuple{"listen", &node.listen, &node.advertise},
+            std::tuple{"client_listen", &node.client_listen, &node.client_advertise}}) {
+        const auto address = parse_address(*text);
+        if (!address) continue;
+        if (!address->loopback() && !config_.cluster.insecure) {
+          fail(path(i, key),
+               "expected a loopback address such as \"127.0.0.1:7101\", found \"" + *text +
+                   "\"; keys (CURVE) are not built yet, so anybody who reaches this port is "
+                   "trusted: write insecure = true under [cluster] to accept that");
+        }
+        if (parse_address(*advertised)->wildcard()) {
+          const std::string need =
+              key == std::string_view("listen") ? "advertise" : "client_advertise";
+          fail(path(i, key), "expected " + need + " beside \"" + *text +
+                                 "\", found none; others cannot dial every interface: write " +
+                                 need + " = \"HOST:" + std::to_string(address->port) + '"');
+        }
+      }
+    }
+  }
+
+  void hosts() {
+    std::map<std::string, std::size_t> hosts;
+    for (std::size_t i = 0; i < config_.nodes.size(); ++i) {
+      hosts.try_emplace(host_of(config_.nodes[i].advertise), i);
+    }
+    if (hosts.size() < 2) return;
+    if (!config_.cluster.journal.starts_with("postgres:")) {
+      fail("cluster.journal",
+           "expected a journal that every host reaches, found \"" + config_.cluster.journal +
+               "\" for nodes on " + std::to_string(hosts.size()) +
+               " hosts; write journal = \"postgres:host=DB dbname=coterie user=coterie\"");
+    }
+    if (const auto local = hosts.find("127.0.0.1"); local != hosts.end()) {
+      const NodeSection& node = config_.nodes[local->second];
+      fail(path(local->second, node.advertise == node.listen ? "listen" : "advertise"),
+           "expected an address that the other hosts reach, found \"" + node.advertise +
+               "\"; write this host's own address");
+    }
+  }
+
+  const ClusterConfig& config_;
+  const ConfigPlaces& places_;
+  std::optional<ConfigError> error_;
+};
+
+ConfigError at_file(const ClusterConfig& config, std::string message) {
+  return {{config.file, 0, 0}, std::move(message)};
+}
+
+}  // namespace
+
+std::optional<ConfigError> check_config(const ClusterConfig& config, const ConfigPlaces& places) {
+  return Check(config, places).run();
+}
+
+std::expected<void, ConfigError> check_own_node(const ClusterConfig& config, std::string_view name,
+                                                HostResolver& resolver) {
+  const NodeSection* node = config.find(name);
+  if (node == nullptr) {
+    std::string known;
+    for (const NodeSection& other : config.nodes) {
+      known += (known.empty() ? "" : ", ") + other.name;
+    }
+    return std::unexpected(at_file(config, "expected a node of this cluster (" + known +
+                                               "), found \"" + std::string(name) + '"'));
+  }
+  if (config.cluster.journal == "memory" && config.nodes.size() > 1) {
+    return std::unexpected(
+        ConfigError{node->place, "expected a journal that " + std::to_string(config.nodes.size()) +
+                                     " programs can share, found \"memory\"; write journal = "
+                                     "\"sqlite:DIRECTORY\" under [cluster]"});
+  }
+  for (const std::string& text :
+       {node->listen, node->advertise, node->client_listen, node->client_advertise}) {
+    const auto address = parse_address(text);
+    if (!address || address->wildcard()) continue;
+    if (const auto found = resolver.resolve(address->host); !found) {
+      return std::unexpected(ConfigError{
+          node->place, "expected an address of this host for node \"" + node->name +
+                           "\", found \"" + text + "\", which does not resolve: " + found.error() +
+                           "; write an IP address or correct the name"});
+    }
+  }
+  return {};
+}
+
+}  // namespace coterie
