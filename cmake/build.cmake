@@ -23,8 +23,6 @@ endif()
 if(COTERIE_SANITIZE)
   add_compile_options(${sanitizers} -fno-omit-frame-pointer)
   add_link_options(${sanitizers})
-  # g++ 12 sees uninitialized values in its own instrumentation (GCC bug 105562).
-  add_compile_options(-Wno-maybe-uninitialized)
 endif()
 
 find_program(COTERIE_CCACHE ccache)

@@ -48,9 +48,11 @@ class LogValue {
  public:
   // Implicit on purpose: a field is written {"peer", name}.
   // NOLINTBEGIN(google-explicit-constructor)
-  LogValue(bool value) noexcept : value_(value) {}
+  LogValue(std::same_as<bool> auto value) noexcept : value_(value) {}  // no pointers by accident
   LogValue(std::signed_integral auto value) noexcept : value_(std::int64_t{value}) {}
-  LogValue(std::unsigned_integral auto value) noexcept : value_(std::uint64_t{value}) {}
+  template <std::unsigned_integral T>
+  requires(!std::same_as<T, bool>) LogValue(T value)
+  noexcept : value_(std::uint64_t{value}) {}
   LogValue(std::floating_point auto value) noexcept : value_(static_cast<double>(value)) {}
   LogValue(std::string_view value) noexcept : value_(value) {}
   LogValue(const std::string& value) noexcept : value_(std::string_view(value)) {}
