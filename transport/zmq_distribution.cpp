@@ -6,9 +6,19 @@
 #include "transport/envelope_codec.hpp"
 
 namespace coterie {
-namespace {
 
-StartError listen_error(const std::string& what, const std::string& address,
+std::expected<HostPort, StartError> numeric_listen_address(const std::string& text) {
+  auto address = parse_host_port(text);
+  if (!address) return std::unexpected(StartError{address.error()});
+  auto number = resolve_host(address->host);
+  if (!number) {
+    return std::unexpected(StartError{"cannot listen on " + text + ": " + number.error() +
+                                      "; correct this node's address in the cluster file"});
+  }
+  return HostPort{*number, address->port};
+}
+
+StartError listen_error(std::string_view what, const std::string& address,
                         const zmq::error_t& error) {
   std::string advice = "check the address in the cluster file";
   if (error.num() == EADDRINUSE) {
@@ -20,10 +30,9 @@ StartError listen_error(const std::string& what, const std::string& address,
   } else if (error.num() == EACCES) {
     advice = "ports below 1024 need a privilege: choose another port";
   }
-  return {"cannot listen on " + address + " (" + what + "): " + error.what() + "; " + advice};
+  return {"cannot listen on " + address + " (" + std::string(what) + "): " + error.what() + "; " +
+          advice};
 }
-
-}  // namespace
 
 ZmqDistribution::ZmqDistribution(TransportOptions options, const Clock& clock, Random& random,
                                  Log& log, DistributionEvents& events)
@@ -49,21 +58,11 @@ std::expected<std::unique_ptr<ZmqDistribution>, StartError> ZmqDistribution::sta
 }
 
 std::expected<void, StartError> ZmqDistribution::bind() {
-  const auto number_of = [](const std::string& text) -> std::expected<HostPort, StartError> {
-    auto address = parse_host_port(text);
-    if (!address) return std::unexpected(StartError{address.error()});
-    auto number = resolve_host(address->host);
-    if (!number) {
-      return std::unexpected(StartError{"cannot listen on " + text + ": " + number.error() +
-                                        "; correct this node's address in the cluster file"});
-    }
-    return HostPort{*number, address->port};
-  };
-  const auto listen = number_of(options_.listen);
+  const auto listen = numeric_listen_address(options_.listen);
   if (!listen) return std::unexpected(listen.error());
   auto control = HostPort{listen->host, 0};
   if (!options_.control_listen.empty()) {
-    const auto given = number_of(options_.control_listen);
+    const auto given = numeric_listen_address(options_.control_listen);
     if (!given) return std::unexpected(given.error());
     control = *given;
   }

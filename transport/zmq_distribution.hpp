@@ -48,6 +48,11 @@ struct StartError {
   std::string message;  // what was tried, what happened, what to do
 };
 
+/// What listeners share: an address with its host as a number, and the text for a failed bind.
+std::expected<HostPort, StartError> numeric_listen_address(const std::string& text);
+StartError listen_error(std::string_view what, const std::string& address,
+                        const zmq::error_t& error);
+
 struct MemberAddress {
   std::string name;
   std::string address;          // host:port of its data lane
