@@ -4,6 +4,7 @@
 // Made, started and stopped by one plain thread (the program's main, a test).
 
 #include <expected>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -35,6 +36,7 @@ struct NodeSurroundings {
   StateDirectory& state;
   SharedPage& page;
   std::function<bool()> guardian_alive;
+  std::string guardian_key{};  // by which other nodes know this node's guardian; empty: it has none
 };
 
 class ClusterNode final {

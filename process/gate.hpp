@@ -3,6 +3,7 @@
 // the end of the node's lease, kept by the agreement; without a cluster it stays open for ever.
 
 #include <atomic>
+#include <cstdint>
 
 #include <coterie/time.hpp>
 
@@ -10,15 +11,18 @@ namespace coterie {
 
 class Gate {
  public:
-  /// Any thread. The store is a release: what the agreement knew when it moved the gate is visible.
-  void open_until(Time end) noexcept {
-    end_.store(end.time_since_epoch().count(), std::memory_order_release);
-  }
-  Time end() const noexcept { return Time(Duration(end_.load(std::memory_order_acquire))); }
+  using Nanoseconds = std::atomic<std::int64_t>;
+
+  /// Reads the end from the agreement's own lease, which outlives the gate's use. Before the first
+  /// strict process only.
+  void follow(const Nanoseconds& lease_end) noexcept { end_ = &lease_end; }
+  /// Acquire: what the agreement knew when it moved the end is visible.
+  Time end() const noexcept { return Time(Duration(end_->load(std::memory_order_acquire))); }
   bool is_open(Time now) const noexcept { return now < end(); }
 
  private:
-  std::atomic<Duration::rep> end_{Time::max().time_since_epoch().count()};
+  const Nanoseconds always_{Time::max().time_since_epoch().count()};
+  const Nanoseconds* end_ = &always_;
 };
 
 }  // namespace coterie

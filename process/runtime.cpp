@@ -34,8 +34,6 @@ Runtime::~Runtime() { stop(); }
 void Runtime::stop() {
   if (std::exchange(stopped_, true)) return;
   stopping_.store(true);
-  gate_.open_until(Time::max());
-  gate_moved();
   // Their destructors run. Whoever spawns meanwhile is refused, so this ends.
   for (const Pid& pid : list()) signal({}, pid, Signal::exit, Ref::none, ExitReason::kill());
   const Time end = after(clock().now(), std::chrono::seconds(10));
@@ -235,6 +233,13 @@ std::optional<Pid> Runtime::whereis(std::string_view name) const {
 }
 
 // ---- the gate
+
+bool Runtime::strict_running() const noexcept {
+  for (const auto& worker : workers_) {
+    if (worker->runs_strict()) return true;
+  }
+  return false;
+}
 
 bool Runtime::hold(Process& process) {
   std::lock_guard guard(held_lock_);

@@ -128,6 +128,9 @@ class Runtime final : public DistributionEvents {
   // ---- the gate
   /// The agreement moved the gate: strict processes that were held go on if it is open.
   void gate_moved();
+  /// A callback of a strict process runs on some worker at this moment. After the gate has closed
+  /// and this was false once, none runs until it opens again.
+  bool strict_running() const noexcept;
   /// Kills every strict process with {shutdown,fenced}.
   void fence();
   bool hold(Process& process);      // false: the gate is open

@@ -68,6 +68,7 @@ void Worker::loop() {
       continue;
     }
     step(*process);
+    strict_now_.store(false, std::memory_order_release);
     set_running_process(nullptr);
   }
 }
@@ -98,8 +99,12 @@ void Worker::step(Process& process) {
   set_running_process(&process);
   process.worker_ = this;
   process.drain();
+  const bool strict = process.strict();
+  if (strict) strict_now_.store(true);
   if (process.parked_ == nullptr) {
     process.run_slice();
+  } else if (strict && !process.exit_ && !runtime_.gate_open() && runtime_.hold(process)) {
+    process.release();  // a callback that was parked when the gate closed goes on when it opens
   } else if (process.woken_ || process.timed_out_ || process.exit_) {
     resume(process);
   } else {
@@ -130,6 +135,7 @@ bool Worker::park(Process& process, bool requeue) {
   current_ = fiber;
   here->switch_to(*fiber);
   set_running_process(&process);
+  if (process.strict()) strict_now_.store(true);
   return true;
 }
 

@@ -33,6 +33,7 @@ class Worker final : public Runnable {
   void push(Process& process, bool pinned);
   bool idle() const noexcept { return idle_.load(std::memory_order_relaxed); }
   std::size_t ready() const noexcept { return ready_count_.load(std::memory_order_relaxed); }
+  bool runs_strict() const noexcept { return strict_now_.load(); }
   /// Grows with every slice; the monitor sees a stuck callback by it.
   std::uint64_t slices() const noexcept { return slices_.load(std::memory_order_relaxed); }
   Process* steal() noexcept;
@@ -78,6 +79,9 @@ class Worker final : public Runnable {
   std::atomic<std::size_t> ready_count_{0};
   std::atomic<std::size_t> pinned_count_{0};
   std::atomic<bool> idle_{true};
+  // Sequentially consistent with the gate's end: who sees the gate closed and this false knows that
+  // no strict callback runs.
+  std::atomic<bool> strict_now_{false};
   std::atomic<std::uint64_t> slices_{0};
 
   Fiber driver_;
