@@ -23,7 +23,7 @@ ClientListener::ClientListener(ClientListenerOptions options, const Clock& clock
       on_notice_(std::move(on_notice)),
       router_(context_, zmq::socket_type::router) {}
 
-std::expected<std::unique_ptr<ClientListener>, StartError> ClientListener::start(
+std::expected<std::unique_ptr<ClientListener>, ListenError> ClientListener::start(
     ClientListenerOptions options, const Clock& clock, Log& log, ClientEvents& events,
     OnNotice on_notice) {
   std::unique_ptr<ClientListener> made(
@@ -33,7 +33,7 @@ std::expected<std::unique_ptr<ClientListener>, StartError> ClientListener::start
   return made;
 }
 
-std::expected<void, StartError> ClientListener::bind() {
+std::expected<void, ListenError> ClientListener::bind() {
   const auto listen = numeric_listen_address(options_.listen);
   if (!listen) return std::unexpected(listen.error());
   try {

@@ -58,7 +58,7 @@ class ClientListener final {
   /// when it is accepted tell the agreement and the distribution. Called on the listener's thread.
   using OnNotice = std::function<NoticeTaken(const DeathNotice&)>;
 
-  static std::expected<std::unique_ptr<ClientListener>, StartError> start(
+  static std::expected<std::unique_ptr<ClientListener>, ListenError> start(
       ClientListenerOptions options, const Clock& clock, Log& log, ClientEvents& events,
       OnNotice on_notice);
   ~ClientListener();
@@ -83,7 +83,7 @@ class ClientListener final {
 
   ClientListener(ClientListenerOptions options, const Clock& clock, Log& log, ClientEvents& events,
                  OnNotice on_notice);
-  std::expected<void, StartError> bind();
+  std::expected<void, ListenError> bind();
   void run();
   void receive(Time now);
   void on_frame(Time now, const std::string& routing_id, BytesView bytes);

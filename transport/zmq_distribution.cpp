@@ -7,18 +7,18 @@
 
 namespace coterie {
 
-std::expected<HostPort, StartError> numeric_listen_address(const std::string& text) {
+std::expected<HostPort, ListenError> numeric_listen_address(const std::string& text) {
   auto address = parse_host_port(text);
-  if (!address) return std::unexpected(StartError{address.error()});
+  if (!address) return std::unexpected(ListenError{address.error()});
   auto number = resolve_host(address->host);
   if (!number) {
-    return std::unexpected(StartError{"cannot listen on " + text + ": " + number.error() +
+    return std::unexpected(ListenError{"cannot listen on " + text + ": " + number.error() +
                                       "; correct this node's address in the cluster file"});
   }
   return HostPort{*number, address->port};
 }
 
-StartError listen_error(std::string_view what, const std::string& address,
+ListenError listen_error(std::string_view what, const std::string& address,
                         const zmq::error_t& error) {
   std::string advice = "check the address in the cluster file";
   if (error.num() == EADDRINUSE) {
@@ -47,7 +47,7 @@ ZmqDistribution::ZmqDistribution(TransportOptions options, const Clock& clock, R
       router_(context_, zmq::socket_type::router),
       resolver_(std::make_unique<ZmqResolver>()) {}
 
-std::expected<std::unique_ptr<ZmqDistribution>, StartError> ZmqDistribution::start(
+std::expected<std::unique_ptr<ZmqDistribution>, ListenError> ZmqDistribution::start(
     TransportOptions options, const Clock& clock, Random& random, Log& log,
     DistributionEvents& events) {
   std::unique_ptr<ZmqDistribution> made(
@@ -57,7 +57,7 @@ std::expected<std::unique_ptr<ZmqDistribution>, StartError> ZmqDistribution::sta
   return made;
 }
 
-std::expected<void, StartError> ZmqDistribution::bind() {
+std::expected<void, ListenError> ZmqDistribution::bind() {
   const auto listen = numeric_listen_address(options_.listen);
   if (!listen) return std::unexpected(listen.error());
   auto control = HostPort{listen->host, 0};

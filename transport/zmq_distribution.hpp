@@ -44,13 +44,13 @@ struct TransportOptions {
   std::function<void(std::uint64_t view)> view_hint;
 };
 
-struct StartError {
+struct ListenError {
   std::string message;  // what was tried, what happened, what to do
 };
 
 /// What listeners share: an address with its host as a number, and the text for a failed bind.
-std::expected<HostPort, StartError> numeric_listen_address(const std::string& text);
-StartError listen_error(std::string_view what, const std::string& address,
+std::expected<HostPort, ListenError> numeric_listen_address(const std::string& text);
+ListenError listen_error(std::string_view what, const std::string& address,
                         const zmq::error_t& error);
 
 struct MemberAddress {
@@ -83,7 +83,7 @@ struct TransportCounters {
 class ZmqDistribution final : public Distribution {
  public:
   /// Binds both listeners and starts the threads. `events` may be called before this returns.
-  static std::expected<std::unique_ptr<ZmqDistribution>, StartError> start(
+  static std::expected<std::unique_ptr<ZmqDistribution>, ListenError> start(
       TransportOptions options, const Clock& clock, Random& random, Log& log,
       DistributionEvents& events);
   ~ZmqDistribution() override;
@@ -136,7 +136,7 @@ class ZmqDistribution final : public Distribution {
 
   ZmqDistribution(TransportOptions options, const Clock& clock, Random& random, Log& log,
                   DistributionEvents& events);
-  std::expected<void, StartError> bind();
+  std::expected<void, ListenError> bind();
   void post(Command command);
   void wake() noexcept;
   std::shared_ptr<ZmqOutbox> outbox_of(NodeId node) const;
