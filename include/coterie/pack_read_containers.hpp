@@ -14,13 +14,28 @@ inline bool enter_exactly(Unpacker& unpacker, std::size_t size) {
                                            "an array of " + std::to_string(count));
 }
 
+/// [true, value] or {"$ok": value}; [false, error] or {"$error": error}.
+inline bool enter_expected(Unpacker& unpacker, bool& good) {
+  if (unpacker.peek() != Unpacker::Type::map) {
+    if (!enter_exactly(unpacker, 2)) return false;
+    return unpacker.boolean(good) || unpacker.inside(std::size_t{0});
+  }
+  const std::size_t offset = unpacker.offset();
+  std::size_t count = 0;
+  BytesView key;
+  if (!unpacker.map(count)) return false;
+  if (count == 1 && unpacker.peek() == Unpacker::Type::text && !unpacker.bytes(key)) return false;
+  good = key == expected_value_key;
+  return good || key == expected_error_key ||
+         unpacker.fail_at(offset, "a map with the one key \"$ok\" or \"$error\"", "another map");
+}
+
 template <class T>
 bool unpack_expected(Unpacker& unpacker, T& value) {
   using Value = typename T::value_type;
   using Error = typename T::error_type;
   bool good = false;
-  if (!enter_exactly(unpacker, 2)) return false;
-  if (!unpacker.boolean(good)) return unpacker.inside(std::size_t{0});
+  if (!enter_expected(unpacker, good)) return false;
   if (!good) {
     Error error = blank<Error>();
     if (!unpack(unpacker, error)) return unpacker.inside("error");

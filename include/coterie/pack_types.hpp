@@ -157,6 +157,10 @@ consteval Kind kind_of() {
 template <class T>
 inline constexpr Kind kind = kind_of<T>();
 
+/// The only key of a std::expected in the named form.
+inline constexpr std::string_view expected_value_key = "$ok";
+inline constexpr std::string_view expected_error_key = "$error";
+
 // Never defined. A call is an error that names the type, in one line: "use of ... before deduction
 // of auto".
 template <class Type>

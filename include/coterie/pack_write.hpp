@@ -89,8 +89,14 @@ void pack(Packer& packer, const T& value) {
     if constexpr (k == Kind::aggregate) {
       detail::pack_aggregate(packer, value);
     } else if constexpr (k == Kind::expected) {
-      packer.array(2);
-      packer.boolean(value.has_value());
+      if (packer.form() == Form::named) {
+        // A key that no field can have: whoever reads it without our types knows what it is.
+        packer.map(1);
+        packer.text(value ? detail::expected_value_key : detail::expected_error_key);
+      } else {
+        packer.array(2);
+        packer.boolean(value.has_value());
+      }
       if (!value) {
         pack(packer, value.error());
       } else if constexpr (std::is_void_v<typename T::value_type>) {

@@ -277,8 +277,30 @@ TEST(Pack, BytesAreFixed) {
   EXPECT_EQ(hex(pack(std::variant<int, bool>(true))), "9201c3");
   EXPECT_EQ(hex(pack(std::expected<void, int>())), "92c3c0");
   EXPECT_EQ(hex(pack(std::expected<int, int>(std::unexpected(-33)))), "92c2d0df");
+  EXPECT_EQ(hex(pack(std::expected<int, int>(5), Form::named)), "81a3246f6b05");
+  EXPECT_EQ(hex(pack(std::expected<void, int>(), Form::named)), "81a3246f6bc0");
+  EXPECT_EQ(hex(pack(std::expected<int, int>(std::unexpected(-33)), Form::named)),
+            "81a6246572726f72d0df");
   EXPECT_EQ(hex(pack(std::vector<std::uint8_t>{7})), "c40107");
   EXPECT_EQ(hex(pack(Duration(65'536))), "ce00010000");
+}
+
+TEST(Pack, ReadsOutcomesInBothFormsAndRefusesOthers) {
+  // Goal: a reply of a server's rules is told from every other map and array.
+  using Outcome = std::expected<int, std::string>;
+  for (const Form form : {Form::positional, Form::named}) {
+    EXPECT_EQ(unpack<Outcome>(pack(Outcome(5), form)).value(), Outcome(5));
+    const Outcome refused = std::unexpected("no");
+    EXPECT_EQ(unpack<Outcome>(pack(refused, form)).value(), refused);
+  }
+  const std::string wanted = "byte 0: expected a map with the one key \"$ok\" or \"$error\"";
+  using Map = std::map<std::string, int>;
+  for (const Map& map : {Map{}, Map{{"ok", 1}}, Map{{"$ok", 1}, {"$error", 2}}}) {
+    EXPECT_EQ(unpack<Outcome>(pack(map)).error().path, "");
+    EXPECT_EQ(to_string(unpack<Outcome>(pack(map)).error()), wanted + ", found another map");
+  }
+  EXPECT_EQ(refusal<Outcome>(pack(std::map<int, int>{{1, 1}})), wanted + ", found another map");
+  EXPECT_EQ(unpack<Outcome>(pack(Map{{"$error", 2}})).error().path, "error");
 }
 
 TEST(Pack, FieldsMayBeAppended) {

@@ -87,7 +87,7 @@ TEST(Json, WritesNamedFields) {
   EXPECT_EQ(to_json(Rich{}),
             R"({"status":"approved","items":[{"name":"a","count":1},{"name":"b","count":2}],)"
             R"("none":null,"some":true,"rates":{"x":1.0,"y":0.5},"either":[1,"s"],)"
-            R"("good":[true,3],"bad":[false,"no"],"blob":{"$base64":"Af8="},)"
+            R"("good":{"$ok":3},"bad":{"$error":"no"},"blob":{"$base64":"Af8="},)"
             R"("pid":{"node":0,"serial":3},)"
             R"("reason":{"kind":"shutdown","term":"fenced","what":"","trace":"",)"
             R"("confirmed":false}})");
