@@ -1,0 +1,82 @@
+#pragma once
+// DynamicSupervisor: children that come and go, each on its own (one_for_one, no ids, no order).
+// Elixir's DynamicSupervisor; with Scope::cluster it becomes the instance on this node of a
+// supervisor that spans the cluster: <coterie/cluster_supervisor.hpp>. See docs/supervision.md.
+//
+//   DynamicSupervisor::start_link({.name = local("carts"), .max_children = 10'000});
+//   DynamicSupervisor::start_child(local("carts"), child<Cart>("", {}, customer));
+
+#include <limits>
+#include <vector>
+
+#include <coterie/child_spec.hpp>
+
+namespace coterie {
+
+namespace detail {
+class DynamicSupervisorState;
+}
+
+struct DynamicSupervisorOptions {
+  std::variant<std::monostate, LocalName, ViaName> name{};
+  std::size_t max_children = std::numeric_limits<std::size_t>::max();
+  std::size_t max_restarts = 3;
+  Duration max_seconds = std::chrono::seconds(5);
+  std::string label{};
+};
+
+class DynamicSupervisor final : public GenServer {
+ public:
+  static StartResult start_link(DynamicSupervisorOptions options = {});
+  static StartResult start(DynamicSupervisorOptions options = {});
+  /// The spec of a dynamic supervisor below a Supervisor.
+  static ChildSpec child_spec(std::string id, DynamicSupervisorOptions options = {});
+
+  /// O(1). Errors: max_children, ignored (nothing is kept), start_failed, already_started.
+  static ChildResult<Pid> start_child(const ServerRef& supervisor, ChildSpec spec);
+  /// Waits until the child has ended.
+  static ChildResult<void> terminate_child(const ServerRef& supervisor, const Pid& child);
+  static ChildResult<std::vector<ChildInfo>> which_children(const ServerRef& supervisor);
+  static ChildResult<ChildCount> count_children(const ServerRef& supervisor);
+
+  struct StartChild {
+    using Reply = ChildResult<Pid>;
+    explicit StartChild(ChildSpec s) : spec(std::move(s)) {}
+    ChildSpec spec;
+  };
+  struct TerminateChild {
+    using Reply = ChildResult<void>;
+    static constexpr std::string_view type_name = "coterie.dynamic_supervisor.terminate_child";
+    Pid child;
+  };
+  struct WhichChildren {
+    using Reply = std::vector<ChildInfo>;
+    static constexpr std::string_view type_name = "coterie.dynamic_supervisor.which_children";
+  };
+  struct CountChildren {
+    using Reply = ChildCount;
+    static constexpr std::string_view type_name = "coterie.dynamic_supervisor.count_children";
+  };
+  struct TryAgain {
+    Pid child;  // as it was called before it failed
+  };
+  using Calls = Messages<StartChild, TerminateChild, WhichChildren, CountChildren>;
+  using Casts = Messages<TryAgain>;
+  using Infos = Messages<Exit>;
+
+  explicit DynamicSupervisor(DynamicSupervisorOptions options);
+  ~DynamicSupervisor();
+
+  void terminate(const ExitReason& reason);
+  ChildResult<Pid> handle_call(const StartChild& request);
+  ChildResult<void> handle_call(const TerminateChild& request);
+  std::vector<ChildInfo> handle_call(const WhichChildren& request);
+  ChildCount handle_call(const CountChildren& request);
+  Next handle_cast(const TryAgain& request);
+  Next handle_info(const Exit& exit);
+
+ private:
+  std::unique_ptr<detail::DynamicSupervisorState> state_;
+};
+
+}  // namespace coterie
