@@ -167,7 +167,7 @@ void Guardian::reap() {
     if (pid < 0 && errno == EINTR) continue;
     if (pid <= 0) return;
     if (child_ && pid == child_->pid) {
-      feed(guardian::ChildExited{status_of(status)});
+      feed(guardian::ChildExited{status_of(status), !child_->page.snapshot().lease_end});
     } else {
       reports_.ended(clock_.now(), pid, status);
     }

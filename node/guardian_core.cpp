@@ -35,7 +35,7 @@ std::vector<Action> GuardianCore::step(Time now, const Event& event) {
                           return {AskChildToStop{}};
                         },
                         [&](const StartFailed&) { return start_failed(now); },
-                        [&](const ChildExited& exited) { return child_exited(now, exited.status); },
+                        [&](const ChildExited& exited) { return child_exited(now, exited); },
                         [&](const Tick& look) { return tick(now, look.page); },
                         [&](const StopSignal&) { return stop_signal(now); },
                     },
@@ -54,8 +54,10 @@ GuardianCore::Actions GuardianCore::start_failed(Time now) {
   return actions;
 }
 
-GuardianCore::Actions GuardianCore::child_exited(Time now, const ExitStatus& status) {
+GuardianCore::Actions GuardianCore::child_exited(Time now, const ChildExited& exited) {
   if (state_ != State::running) return {};
+  const ExitStatus& status = exited.status;
+  served_ = served_ || !exited.never_served;
   Actions actions{ReportDeath{status, killed_}};
   next_tick_ = kill_at_ = Time::max();
   // Whoever is told to stop stops, whatever the child made of it.
@@ -65,8 +67,11 @@ GuardianCore::Actions GuardianCore::child_exited(Time now, const ExitStatus& sta
     return actions;
   }
   const bool by_code = status.signal == 0;
+  // A node that fails before it ever took part (a port in use, a journal that cannot be opened) is
+  // for whoever starts it to mend; one that has served is wanted back, however long that takes.
   const bool never = by_code && (status.code == exit_code::ok || status.code == exit_code::usage ||
-                                 status.code == exit_code::name_taken);
+                                 status.code == exit_code::name_taken ||
+                                 (status.code == exit_code::failure && !served_));
   const bool always = (by_code && status.code == exit_code::fenced) || killed_for_lease_;
   if (never || !(always || policy_.respawn)) {
     state_ = State::done;

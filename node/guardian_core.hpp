@@ -45,7 +45,8 @@ struct Begin {};
 struct ChildStarted {};
 struct StartFailed {};
 struct ChildExited {
-  ExitStatus status;  // known by waitpid only
+  ExitStatus status;          // known by waitpid only
+  bool never_served = false;  // by its page: it never held a lease
 };
 struct Tick {
   PageSnapshot page;  // of the running child
@@ -94,7 +95,7 @@ class GuardianCore {
   enum class State : std::uint8_t { idle, starting, running, waiting, done };
   using Actions = std::vector<Action>;
 
-  Actions child_exited(Time now, const ExitStatus& status);
+  Actions child_exited(Time now, const ChildExited& exited);
   Actions start_failed(Time now);
   Actions tick(Time now, const PageSnapshot& page);
   Actions stop_signal(Time now);
@@ -111,6 +112,7 @@ class GuardianCore {
   std::optional<Time> stop_from_;  // when the first stop signal came
   Duration seen_past_lease_{};     // waking time for which the child was past its lease
   Duration backoff_{};             // before the latest restart
+  bool served_ = false;            // some child has held a lease
   bool killed_ = false;            // this child, by this guardian
   bool killed_for_lease_ = false;
 };

@@ -71,6 +71,21 @@ TEST_F(GuardianCoreTest, OtherDeathsRestartOnlyWithRespawn) {
   EXPECT_THAT(dies(11), ElementsAre(Action{ReportDeath{{0, 11}, false}}, Action{RestartLater{1s}}));
 }
 
+// Goal: a node that fails before it ever took part is not tried again and again; one that has
+// served is, also when the tries after that fail.
+TEST_F(GuardianCoreTest, AFirstStartThatFailsIsFinal) {
+  const ChildExited failed{{exit_code::failure, 0}, true};
+  restart_with({.respawn = true});
+  EXPECT_THAT(step(failed), ElementsAre(Action{ReportDeath{{1, 0}, false}}, Action{Exit{1}}));
+  restart_with({.respawn = true});
+  EXPECT_THAT(dies(9), ElementsAre(Action{ReportDeath{{0, 9}, false}}, Action{RestartLater{1s}}));
+  now_ += 1s;
+  EXPECT_THAT(step(Tick{}), ElementsAre(Action{StartChild{}}));
+  step(ChildStarted{});
+  EXPECT_THAT(step(failed),
+              ElementsAre(Action{ReportDeath{{1, 0}, false}}, Action{RestartLater{2s}}));
+}
+
 // Goal: a fenced node is always started again, after 1 s, 2 s, 4 s ... 30 s; a healthy run starts
 // the back-off anew.
 TEST_F(GuardianCoreTest, BacksOffAndRecovers) {
