@@ -41,6 +41,7 @@ struct ClusterOptions {
   std::size_t rows_per_commit = 512;
   std::size_t handovers_in_flight = 64;
   unsigned local_tries = 3;                       // failed starts here before another node tries
+  std::size_t quarantine_deaths = 2;              // crashes during which it ran a callback
   Duration probation = std::chrono::seconds(60);  // runs well so long: earlier trouble is forgotten
   Duration sweep = std::chrono::seconds(3);       // between two looks at all rows
 };
@@ -223,7 +224,7 @@ class ClusterCore {
   void quarantine(const std::string& key, Child& child);
   void proceed(const std::string& key, Child& child, Then then);
   void stopped(const std::string& key, Child& child);
-  static bool suspect(SpecRow& row, NodeId node);
+  bool suspect(SpecRow& row, NodeId node) const;
   void set_pid(Child& child, Pid pid);
   void leave(const std::string& key, Child& child);
   void crashed(const std::string& key, Child& child, const ExitReason& reason, Time now);

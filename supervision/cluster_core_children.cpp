@@ -56,10 +56,11 @@ void ClusterCore::started(const std::string& key, Pid pid, Time now) {
 void ClusterCore::start_failed(const std::string& key, const StartError& error, Time now) {
   --starting_;
   Child& child = children_.at(key);
-  const bool undecided = error.code == StartError::Code::unavailable ||
-                         error.code == StartError::Code::already_started ||
-                         (error.code == StartError::Code::failed &&
-                          (error.reason.term() == data_unavailable || is_fenced(error.reason)));
+  const bool undecided =
+      error.code == StartError::Code::unavailable ||
+      error.code == StartError::Code::already_started ||
+      (error.code == StartError::Code::failed &&
+       (error.reason.term() == data_unavailable_term || is_fenced(error.reason)));
   child.phase = Phase::waiting;
   if (child.next) {
     proceed(key, child, *child.next);
@@ -243,11 +244,11 @@ void ClusterCore::quarantine(const std::string& key, Child& child) {
   write_row(key, child, true);
 }
 
-bool ClusterCore::suspect(SpecRow& row, NodeId node) {
+bool ClusterCore::suspect(SpecRow& row, NodeId node) const {
   if (std::ranges::find(row.suspect_in, node) == row.suspect_in.end()) {
     row.suspect_in.push_back(node);
   }
-  return row.suspect_in.size() >= 2;
+  return row.suspect_in.size() >= options_.quarantine_deaths;
 }
 
 void ClusterCore::leave(const std::string& key, Child& child) {

@@ -1,15 +1,19 @@
 #pragma once
 // DynamicSupervisor: children that come and go, each on its own (one_for_one, no ids, no order).
-// Elixir's DynamicSupervisor; with Scope::cluster it becomes the instance on this node of a
-// supervisor that spans the cluster: <coterie/cluster_supervisor.hpp>. See docs/supervision.md.
+// Elixir's DynamicSupervisor. One of cluster scope spans the cluster: every node whose
+// configuration lists a kind runs an instance of the supervisor named as the kind, and ClusterChild
+// says what is to run; see docs/supervision.md.
 //
 //   DynamicSupervisor::start_link({.name = local("carts"), .max_children = 10'000});
 //   DynamicSupervisor::start_child(local("carts"), child<Cart>("", {}, customer));
+//   DynamicSupervisor::start_child(local("contracts"), ClusterChild{.key = id, .args =
+//   pack(terms)});
 
 #include <limits>
 #include <vector>
 
 #include <coterie/child_spec.hpp>
+#include <coterie/cluster_child.hpp>
 
 namespace coterie {
 
@@ -38,6 +42,19 @@ class DynamicSupervisor final : public GenServer {
   static ChildResult<void> terminate_child(const ServerRef& supervisor, const Pid& child);
   static ChildResult<std::vector<ChildInfo>> which_children(const ServerRef& supervisor);
   static ChildResult<ChildCount> count_children(const ServerRef& supervisor);
+
+  /// Cluster scope. `supervisor` is an instance: local(name) on a node that hosts the kind, or
+  /// at(name, node). The child starts where placement says. Tries again, until `timeout`, what
+  /// certainly was not done and may be later. Two starts of one key: one wins, the other gets
+  /// already_started with the pid.
+  static ChildResult<Pid> start_child(const ServerRef& supervisor, ClusterChild child,
+                                      Duration timeout = default_call_timeout);
+  /// Stops the child wherever it is, and forgets its spec.
+  static ChildResult<void> terminate_child(const ServerRef& supervisor, const std::string& key,
+                                           Duration timeout = default_call_timeout);
+  /// Gives a failed or quarantined child another chance.
+  static ChildResult<void> release_child(const ServerRef& supervisor, const std::string& key,
+                                         Duration timeout = default_call_timeout);
 
   struct StartChild {
     using Reply = ChildResult<Pid>;

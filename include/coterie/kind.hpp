@@ -20,7 +20,7 @@ namespace coterie {
 
 /// The exit reason with which a server's init stops when its past cannot be read: it is tried again
 /// and again, never counted as a failure, and never started empty.
-inline constexpr std::string_view data_unavailable = "data_unavailable";
+inline constexpr std::string_view data_unavailable_term = "data_unavailable";
 
 struct Kind {
   std::string name;

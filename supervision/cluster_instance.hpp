@@ -1,0 +1,164 @@
+#pragma once
+// ClusterInstance: the instance on this node of a DynamicSupervisor of cluster scope. A GenServer
+// that feeds a ClusterCore and carries out its actions: storage on the blocking pool, starts in
+// cells, what belongs to another node through a process of its own. It never blocks. Registered
+// under the supervisor's local name on every node that hosts the kind.
+
+#include <coterie/cluster_child.hpp>
+
+#include "process/ports/node_events.hpp"
+#include "process/ports/storage.hpp"
+#include "supervision/child_cell.hpp"
+#include "supervision/cluster_core.hpp"
+#include "supervision/spec_store.hpp"
+
+namespace coterie::detail {
+
+/// What the composition root gives; all outlive the instance.
+struct ClusterPorts {
+  Records& names;
+  Agreement& agreement;
+  const Placement& placement;
+};
+
+struct ClusterInstanceOptions {
+  std::string name;  // local name of the instance on every node
+  coterie::Kind kind;
+  std::string registry{};  // of the children's via names; empty: the kind's name
+  std::size_t max_children = 1'000'000;
+  std::size_t max_restarts = 3;
+  Duration max_seconds = std::chrono::seconds(5);
+  std::size_t starts_in_flight = 64;
+  std::size_t quarantine_deaths = 2;
+  Duration quarantine_window = std::chrono::seconds(60);
+  Duration start_timeout = std::chrono::seconds(30);  // of a child's init
+  Shutdown shutdown = std::chrono::seconds(5);        // of a child
+  Duration forward_timeout = std::chrono::seconds(30);
+};
+
+namespace instance {
+
+// Answers of the processes that work for the instance. Not aggregates: they stay on the node.
+struct Wrote {
+  Wrote(std::vector<RowResult> r, std::string e) : results(std::move(r)), error(std::move(e)) {}
+  std::vector<RowResult> results;
+  std::string error;
+};
+struct Scanned {
+  Scanned(std::vector<FoundRow> r, bool c, std::string e)
+      : rows(std::move(r)), complete(c), error(std::move(e)) {}
+  std::vector<FoundRow> rows;
+  bool complete;
+  std::string error;
+};
+struct RowsRead {
+  explicit RowsRead(std::vector<FoundRow> r) : rows(std::move(r)) {}
+  std::vector<FoundRow> rows;
+};
+/// The row of a child that is not one of this instance, for a pending request.
+struct OrphanFound {
+  OrphanFound(RequestId r, FoundRow f, bool rel) : request(r), row(std::move(f)), release(rel) {}
+  RequestId request;
+  FoundRow row;
+  bool release;
+};
+/// A pending request is answered by somebody else.
+struct Answered {
+  Answered(RequestId r, ChildResult<Pid> a) : request(r), result(std::move(a)) {}
+  RequestId request;
+  ChildResult<Pid> result;
+};
+struct Tick {
+  explicit Tick(std::uint64_t n) : number(n) {}
+  std::uint64_t number;
+};
+
+}  // namespace instance
+
+class ClusterInstance final : public GenServer {
+ public:
+  /// Linked to the calling process, its parent; it traps exits.
+  static StartResult start_link(ClusterPorts ports, ClusterInstanceOptions options);
+  /// A spec for the node's supervisor: type supervisor, shutdown infinity.
+  static ChildSpec child_spec(ClusterPorts ports, ClusterInstanceOptions options);
+
+  using Calls = Messages<cluster::StartChild, cluster::TerminateChild, cluster::ReleaseChild,
+                         cluster::WhichChildren, cluster::Status, cluster::Drain>;
+  using Casts =
+      Messages<cluster::Adopt, cluster::NodeDied, cell::Started, cell::Exited, instance::Wrote,
+               instance::Scanned, instance::RowsRead, instance::OrphanFound, instance::Answered>;
+  using Infos = Messages<Exit, ViewChanged, NodeUp, NodeDown, instance::Tick>;
+
+  ClusterInstance(std::shared_ptr<const ClusterPorts> ports, ClusterInstanceOptions options);
+
+  Init init();
+  void terminate(const ExitReason& reason);
+  Next handle_call(const cluster::StartChild& request, From<cluster::StartChild> from);
+  Next handle_call(const cluster::TerminateChild& request, From<cluster::TerminateChild> from);
+  Next handle_call(const cluster::ReleaseChild& request, From<cluster::ReleaseChild> from);
+  std::vector<ChildInfo> handle_call(const cluster::WhichChildren&) { return core_.children(); }
+  ClusterStatus handle_call(const cluster::Status&) { return status(); }
+  Next handle_call(const cluster::Drain& request, From<cluster::Drain> from);
+  Next handle_cast(const cluster::Adopt& request);
+  Next handle_cast(const cluster::NodeDied& report);
+  Next handle_cast(const cell::Started& started);
+  Next handle_cast(const cell::Exited& exited);
+  Next handle_cast(const instance::Wrote& wrote);
+  Next handle_cast(const instance::Scanned& scanned);
+  Next handle_cast(const instance::RowsRead& read);
+  Next handle_cast(const instance::OrphanFound& found);
+  Next handle_cast(const instance::Answered& answered);
+  Next handle_info(const Exit& exit);
+  Next handle_info(const ViewChanged&);
+  void handle_info(const NodeUp&) {}
+  void handle_info(const NodeDown&) {}
+  Next handle_info(const instance::Tick& tick);
+
+ private:
+  struct Running {
+    std::size_t cell = 0;
+    Pid pid;
+  };
+
+  Time now() const;
+  bool active() const;
+  ClusterStatus status() const;
+  RequestId remember(std::function<void(ChildResult<Pid>)> reply);
+  void answer(RequestId request, ChildResult<Pid> result);
+  void forward_start(RequestId request, const std::string& home, cluster::StartChild child);
+  /// Reads the row of a child that does not run here and passes the request on to its owner.
+  void find_owner(RequestId request, const std::string& key, bool release);
+
+  /// Carries out what the core has decided, and sees to the next tick.
+  Next perform();
+  void act(act::Scan&&);
+  void act(act::Read&& read);
+  void act(act::Write&& write);
+  void act(act::Start&& start);
+  void act(act::Stop&& stop);
+  void act(act::Answer&& answer);
+  void act(act::Resolve&& resolve);
+  void act(act::Adopt&& adopt);
+  void act(act::Drained&& drained);
+  void act(act::Escalate&&) { escalate_ = true; }
+  void act(act::Note&& note);
+
+  std::shared_ptr<const ClusterPorts> ports_;
+  ClusterInstanceOptions options_;
+  std::string node_;
+  NodeId node_id_;
+  std::shared_ptr<const SpecStore> store_;
+  ClusterCore core_;
+  std::vector<Pid> cells_;
+  std::vector<std::size_t> idle_;
+  std::unordered_map<std::string, Running> running_;
+  std::unordered_map<RequestId, std::function<void(ChildResult<Pid>)>> requests_;
+  std::vector<From<cluster::Drain>> draining_;
+  RequestId last_request_ = 0;
+  std::uint64_t ticks_ = 0;
+  Time tick_at_ = Time::max();
+  bool escalate_ = false;
+  std::string storage_error_;
+};
+
+}  // namespace coterie::detail

@@ -1,0 +1,32 @@
+#pragma once
+// The rows of one supervisor in the names store, as the core's actions ask for them. These
+// functions block: run them where that is allowed.
+
+#include <memory>
+#include <vector>
+
+#include "process/ports/storage.hpp"
+#include "supervision/cluster_core.hpp"
+
+namespace coterie::detail {
+
+class SpecStore {
+ public:
+  SpecStore(Records& records, std::string supervisor)
+      : records_(records), supervisor_(std::move(supervisor)) {}
+
+  /// The rows that concern `node`: its own, and those whose owner is not in `view`.
+  StorageResult<std::vector<FoundRow>> scan(const View& view, NodeId node) const;
+  /// Those of `keys` that exist.
+  StorageResult<std::vector<FoundRow>> read(const std::vector<std::string>& keys) const;
+  /// One commit. A result for each; all `lost` if storage failed, `error` then says how.
+  std::vector<RowResult> write(const std::vector<RowWrite>& writes, std::string& error) const;
+
+ private:
+  std::expected<FoundRow, StorageError> decode(const Record& record) const;
+
+  Records& records_;
+  std::string supervisor_;
+};
+
+}  // namespace coterie::detail

@@ -1,0 +1,178 @@
+// A cluster-scope supervisor on real runtimes: processes, cells, storage on the blocking pool.
+
+#include <gmock/gmock.h>
+
+#include <coterie/dynamic_supervisor.hpp>
+#include <coterie/supervisor.hpp>
+
+#include "tests/supervision/cluster_fixture.hpp"
+#include "tests/supervision/worker.hpp"
+
+namespace coterie {
+namespace {
+
+using namespace std::chrono_literals;
+using test::ClusterNodeUnderTest;
+using test::eventually;
+using Code = ChildError::Code;
+
+struct Terms {
+  std::string owner;
+  std::int64_t amount = 0;
+};
+
+class Account final : public GenServer {
+ public:
+  struct Get {
+    using Reply = std::string;
+  };
+  struct Crash {};
+  struct Finish {};
+  using Calls = Messages<Get>;
+  using Casts = Messages<Crash, Finish>;
+  Account(std::string key, Terms terms) : text_(key + " of " + terms.owner) {
+    if (terms.amount < 0) throw std::invalid_argument("negative");
+  }
+  std::string handle_call(const Get&) { return text_; }
+  void handle_cast(const Crash&) { throw std::runtime_error("boom"); }
+  Next handle_cast(const Finish&) { return stop(ExitReason::normal()); }
+
+ private:
+  std::string text_;
+};
+
+struct ClusterInstanceTest : ::testing::Test {
+  MemoryRecords records;
+  test::FirstPlacement placement;
+  test::SharedNames shared;
+  std::map<std::string, std::unique_ptr<ClusterNodeUnderTest>> nodes;
+  std::uint64_t view_number = 0;
+
+  void boot(const std::string& name, std::uint64_t id) {
+    nodes[name] = std::make_unique<ClusterNodeUnderTest>(name, id, shared);
+    new_view();
+    use(name);
+    detail::ClusterInstanceOptions options{.name = "accounts",
+                                           .kind = kind<Account, Terms>("accounts")};
+    options.starts_in_flight = 8;
+    const auto started = Supervisor::start({detail::ClusterInstance::child_spec(
+        {records, nodes[name]->agreement, placement}, options)});
+    ASSERT_TRUE(started);
+  }
+  void use(const std::string& name) { nodes.at(name)->local.self.use(); }
+  void new_view() {
+    auto view = std::make_shared<View>();
+    view->number = ++view_number;
+    for (const auto& [name, node] : nodes) {
+      Member member;
+      member.name = name;
+      member.incarnation = node->incarnation;
+      view->members.emplace(name, member);
+    }
+    for (const auto& [name, node] : nodes) {
+      node->agreement.set(view);
+      node->local.runtime.announce([n = view_number] {
+        return detail::make_message(detail::MessageKind::send, ViewChanged{n});
+      });
+    }
+  }
+  ChildResult<Pid> start(const std::string& key, Terms terms = {"moe", 1},
+                         Restart restart = Restart::permanent) {
+    return DynamicSupervisor::start_child(
+        local("accounts"), ClusterChild{.key = key, .args = pack(terms), .restart = restart});
+  }
+  ClusterStatus status() { return call(local("accounts"), cluster::Status{}).value(); }
+};
+
+TEST_F(ClusterInstanceTest, StartsOnceAndSaysWhoRuns) {
+  boot("a", 11);
+  const auto pid = start("x");
+  ASSERT_TRUE(pid) << to_string(pid.error());
+  EXPECT_EQ(call(*pid, Account::Get{}).value(), "x of moe");
+  EXPECT_EQ(call(via("accounts", "x"), Account::Get{}).value(), "x of moe");
+  const auto again = start("x");
+  ASSERT_FALSE(again);
+  EXPECT_EQ(again.error().code, Code::already_started);
+  EXPECT_EQ(again.error().pid, *pid);
+  EXPECT_EQ(status().running, 1u);
+}
+
+TEST_F(ClusterInstanceTest, FailedStartTellsWhyAndLeavesNothing) {
+  boot("a", 11);
+  const auto failed = start("x", {"moe", -1});
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().code, Code::start_failed);
+  EXPECT_THAT(to_string(failed.error()), ::testing::HasSubstr("negative"));
+  EXPECT_FALSE(records.read("spec/accounts/x").value().has_value());
+  ClusterChild garbled{.key = "y", .args = "\xc1"};
+  EXPECT_EQ(DynamicSupervisor::start_child(local("accounts"), garbled).error().code,
+            Code::start_failed);
+}
+
+TEST_F(ClusterInstanceTest, RestartsAndEnds) {
+  boot("a", 11);
+  const Pid pid = start("x").value();
+  cast(pid, Account::Crash{});
+  ASSERT_TRUE(eventually([&] {
+    const auto rows = call(local("accounts"), cluster::WhichChildren{}).value();
+    return rows.size() == 1 && rows[0].pid && rows[0].pid != pid;
+  }));
+  EXPECT_TRUE(DynamicSupervisor::terminate_child(local("accounts"), "x"));
+  EXPECT_FALSE(records.read("spec/accounts/x").value().has_value());
+  EXPECT_FALSE(call(via("accounts", "x"), Account::Get{}));
+  EXPECT_EQ(DynamicSupervisor::terminate_child(local("accounts"), "x").error().code,
+            Code::not_found);
+}
+
+TEST_F(ClusterInstanceTest, CleanEndOfATransientChildForgetsIt) {
+  boot("a", 11);
+  const Pid pid = start("x", {"moe", 1}, Restart::transient).value();
+  cast(pid, Account::Finish{});
+  EXPECT_TRUE(eventually([&] { return !records.read("spec/accounts/x").value().has_value(); }));
+}
+
+// The instance ends, as beyond its intensity: its parent starts it again, and its children return.
+TEST_F(ClusterInstanceTest, ARestartedInstanceStartsItsOwnAgain) {
+  boot("a", 11);
+  std::vector<Pid> before;
+  for (int i = 0; i < 20; ++i) before.push_back(start("k" + std::to_string(i)).value());
+  const Pid instance = *whereis("accounts");
+  coterie::exit(instance, ExitReason::kill());
+  ASSERT_TRUE(eventually([&] { return whereis("accounts").value_or(instance) != instance; }));
+  EXPECT_TRUE(eventually([&] { return status().running == 20; }));
+  for (const Pid& pid : before) EXPECT_FALSE(is_alive(pid));
+}
+
+TEST_F(ClusterInstanceTest, SurvivorsTakeOver) {
+  boot("b", 12);
+  boot("a", 11);
+  use("a");
+  for (int i = 0; i < 200; ++i) ASSERT_TRUE(start("k" + std::to_string(i)));
+  nodes.erase("a");
+  use("b");
+  const Time begin = nodes.at("b")->local.clock.now();
+  new_view();
+  EXPECT_TRUE(eventually([&] { return status().running == 200; }));
+  const auto took = nodes.at("b")->local.clock.now() - begin;
+  EXPECT_LT(took, 3s);
+  RecordProperty(
+      "takeover_ms",
+      static_cast<int>(std::chrono::duration_cast<std::chrono::milliseconds>(took).count()));
+  EXPECT_EQ(status().claimed_total, 200u);
+  EXPECT_EQ(call(via("accounts", "k7"), Account::Get{}).value(), "k7 of moe");
+}
+
+TEST_F(ClusterInstanceTest, DrainsInBoundedTime) {
+  boot("b", 12);
+  boot("a", 11);
+  use("a");
+  for (int i = 0; i < 50; ++i) ASSERT_TRUE(start("k" + std::to_string(i)));
+  EXPECT_EQ(call(local("accounts"), cluster::Drain{5000}, 10s).value(), 0u);
+  EXPECT_EQ(status().handed_over_total, 50u);
+  EXPECT_EQ(start("late").error().code, Code::unavailable);
+  use("b");  // no links here, so it is the sweep that finds its new rows
+  EXPECT_TRUE(eventually([&] { return status().running == 50; }, 10s));
+}
+
+}  // namespace
+}  // namespace coterie
