@@ -47,7 +47,8 @@ struct LinkOptions {
   std::uint64_t ack_every = 64;                        // records, then it waits no longer
   Duration ack_stall = std::chrono::seconds(3);        // first: new connection; second: lost
   Duration dial_timeout = std::chrono::seconds(3);
-  Duration redial_min = std::chrono::milliseconds(10);  // doubles up to
+  Duration redial_in_session_min = std::chrono::milliseconds(1);  // doubles up to redial_max
+  Duration redial_min = std::chrono::milliseconds(10);  // without a session; doubles up to
   Duration redial_max = std::chrono::seconds(1);        // (0-50 % of jitter is added)
   Duration hello_again = std::chrono::seconds(1);       // while there is no session
   Duration overslept = std::chrono::milliseconds(500);  // a tick so late: suspect nobody yet

@@ -30,7 +30,9 @@ void Link::redial_after(Time now, Duration wait) {
 
 Duration Link::next_backoff(Time now) {
   const Duration most = flapping(now) ? options_.flap_redial_max : options_.redial_max;
-  backoff_ = std::clamp(backoff_ * 2, options_.redial_min, most);
+  // A dying process may close its connections before its listener, so ask soon again.
+  const Duration least = established_ ? options_.redial_in_session_min : options_.redial_min;
+  backoff_ = std::clamp(backoff_ * 2, least, most);
   const auto half = static_cast<std::uint64_t>(backoff_.count() / 2) + 1;
   return backoff_ + Duration(static_cast<Duration::rep>(random_.below(half)));
 }

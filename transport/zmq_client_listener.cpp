@@ -23,14 +23,25 @@ ClientListener::ClientListener(ClientListenerOptions options, const Clock& clock
       on_notice_(std::move(on_notice)),
       router_(context_, zmq::socket_type::router) {}
 
-std::expected<std::unique_ptr<ClientListener>, ListenError> ClientListener::start(
+std::expected<std::unique_ptr<ClientListener>, ListenError> ClientListener::open(
     ClientListenerOptions options, const Clock& clock, Log& log, ClientEvents& events,
     OnNotice on_notice) {
   std::unique_ptr<ClientListener> made(
       new ClientListener(std::move(options), clock, log, events, std::move(on_notice)));
   if (auto bound = made->bind(); !bound) return std::unexpected(std::move(bound.error()));
-  made->thread_ = detail::start_thread("coterie-clients", [self = made.get()] { self->run(); });
   return made;
+}
+
+std::expected<std::unique_ptr<ClientListener>, ListenError> ClientListener::start(
+    ClientListenerOptions options, const Clock& clock, Log& log, ClientEvents& events,
+    OnNotice on_notice) {
+  auto made = open(std::move(options), clock, log, events, std::move(on_notice));
+  if (made) (*made)->serve();
+  return made;
+}
+
+void ClientListener::serve() {
+  thread_ = detail::start_thread("coterie-clients", [this] { run(); });
 }
 
 std::expected<void, ListenError> ClientListener::bind() {
@@ -49,10 +60,14 @@ std::expected<void, ListenError> ClientListener::bind() {
   return {};
 }
 
-ClientListener::~ClientListener() {
+ClientListener::~ClientListener() { stop(); }
+
+void ClientListener::stop() {
   stop_.store(true);
   wake_.ring();
   if (thread_.joinable()) thread_.join();
+  std::lock_guard lock(mutex_);
+  clients_.clear();
 }
 
 std::size_t ClientListener::clients() const {

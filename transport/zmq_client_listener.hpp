@@ -58,9 +58,19 @@ class ClientListener final {
   /// when it is accepted tell the agreement and the distribution. Called on the listener's thread.
   using OnNotice = std::function<NoticeTaken(const DeathNotice&)>;
 
+  /// Binds; connections wait until serve().
+  static std::expected<std::unique_ptr<ClientListener>, ListenError> open(
+      ClientListenerOptions options, const Clock& clock, Log& log, ClientEvents& events,
+      OnNotice on_notice);
+  /// open() and serve() in one: for events that do not need this object before they have it.
   static std::expected<std::unique_ptr<ClientListener>, ListenError> start(
       ClientListenerOptions options, const Clock& clock, Log& log, ClientEvents& events,
       OnNotice on_notice);
+  /// Starts the thread, once. Events come from now on, so they may use this object.
+  void serve();
+  /// Ends the thread and closes all connections; no event follows, reply() answers false. Also
+  /// done by the destructor; whoever's events use this object calls it first.
+  void stop();
   ~ClientListener();
   ClientListener(const ClientListener&) = delete;
   ClientListener& operator=(const ClientListener&) = delete;

@@ -175,7 +175,11 @@ void ZmqControlLane::look_after(const std::string& name, PeerLane& peer, Time no
     if (!peer.up && now - peer.dialled_at > dial_timeout) drop_connection(name, peer, now);
   } else if (peer.address.port != 0 && peer.redial_at <= now) {
     peer.dialled_at = now;
-    peer.connection = std::make_unique<ZmqConnection>(context_, zmq_endpoint(peer.address));
+    try {
+      peer.connection = std::make_unique<ZmqConnection>(context_, zmq_endpoint(peer.address));
+    } catch (const zmq::error_t&) {  // no descriptor to be had, for instance: later
+      drop_connection(name, peer, now);
+    }
   }
 }
 

@@ -213,13 +213,19 @@ void ZmqDistribution::connection_events(Time now, PeerLine& peer) {
     const ZmqConnectionEvent event = peer.connection->next_event();
     if (event == ZmqConnectionEvent::none) return;
     if (event == ZmqConnectionEvent::up) {
+      peer.dialled = true;
       peer.link.dialled(now);
     } else {
       peer.connection.reset();
-      // Of these two the Link heeds the one that fits its state.
-      peer.link.dial_failed(
-          now, false, "nobody listens on " + peer.member.address + ", or it is no coterie node");
-      peer.link.disconnected(now);
+      if (peer.link.up() && !peer.dialled) {
+        // A dying process may close its connections before its listener: ask again.
+        probe(now, peer, true);
+      } else {
+        // Of these two the Link heeds the one that fits its state.
+        peer.link.dial_failed(
+            now, false, "nobody listens on " + peer.member.address + ", or it is no coterie node");
+        peer.link.disconnected(now);
+      }
     }
     work(now, peer);
   }
@@ -227,6 +233,7 @@ void ZmqDistribution::connection_events(Time now, PeerLine& peer) {
 
 void ZmqDistribution::connect(Time now, PeerLine& peer) {
   peer.probe.reset();
+  peer.dialled = false;
   try {
     peer.connection = std::make_unique<ZmqConnection>(context_, zmq_endpoint(peer.target));
   } catch (const zmq::error_t& error) {
@@ -259,8 +266,13 @@ void ZmqDistribution::carry_out(Time now, PeerLine& peer, link_action::Dial& act
   if (!peer.link.up()) return connect(now, peer);
   // Within a session the first question is whether the listener is still there: a refusal is the
   // quickest sign of a dead process.
+  probe(now, peer, false);
+}
+
+void ZmqDistribution::probe(Time now, PeerLine& peer, bool dial_failed) {
   peer.probe = std::make_unique<ListenerProbe>(peer.target);
   peer.probe_until = now + probe_time;
+  peer.probe_is_last = dial_failed;
   watch_probe(now, peer);
 }
 
@@ -268,9 +280,10 @@ void ZmqDistribution::watch_probe(Time now, PeerLine& peer) {
   if (!peer.probe) return;
   const auto answer = peer.probe->answer();
   if (answer == ListenerProbe::Answer::unknown_yet && now < peer.probe_until) return;
-  if (answer != ListenerProbe::Answer::refused) return connect(now, peer);
+  const bool refused = answer == ListenerProbe::Answer::refused;
+  if (!refused && !peer.probe_is_last) return connect(now, peer);
   peer.probe.reset();
-  peer.link.dial_failed(now, true, "connection refused");
+  peer.link.dial_failed(now, refused, refused ? "connection refused" : "no connection");
 }
 
 void ZmqDistribution::carry_out(Time, PeerLine& peer, link_action::Hangup&) {

@@ -13,13 +13,13 @@ std::expected<HostPort, ListenError> numeric_listen_address(const std::string& t
   auto number = resolve_host(address->host);
   if (!number) {
     return std::unexpected(ListenError{"cannot listen on " + text + ": " + number.error() +
-                                      "; correct this node's address in the cluster file"});
+                                       "; correct this node's address in the cluster file"});
   }
   return HostPort{*number, address->port};
 }
 
 ListenError listen_error(std::string_view what, const std::string& address,
-                        const zmq::error_t& error) {
+                         const zmq::error_t& error) {
   std::string advice = "check the address in the cluster file";
   if (error.num() == EADDRINUSE) {
     advice =

@@ -51,7 +51,7 @@ struct ListenError {
 /// What listeners share: an address with its host as a number, and the text for a failed bind.
 std::expected<HostPort, ListenError> numeric_listen_address(const std::string& text);
 ListenError listen_error(std::string_view what, const std::string& address,
-                        const zmq::error_t& error);
+                         const zmq::error_t& error);
 
 struct MemberAddress {
   std::string name;
@@ -82,7 +82,8 @@ struct TransportCounters {
 
 class ZmqDistribution final : public Distribution {
  public:
-  /// Binds both listeners and starts the threads. `events` may be called before this returns.
+  /// Binds both listeners and starts the threads. No event comes before set_members(): until then
+  /// nobody is let in.
   static std::expected<std::unique_ptr<ZmqDistribution>, ListenError> start(
       TransportOptions options, const Clock& clock, Random& random, Log& log,
       DistributionEvents& events);
@@ -119,7 +120,9 @@ class ZmqDistribution final : public Distribution {
     std::unique_ptr<ZmqConnection> connection;
     std::unique_ptr<ListenerProbe> probe;
     Time probe_until{};
-    HostPort target;  // a number
+    bool probe_is_last = false;  // it asks why a dial failed, and no other follows at once
+    bool dialled = false;        // `connection` came up
+    HostPort target;             // a number
     std::string host_number;
     std::shared_ptr<ZmqOutbox> outbox;
     Incarnation control_told{};  // the incarnation that the control lane was told to dial
@@ -152,6 +155,7 @@ class ZmqDistribution final : public Distribution {
   void on_hello(Time now, const std::string& routing_id, const wire::Hello& hello);
   void receive_control(Time now);
   void connection_events(Time now, PeerLine& peer);
+  void probe(Time now, PeerLine& peer, bool dial_failed);
   void watch_probe(Time now, PeerLine& peer);
   void work(Time now, PeerLine& peer);
   void carry_out_all(Time now, PeerLine& peer);

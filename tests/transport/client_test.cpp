@@ -20,15 +20,19 @@ struct EchoNode final : ClientEvents {
     if (options.listen.empty()) options.listen = "127.0.0.1:0";
     options.node = "a";
     options.incarnation = {1, static_cast<NodeId>(0xabcdef)};
-    auto started = ClientListener::start(options, clock, log, *this, [this](const DeathNotice& n) {
+    auto started = ClientListener::open(options, clock, log, *this, [this](const DeathNotice& n) {
       ++notices;
       return judge_notice(n, "test", secret.key);
     });
     if (started) {
       listener = std::move(*started);
+      listener->serve();
     } else {
       error = started.error().message;
     }
+  }
+  ~EchoNode() override {
+    if (listener) listener->stop();
   }
   void client_call(ClientId client, Envelope&& call) override {
     last_named = call.named;
@@ -154,13 +158,13 @@ TEST_F(ClientTest, TellsTheTruthWhenTheConnectionBreaks) {
     told = true;
   });
   ASSERT_TRUE(eventually([&] { return first->calls == 1; }));
-  first->listener.reset();
+  first->listener->stop();
   ASSERT_TRUE(eventually([&] { return told.load(); }));
   EXPECT_EQ(broken->error().code(), CallError::Code::noconnection);
   EXPECT_EQ(broken->error().execution(), CallError::Execution::unknown);
   EXPECT_EQ((*client)->call(request("echo", "again")).value(), "again");
   EXPECT_EQ(second->calls, 1);
-  second->listener.reset();
+  second->listener->stop();
   ASSERT_TRUE(eventually([&] { return !(*client)->connected(); }));
   const auto none = (*client)->call(request("echo", "none", 3s));
   ASSERT_FALSE(none);
