@@ -70,6 +70,11 @@ void FailoverWatch::heard(const std::string& name, const Heard& heard) {
   }
 }
 
+bool FailoverWatch::answered_since(const std::string& name, Duration from) const {
+  const Node& node = nodes_.at(name);
+  return node.last && node.last->asked >= from;
+}
+
 bool FailoverWatch::active(const std::string& name) const {
   const Node& node = nodes_.at(name);
   return node.program && node.last && node.last->status.state == "active";

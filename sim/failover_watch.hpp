@@ -42,6 +42,11 @@ class FailoverWatch {
   Change look(Duration now, const NodeFacts& facts);
   void heard(const std::string& node, const Heard& heard);
 
+  bool runs(const std::string& node) const { return nodes_.at(node).program.has_value(); }
+  /// At least once, by the program that runs.
+  bool answered(const std::string& node) const { return nodes_.at(node).last.has_value(); }
+  /// To a question that was asked at `from` or later, by the program that runs.
+  bool answered_since(const std::string& node, Duration from) const;
   /// It said so in its last answer, and its program is still that one.
   bool active(const std::string& node) const;
   /// A running program that no answer has come from yet.
