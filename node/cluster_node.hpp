@@ -35,7 +35,9 @@ struct NodeSurroundings {
   Log& log;
   StateDirectory& state;
   SharedPage& page;
-  std::function<bool()> guardian_alive;
+  std::function<bool()> guardian_alive{};
+  unsigned processors = 1;  // workers, unless the configuration says otherwise
+  std::int64_t os_pid = 0;
   std::string guardian_key{};  // by which other nodes know this node's guardian; empty: it has none
 };
 
@@ -56,8 +58,7 @@ class ClusterNode final {
   NodeEnd wait();
 
  private:
-  struct Parts;
-  std::unique_ptr<Parts> parts_;
+  std::unique_ptr<class NodeParts> parts_;
 };
 
 }  // namespace coterie

@@ -1,8 +1,10 @@
 #include "node/command_node.hpp"
 
 #include <signal.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 
@@ -90,9 +92,13 @@ int run_node(Invocation& invocation, const std::string& who, const ClusterConfig
   }
 
   ThreadExecutor executor(clock, {.blocking_threads_max = config.limits.blocking_threads});
-  ClusterNode node(config, own, invocation.program.applications,
-                   {clock, random, executor, log, **state, guardian.page(),
-                    [&guardian] { return guardian.guardian_alive(); }, invocation.guardian_key});
+  NodeSurroundings out{clock, random, executor, log, **state, guardian.page(), [&guardian] {
+                         return guardian.guardian_alive();
+                       }};
+  out.processors = static_cast<unsigned>(std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
+  out.os_pid = ::getpid();
+  out.guardian_key = invocation.guardian_key;
+  ClusterNode node(config, own, invocation.program.applications, std::move(out));
   const StopSignals stop(
       signals, guardian.descriptor(), [&node] { node.request_stop(); },
       [&log] {

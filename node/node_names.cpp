@@ -31,8 +31,8 @@ NameResult<T> ask(const Start& start) {
 
 }  // namespace
 
-NameResult<Location> NodeNames::resolve(std::string_view registry, std::string_view key,
-                                        bool fresh, Duration timeout) {
+NameResult<Location> NodeNames::resolve(std::string_view registry, std::string_view key, bool fresh,
+                                        Duration timeout) {
   if (!fresh) {
     if (auto cached = names_.cached(registry, key)) return *cached;
   }
@@ -40,14 +40,14 @@ NameResult<Location> NodeNames::resolve(std::string_view registry, std::string_v
       [&](auto done) { names_.lookup(registry, key, deadline(timeout), std::move(done)); });
 }
 
-void NodeNames::forget(std::string_view registry, std::string_view key,
-                       const Location& location) {
+void NodeNames::forget(std::string_view registry, std::string_view key, const Location& location) {
   names_.forget(registry, key, location);
 }
 
 NameResult<Registration> NodeNames::reserve(std::string_view registry, std::string_view key,
                                             Pid owner, Duration timeout) {
-  // Should the process be killed while it waits, what is reserved for it all the same is given back.
+  // Should the process be killed while it waits, what is reserved for it all the same is given
+  // back.
   struct Withdrawal {
     StoreNamesDriver& names;
     StoreNamesDriver::Request request = 0;
@@ -56,8 +56,7 @@ NameResult<Registration> NodeNames::reserve(std::string_view registry, std::stri
     }
   } withdrawal{names_};
   auto result = ask<Registration>([&](auto done) {
-    withdrawal.request =
-        names_.reserve(registry, key, owner, deadline(timeout), std::move(done));
+    withdrawal.request = names_.reserve(registry, key, owner, deadline(timeout), std::move(done));
   });
   if (result || result.error().message != ending().message) withdrawal.request = 0;
   return result;

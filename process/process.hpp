@@ -92,6 +92,7 @@ struct Relations {
   std::vector<Pid> ancestors;
   std::string name;
   std::string label;
+  std::string via_text;  // registry/key
   ViaName via;
   Registration registration;
 };
@@ -160,6 +161,9 @@ class Process {
   /// Spawns; exits with system_limit when the table of processes is full.
   Pid spawn_child(SpawnRequest request);
   const Epoch& epoch() const noexcept { return epoch_; }
+  std::string_view strict_name() const noexcept {
+    return relations_ ? std::string_view(relations_->via_text) : std::string_view();
+  }
   /// From std::terminate: leaves the stack if it is a process's end that was stopped; else returns.
   bool abandon_if_ending() noexcept;
 

@@ -21,6 +21,7 @@
 
 #include <coterie/log.hpp>
 #include "process/gate.hpp"
+#include "process/ports/callback_watch.hpp"
 #include "process/ports/distribution.hpp"
 #include "process/ports/executor.hpp"
 #include "process/ports/journals.hpp"
@@ -84,6 +85,7 @@ class Runtime final : public DistributionEvents {
   void set_distribution(Distribution* distribution) noexcept { distribution_ = distribution; }
   void set_names(NameService* names) noexcept { names_ = names; }
   void set_journals(Journals* journals) noexcept { journals_ = journals; }
+  void set_watch(CallbackWatch* watch) noexcept { watch_ = watch; }
 
   /// Kills every process and stops the workers. Called by the destructor too.
   void stop();
@@ -98,6 +100,7 @@ class Runtime final : public DistributionEvents {
   RuntimeCounters& counters() noexcept { return counters_; }
   NameService* names() const noexcept { return names_; }
   Journals* journals() const noexcept { return journals_; }
+  CallbackWatch* watch() const noexcept { return watch_; }
   Distribution* distribution() const noexcept { return distribution_; }
   Ref make_ref() noexcept { return Ref{next_ref_.fetch_add(1, std::memory_order_relaxed)}; }
 
@@ -213,6 +216,7 @@ class Runtime final : public DistributionEvents {
   Distribution* distribution_ = nullptr;
   NameService* names_ = nullptr;
   Journals* journals_ = nullptr;
+  CallbackWatch* watch_ = nullptr;
   Gate gate_;
   RuntimeCounters counters_;
 

@@ -135,6 +135,7 @@ class ServerLoop final : public Behaviour {
     if (!reserved) return start_error(reserved.error());
     Relations& relations = self.relations();
     relations.via = *via;
+    relations.via_text = to_string(ServerRef(*via));
     relations.registration = *reserved;
     self.epoch_ = reserved->epoch;
     return std::nullopt;

@@ -68,7 +68,7 @@ void Worker::loop() {
       continue;
     }
     step(*process);
-    strict_now_.store(false, std::memory_order_release);
+    leave_strict();
     set_running_process(nullptr);
   }
 }
@@ -100,7 +100,7 @@ void Worker::step(Process& process) {
   process.worker_ = this;
   process.drain();
   const bool strict = process.strict();
-  if (strict) strict_now_.store(true);
+  if (strict) enter_strict(process);
   if (process.parked_ == nullptr) {
     process.run_slice();
   } else if (strict && !process.exit_ && !runtime_.gate_open() && runtime_.hold(process)) {
@@ -110,6 +110,17 @@ void Worker::step(Process& process) {
   } else {
     process.release();
   }
+}
+
+void Worker::enter_strict(const Process& process) noexcept {
+  strict_now_.store(true);
+  if (runtime_.watch() != nullptr) runtime_.watch()->enter(index_, process.strict_name());
+}
+
+void Worker::leave_strict() noexcept {
+  if (!strict_now_.load(std::memory_order_relaxed)) return;
+  if (runtime_.watch() != nullptr) runtime_.watch()->leave(index_);
+  strict_now_.store(false, std::memory_order_release);
 }
 
 void Worker::resume(Process& process) {
@@ -133,9 +144,10 @@ bool Worker::park(Process& process, bool requeue) {
     process.release();
   }
   current_ = fiber;
+  leave_strict();
   here->switch_to(*fiber);
   set_running_process(&process);
-  if (process.strict()) strict_now_.store(true);
+  if (process.strict()) enter_strict(process);
   return true;
 }
 

@@ -63,6 +63,8 @@ class Worker final : public Runnable {
   static void loop_entry(void* worker);
   [[noreturn]] void loop();
   void step(Process& process);
+  void enter_strict(const Process& process) noexcept;
+  void leave_strict() noexcept;
   void resume(Process& process);
   Process* next();
   void tick();

@@ -29,13 +29,18 @@ struct Kind {
   std::function<StartResult(std::string key, BytesView arguments, StartOptions options)> start;
 };
 
-/// A kind whose servers are made as Server(std::string key, Arguments arguments).
+/// For servers that need to know nothing but their key.
+struct NoArguments {};
+
+/// A kind whose servers are made as Server(std::string key, Arguments arguments). Without packed
+/// arguments each field has its default: so a client's first message starts a child.
 template <class Server, class Arguments>
 Kind kind(std::string name) {
   Kind made;
   made.name = std::move(name);
   made.start = [](std::string key, BytesView packed, StartOptions options) -> StartResult {
-    auto arguments = unpack<Arguments>(packed);
+    std::expected<Arguments, UnpackError> arguments;
+    if (!packed.empty()) arguments = unpack<Arguments>(packed);
     if (!arguments) {
       StartError error;
       error.code = StartError::Code::failed;

@@ -1,0 +1,269 @@
+// What a node hears, from the agreement, the links, guardians and people, and who is told of it.
+
+#include <algorithm>
+#include <csignal>
+#include <utility>
+
+#include <coterie/cluster_child.hpp>
+
+#include "node/node_parts.hpp"
+#include "registry/placement.hpp"
+#include "transport/notice.hpp"
+
+namespace coterie {
+namespace {
+
+constexpr Duration lease_watch_interval = std::chrono::milliseconds(50);
+constexpr Duration status_timeout = std::chrono::seconds(1);
+constexpr std::size_t fullest_max = 10;
+
+std::int64_t milliseconds(Duration duration) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
+}
+
+}  // namespace
+
+// ---- the agreement
+
+void NodeParts::view_installed(std::shared_ptr<const View> view) {
+  std::shared_ptr<const View> before;
+  {
+    std::lock_guard guard(mutex_);
+    before = std::exchange(view_, view);
+    if (names_driver_) names_driver_->view_installed(view);
+  }
+  if (links_ready_.load()) {
+    links_->set_view(view->number);
+    if (before) {
+      for (const auto& [name, member] : before->members) {
+        const Member* now = view->find(name);
+        if (now == nullptr || now->incarnation != member.incarnation) {
+          links_->confirm_dead(member.incarnation);
+        }
+      }
+    }
+  }
+  std::string members;
+  for (const auto& [name, member] : view->members) members += (members.empty() ? "" : ",") + name;
+  out_.log.info(LogModule::registry, "view installed",
+                {{"view", view->number}, {"members", members}});
+  runtime_->announce(
+      [&] { return detail::make_message(detail::MessageKind::send, ViewChanged{view->number}); });
+}
+
+void NodeParts::state_changed(NodeState state, std::string_view why) {
+  state_.store(state);
+  out_.log.info(LogModule::registry, "state", {{"state", to_string(state)}, {"why", why}});
+  if (state == NodeState::active) runtime_->gate_moved();
+  if (state == NodeState::excluded || state == NodeState::down) {
+    {
+      std::lock_guard guard(mutex_);
+      if (names_driver_) names_driver_->stop(std::string(why));
+    }
+    runtime_->fence();
+    over_.store(true);
+    out_.executor.notify(this);
+  }
+  // A supervisor that saw the view before the lease acts now.
+  runtime_->announce([this] {
+    std::lock_guard guard(mutex_);
+    return detail::make_message(detail::MessageKind::send, ViewChanged{view_ ? view_->number : 0});
+  });
+}
+
+// ---- the lease, told to the guardian and to what waits for the gate
+
+void NodeParts::schedule_lease_watch() {
+  lease_strand_->post_at(after(out_.clock.now(), lease_watch_interval), [this] {
+    watch_lease();
+    schedule_lease_watch();
+  });
+}
+
+void NodeParts::watch_lease() {
+  const Time end = agreement_->lease_end();
+  out_.page.beat();
+  if (end == Time::min()) return;
+  if (out_.clock.now() < end) {
+    out_.page.lease_renewed(end);
+    runtime_->gate_moved();
+  } else if (acknowledged_ != end && !runtime_->strict_running()) {
+    // The gate is closed and no callback that began before runs any more: this is frozen.
+    out_.page.acknowledge_frozen(end);
+    acknowledged_ = end;
+  }
+}
+
+void NodeParts::enter(unsigned worker, std::string_view name) noexcept {
+  if (watch_slots_[worker]) out_.page.running().enter(*watch_slots_[worker], name);
+}
+
+void NodeParts::leave(unsigned worker) noexcept {
+  if (watch_slots_[worker]) out_.page.running().leave(*watch_slots_[worker]);
+}
+
+// ---- the links
+
+void NodeParts::node_up(const Peer& peer) {
+  runtime_->node_up(peer);
+  {
+    std::lock_guard guard(mutex_);
+    heard_.insert(peer.name);
+  }
+  tell_heard_peers();
+}
+
+void NodeParts::deliver(NodeId from, Envelope&& envelope) {
+  runtime_->deliver(from, std::move(envelope));
+}
+
+void NodeParts::node_down(const Peer& peer, std::string_view why, bool confirmed) {
+  runtime_->node_down(peer, why, confirmed);
+  {
+    std::lock_guard guard(mutex_);
+    heard_.erase(peer.name);
+  }
+  tell_heard_peers();
+}
+
+void NodeParts::writable(NodeId node) { runtime_->writable(node); }
+
+void NodeParts::tell_heard_peers() {
+  std::set<std::string> heard;
+  {
+    std::lock_guard guard(mutex_);
+    heard = heard_;
+  }
+  agreement_->heard_peers(std::move(heard));
+}
+
+std::vector<std::string> NodeParts::homes(const View& view, std::string_view kind,
+                                          std::string_view key) const {
+  std::vector<std::string> names;
+  for (const Member* member : coterie::homes(view, kind, key)) names.push_back(member->name);
+  return names;
+}
+
+NoticeTaken NodeParts::take_notice(const DeathNotice& notice) {
+  const std::string key = links_->guardian_key(notice.name, notice.incarnation);
+  NoticeTaken taken = judge_notice(notice, config_.cluster.id, key);
+  if (!taken.accepted) return taken;
+  out_.log.info(LogModule::node, "a guardian reports the death of its node",
+                {{"peer", notice.name},
+                 {"incarnation", notice.incarnation},
+                 {"signal", notice.signal},
+                 {"code", notice.exit_code}});
+  agreement_->confirm_death(notice.name, notice.incarnation);
+  links_->confirm_dead(notice.incarnation);
+  // A name is suspected of crashes only: SIGKILL comes from an operator, the system or the
+  // guardian.
+  if (notice.signal == 0 || notice.signal == SIGKILL) return taken;
+  for (const ClusterKind* kind : hosted_) {
+    cluster::NodeDied died;
+    died.node = notice.incarnation.id;
+    const std::string prefix = kind->kind.name + "/";
+    for (const std::string& name : notice.running) {
+      if (name.starts_with(prefix)) died.running.push_back(name.substr(prefix.size()));
+    }
+    if (died.running.empty()) continue;
+    if (const auto pid = runtime_->whereis(kind->kind.name)) {
+      auto message = detail::make_message(detail::MessageKind::cast, std::move(died));
+      runtime_->push(*pid, message);
+    }
+  }
+  return taken;
+}
+
+// ---- what the node says of itself
+
+NodeStatus NodeParts::status() {
+  NodeStatus status;
+  const Time now = out_.clock.now();
+  status.cluster = config_.cluster.id;
+  status.node = own_.name;
+  status.incarnation = incarnation_;
+  const NodeState state = state_.load();
+  const Time lease_end = agreement_->lease_end();
+  // What counts is the gate: between the lease's end and the agreement's next look both differ.
+  const bool lapsed = state == NodeState::active && now >= lease_end;
+  status.state = to_string(lapsed ? NodeState::frozen : state);
+  if (lease_end != Time::min()) status.lease_left_ms = milliseconds(lease_end - now);
+  status.guardian = out_.guardian_alive && out_.guardian_alive();
+  status.os_pid = out_.os_pid;
+  status.uptime_ms = milliseconds(now - started_at_);
+  const auto view = agreement_->view();
+  std::vector<PeerState> peers = links_->peer_states();
+  if (view) {
+    status.view = view->number;
+    for (const auto& [name, member] : view->members) {
+      MemberStatus& told = status.members.emplace_back();
+      told.name = name;
+      told.incarnation = member.incarnation;
+      told.address = member.address;
+      told.since_view = member.since;
+      told.draining = member.draining;
+      told.connected = name == own_.name;
+      const auto peer = std::ranges::find(peers, name, &PeerState::name);
+      if (peer == peers.end()) continue;
+      told.connected = peer->up;
+      told.link = peer->state;
+      peers.erase(peer);
+    }
+  }
+  for (const PeerState& peer : peers) {  // of the configuration, in no view
+    MemberStatus& told = status.members.emplace_back();
+    told.name = peer.name;
+    told.address = peer.address;
+    told.connected = peer.up;
+    told.link = peer.state;
+  }
+  for (const ClusterKind* kind : hosted_) {
+    KindStatus& told = status.kinds.emplace_back();
+    told.kind = kind->kind.name;
+    const auto asked = call(local(kind->kind.name), cluster::Status{}, status_timeout);
+    if (!asked) {
+      told.last_error = to_string(asked.error());
+      continue;
+    }
+    told.running = asked->running;
+    told.starting = asked->starting;
+    told.waiting = asked->waiting;
+    told.failed = asked->failed;
+    told.quarantined = asked->quarantined;
+    told.restarts = asked->restarts_total;
+    told.claimed = asked->claimed_total;
+    told.last_error = asked->last_error;
+  }
+  const auto& counters = runtime_->counters();
+  status.processes = runtime_->process_count();
+  status.parked_fibers = runtime_->parked();
+  status.crashes = counters.crashed.load();
+  status.refused_messages = counters.refused_messages.load();
+  status.dead_letters = counters.dead_letters.load();
+  status.abandoned_fibers = counters.abandoned_fibers.load();
+  status.stuck_callbacks = counters.stuck_callbacks.load();
+  auto infos = runtime_->snapshot(status_timeout);
+  std::ranges::sort(infos, std::greater{}, &ProcessInfo::message_queue_length);
+  for (const ProcessInfo& info : infos) {
+    status.messages_queued += info.message_queue_length;
+    if (info.message_queue_length == 0 || status.fullest.size() >= fullest_max) continue;
+    const std::string name = !info.registered_name.empty()
+                                 ? info.registered_name
+                                 : to_string(info.pid, incarnation_.id) + " " + info.initial_call;
+    status.fullest.push_back({name, info.message_queue_length});
+  }
+  return status;
+}
+
+std::vector<std::string> NodeParts::names(const std::string& kind) {
+  const auto children = call(local(kind), cluster::WhichChildren{}, status_timeout);
+  std::vector<std::string> names;
+  if (!children) return names;
+  for (const ChildInfo& child : *children) {
+    if (child.state == ChildState::running) names.push_back(child.id);
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
+}  // namespace coterie

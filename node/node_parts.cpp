@@ -1,0 +1,346 @@
+#include "node/node_parts.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include <coterie/cluster_child.hpp>
+#include <coterie/supervisor.hpp>
+
+#include "node/exit_codes.hpp"
+#include "registry/placement.hpp"
+#include "supervision/cluster_instance.hpp"
+
+namespace coterie {
+namespace {
+
+constexpr Duration link_drain = std::chrono::seconds(1);
+
+std::unexpected<NodeEnd> failed(int code, std::string message) {
+  return std::unexpected(NodeEnd{code, std::move(message)});
+}
+
+TransportOptions transport_options(const ClusterConfig& config, const NodeSection& own,
+                                   const Incarnation& incarnation, std::string guardian_key) {
+  TransportOptions options;
+  options.cluster_id = config.cluster.id;
+  options.config_digest = config_digest(config);
+  options.node = own.name;
+  options.incarnation = incarnation;
+  options.guardian_key = std::move(guardian_key);
+  options.listen = own.listen;
+  options.beat_interval = config.link.beat_interval;
+  options.link.link_down_after = config.link.link_down_after;
+  options.link.stream.window_messages = config.link.window_messages;
+  options.link.stream.window_bytes = config.link.window_bytes;
+  options.link.stream.message_bytes_max = config.link.message_bytes_max;
+  options.link.stream.frame_bytes = config.link.frame_bytes_max;
+  return options;
+}
+
+}  // namespace
+
+NodeParts::NodeParts(const ClusterConfig& config, const NodeSection& own,
+                     std::vector<Application> applications, NodeSurroundings surroundings)
+    : config_(config),
+      own_(own),
+      applications_(std::move(applications)),
+      out_(std::move(surroundings)),
+      incarnation_(out_.state.incarnation()),
+      started_at_(out_.clock.now()) {
+  for (const Application& application : applications_) {
+    kinds_.insert(kinds_.end(), application.kinds.begin(), application.kinds.end());
+  }
+  for (const ClusterKind& kind : kinds_) {
+    if (std::ranges::find(own_.kinds, kind.kind.name) != own_.kinds.end()) {
+      hosted_.push_back(&kind);
+    }
+  }
+  answers_.status = [this] { return status(); };
+  answers_.names = [this](const std::string& kind) { return names(kind); };
+}
+
+NodeParts::~NodeParts() { stop_parts(); }
+
+std::expected<void, NodeEnd> NodeParts::start() {
+  for (const std::string& kind : own_.kinds) {
+    if (hosted(kind) == nullptr) {
+      return failed(exit_code::usage,
+                    to_string(ConfigError{own_.place, "this program has no kind \"" + kind +
+                                                          "\": remove it from kinds, or run the "
+                                                          "program that links it"}));
+    }
+  }
+  if (auto opened = open_stores(); !opened) return opened;
+  make_runtime();
+  auto result = listen();
+  if (result) result = start_processes();
+  if (!result) {
+    stop_parts();
+    return result;
+  }
+  return {};
+}
+
+std::expected<void, NodeEnd> NodeParts::open_stores() {
+  StorageOptions options;
+  options.description = config_.cluster.journal;
+  options.node = own_.name;
+  options.cluster_id = config_.cluster.id;
+  options.wait = std::chrono::duration_cast<std::chrono::milliseconds>(config_.storage.wait);
+  auto opened = open_storage(options);
+  if (!opened) {
+    // Storage that is away may come back: a supervisor of the program may try again.
+    const bool usage = opened.error().code == StorageError::Code::misuse;
+    return failed(usage ? exit_code::usage : exit_code::failure, opened.error().message);
+  }
+  storage_ = std::move(*opened);
+  for (const std::string& warning : storage_.warnings) {
+    out_.log.warning(LogModule::journal, warning);
+  }
+  return {};
+}
+
+void NodeParts::make_runtime() {
+  detail::RuntimeOptions options;
+  options.node = own_.name;
+  options.incarnation = incarnation_;
+  options.workers =
+      static_cast<unsigned>(config_.limits.workers != 0 ? config_.limits.workers : out_.processors);
+  options.parked_fibers = config_.limits.parked_fibers;
+  options.processes = config_.limits.processes;
+  options.mailbox = {config_.mailbox.messages, config_.mailbox.bytes, Overflow::refuse};
+  options.stuck_after = config_.limits.stuck_after;
+  runtime_ = std::make_unique<detail::Runtime>(
+      options, detail::RuntimePorts{out_.clock, out_.random, out_.executor, out_.log});
+  for (unsigned i = 0; i < options.workers; ++i) {
+    watch_slots_.push_back(out_.page.running().claim());
+  }
+  runtime_->set_watch(this);
+
+  AgreementOptions agreement;
+  agreement.self = own_member();
+  agreement.config_digest = config_digest(config_);
+  for (const NodeSection& node : config_.nodes) agreement.configured.push_back(node.name);
+  agreement.timing.interval = config_.lease.interval;
+  agreement.timing.length = config_.lease.length;
+  agreement.timing.partial_evict = config_.lease.partial_evict;
+  agreement.predecessor_dead = out_.state.proven_dead().has_value();
+  agreement_ = std::make_unique<StoreAgreementDriver>(
+      agreement, *storage_.agreement, out_.clock, out_.executor, *this,
+      [this](std::string_view text) { out_.log.info(LogModule::registry, text); });
+  runtime_->gate().follow(agreement_->gate());
+
+  StoreNamesDriver::Options names;
+  names.names.node = own_.name;
+  names.names.incarnation = incarnation_;
+  names_driver_ = std::make_unique<StoreNamesDriver>(
+      names, *storage_.names, out_.clock, out_.executor, [this] { agreement_->hint(); },
+      [this](std::string_view text) { out_.log.info(LogModule::registry, text); });
+  names_ = std::make_unique<NodeNames>(*names_driver_, out_.clock);
+  runtime_->set_names(names_.get());
+
+  appends_ = out_.executor.make_strand("journal");
+  opens_ = out_.executor.make_strand("replay");
+  journal_ = std::make_unique<JournalWriter>(*storage_.streams, *appends_, *opens_);
+  runtime_->set_journals(journal_.get());
+}
+
+Member NodeParts::own_member() const {
+  Member member;
+  member.name = own_.name;
+  member.incarnation = incarnation_;
+  member.address = own_.advertise;
+  member.client_address = own_.client_advertise;
+  member.kinds = own_.kinds;
+  member.weight = own_.weight;
+  return member;
+}
+
+std::expected<void, NodeEnd> NodeParts::listen() {
+  auto options = transport_options(config_, own_, incarnation_, out_.guardian_key);
+  options.view_hint = [this](std::uint64_t) { agreement_->hint(); };
+  auto links = ZmqDistribution::start(std::move(options), out_.clock, out_.random, out_.log, *this);
+  if (!links) return failed(exit_code::failure, links.error().message);
+  links_ = std::move(*links);
+  runtime_->set_distribution(links_.get());
+  links_ready_.store(true);
+
+  if (!own_.client_listen.empty()) {
+    gateway_ = std::make_unique<ClientGateway>(*runtime_, kinds_, ClientGateway::Options{});
+    ClientListenerOptions clients;
+    clients.cluster_id = config_.cluster.id;
+    clients.node = own_.name;
+    clients.incarnation = incarnation_;
+    clients.listen = own_.client_listen;
+    auto listener =
+        ClientListener::open(clients, out_.clock, out_.log, *gateway_,
+                             [this](const DeathNotice& notice) { return take_notice(notice); });
+    if (!listener) return failed(exit_code::failure, listener.error().message);
+    clients_ = std::move(*listener);
+    gateway_->set_listener(clients_.get());
+    clients_->serve();
+  }
+
+  std::vector<MemberAddress> members;
+  for (const NodeSection& node : config_.nodes) {
+    if (node.name != own_.name) members.push_back({node.name, node.advertise, ""});
+  }
+  links_->set_members(std::move(members));
+  return {};
+}
+
+std::expected<void, NodeEnd> NodeParts::start_processes() {
+  thread_ = std::make_unique<detail::AttachedThread>(*runtime_, "main");
+  std::vector<ChildSpec> children;
+  children.push_back(child<NodeServer>("coterie.node", {.name = local("coterie.node")}, &answers_));
+  for (const ClusterKind* kind : hosted_) {
+    detail::ClusterInstanceOptions options;
+    options.name = kind->kind.name;
+    options.kind = kind->kind;
+    options.starts_in_flight = config_.supervision.start_in_flight;
+    options.quarantine_deaths = config_.supervision.quarantine_deaths;
+    options.quarantine_window = config_.supervision.quarantine_window;
+    children.push_back(detail::ClusterInstance::child_spec(
+        detail::ClusterPorts{*storage_.names, *agreement_, *this}, std::move(options)));
+  }
+  for (const Application& application : applications_) {
+    if (!application.children) continue;
+    SupervisorOptions options;
+    options.label = application.name;
+    children.push_back(Supervisor::child_spec(application.name, application.children(), options));
+  }
+  SupervisorOptions options;
+  options.label = "node";
+  const auto top = Supervisor::start_link(std::move(children), options);
+  if (!top) return failed(exit_code::failure, "the node's processes: " + to_string(top.error()));
+  top_ = *top;
+  lease_strand_ = out_.executor.make_strand("lease");
+  schedule_lease_watch();
+  agreement_->start();
+  out_.log.info(LogModule::node, "node started",
+                {{"incarnation", incarnation_},
+                 {"listen", links_->address()},
+                 {"clients", clients_ ? clients_->address() : std::string("none")}});
+  return {};
+}
+
+const ClusterKind* NodeParts::hosted(std::string_view kind) const {
+  for (const ClusterKind& known : kinds_) {
+    if (known.kind.name == kind) return &known;
+  }
+  return nullptr;
+}
+
+// ---- the end
+
+void NodeParts::request_stop() {
+  stop_requested_.store(true);
+  out_.executor.notify(this);
+}
+
+NodeEnd NodeParts::wait() {
+  thread_->use();
+  for (;;) {
+    // The attached main process hears when the top supervisor gives up; it polls for that alone.
+    out_.executor.wait(
+        this, [this] { return stop_requested_.load() || over_.load(); },
+        after(out_.clock.now(), std::chrono::milliseconds(200)));
+    if (stop_requested_.load() || over_.load()) break;
+    if (!is_alive(*top_)) break;
+  }
+  if (!over_.load() && stop_requested_.load()) drain();
+  const auto departure = agreement_->departure();
+  NodeEnd end;
+  if (departure) {
+    end = end_of(*departure);
+  } else if (!stop_requested_.load()) {
+    end = {exit_code::failure, "the node's supervisor gave up: see its reports in the log"};
+  }
+  stop_parts();
+  return end;
+}
+
+NodeEnd NodeParts::end_of(const Departure& departure) {
+  switch (departure.kind) {
+    case Departure::Kind::left:
+      return {exit_code::ok, "left the cluster"};
+    case Departure::Kind::removed:
+      return {exit_code::fenced, departure.why};
+    case Departure::Kind::raise_counter:
+      if (auto raised = out_.state.raise_to(departure.counter); !raised) {
+        return {exit_code::failure, raised.error().message};
+      }
+      return {exit_code::fenced, departure.why};
+    case Departure::Kind::name_taken:
+      return {exit_code::name_taken, departure.why};
+    case Departure::Kind::config_differs:
+      return {exit_code::usage, departure.why};
+  }
+  return {exit_code::failure, departure.why};
+}
+
+void NodeParts::drain() {
+  out_.log.info(LogModule::node, "draining");
+  const Time end = after(out_.clock.now(), config_.guardian.drain_max);
+  const auto left = [&] { return std::max(end - out_.clock.now(), Duration::zero()); };
+  if (state_.load() == NodeState::active) {
+    agreement_->drain();
+    const auto budget = std::chrono::duration_cast<std::chrono::milliseconds>(left() * 3 / 4);
+    std::vector<Pid> drains;
+    for (const ClusterKind* kind : hosted_) {
+      // Side by side: each hands its own children over.
+      drains.push_back(spawn_link(
+          [name = kind->kind.name, budget] {
+            static_cast<void>(call(local(name), cluster::Drain{budget.count()},
+                                   Duration(budget) + std::chrono::seconds(1)));
+          },
+          {.label = "drain"}));
+    }
+    for (const Pid& pid : drains) {
+      receive(when([pid](const Exit& exit) { return exit.from == pid; }, [](const Exit&) {}),
+              after(left(), [] {}));
+    }
+  }
+  // Children first, in reverse order; then the lease, so that nothing strict outlives it.
+  unlink(*top_);
+  static_cast<void>(GenServer::stop(*top_, ExitReason::shutdown(), left()));
+  const Time names_end =
+      after(out_.clock.now(), std::min<Duration>(left(), std::chrono::seconds(2)));
+  while (names_driver_->changes_pending() > 0 && out_.clock.now() < names_end) {
+    sleep(std::chrono::milliseconds(5));
+  }
+  agreement_->leave();
+  out_.executor.wait(
+      this, [this] { return over_.load(); },
+      after(out_.clock.now(),
+            std::clamp<Duration>(left(), std::chrono::seconds(1), config_.lease.length)));
+  out_.page.acknowledge_frozen(agreement_->lease_end());
+}
+
+void NodeParts::stop_parts() {
+  lease_strand_.reset();
+  if (links_) links_->stop(link_drain);
+  if (runtime_) {
+    thread_.reset();
+    runtime_->stop();
+  }
+  clients_.reset();  // after the last process that answers a client
+  gateway_.reset();
+  journal_.reset();
+  appends_.reset();
+  opens_.reset();
+  {
+    std::unique_ptr<StoreNamesDriver> names;
+    {
+      std::lock_guard guard(mutex_);
+      names = std::move(names_driver_);
+    }
+  }
+  agreement_.reset();
+  links_.reset();
+  runtime_.reset();
+  storage_ = {};
+}
+
+}  // namespace coterie

@@ -1,0 +1,115 @@
+#pragma once
+// The parts of a cluster's node and how they are tied together. One object per node, made and run
+// by one plain thread; its callbacks come from the agreement's, the links' and the clients'
+// threads. Members are declared in the order in which they are made; they go in the reverse order.
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "journal/group_commit.hpp"
+#include "journal/open_storage.hpp"
+#include "node/client_gateway.hpp"
+#include "node/cluster_node.hpp"
+#include "node/node_names.hpp"
+#include "node/node_server.hpp"
+#include "process/ports/placement.hpp"
+#include "process/runtime.hpp"
+#include "registry/store_agreement_driver.hpp"
+#include "registry/store_names_driver.hpp"
+#include "transport/zmq_distribution.hpp"
+
+namespace coterie {
+
+class NodeParts final : public AgreementEvents,
+                        public DistributionEvents,
+                        public CallbackWatch,
+                        public Placement {
+ public:
+  NodeParts(const ClusterConfig& config, const NodeSection& own,
+            std::vector<Application> applications, NodeSurroundings surroundings);
+  ~NodeParts() override;
+
+  std::expected<void, NodeEnd> start();
+  void request_stop();
+  NodeEnd wait();
+
+ private:
+  // Starting, in this order.
+  std::expected<void, NodeEnd> open_stores();
+  void make_runtime();
+  std::expected<void, NodeEnd> listen();
+  std::expected<void, NodeEnd> start_processes();
+
+  // Stopping.
+  void drain();
+  void stop_parts();
+
+  // The lease, seen by the guardian and by what waits for it.
+  void watch_lease();
+  void schedule_lease_watch();
+
+  // AgreementEvents
+  void view_installed(std::shared_ptr<const View> view) override;
+  void state_changed(NodeState state, std::string_view why) override;
+  // DistributionEvents
+  void node_up(const Peer& peer) override;
+  void deliver(NodeId from, Envelope&& envelope) override;
+  void node_down(const Peer& peer, std::string_view why, bool confirmed) override;
+  void writable(NodeId node) override;
+  void tell_heard_peers();
+  // CallbackWatch
+  void enter(unsigned worker, std::string_view name) noexcept override;
+  void leave(unsigned worker) noexcept override;
+  // Placement
+  std::vector<std::string> homes(const View& view, std::string_view kind,
+                                 std::string_view key) const override;
+
+  NoticeTaken take_notice(const DeathNotice& notice);
+  NodeStatus status();
+  std::vector<std::string> names(const std::string& kind);
+  const ClusterKind* hosted(std::string_view kind) const;
+  Member own_member() const;
+  NodeEnd end_of(const Departure& departure);
+
+  const ClusterConfig& config_;
+  const NodeSection& own_;
+  const std::vector<Application> applications_;
+  std::vector<ClusterKind> kinds_;          // of all applications
+  std::vector<const ClusterKind*> hosted_;  // those that this node's configuration lists
+  NodeSurroundings out_;
+  const Incarnation incarnation_;
+  const Time started_at_;
+
+  StorageSet storage_;
+  std::unique_ptr<detail::Runtime> runtime_;
+  std::vector<std::optional<std::size_t>> watch_slots_;  // per worker, in the guardian's page
+  std::unique_ptr<StoreAgreementDriver> agreement_;
+  std::unique_ptr<StoreNamesDriver> names_driver_;
+  std::unique_ptr<NodeNames> names_;
+  std::unique_ptr<Strand> appends_, opens_;
+  std::unique_ptr<JournalWriter> journal_;
+  std::unique_ptr<ZmqDistribution> links_;
+  std::unique_ptr<ClientGateway> gateway_;
+  std::unique_ptr<ClientListener> clients_;
+  std::unique_ptr<detail::AttachedThread> thread_;
+  NodeServer::Answers answers_;
+  std::optional<Pid> top_;  // the supervisor of everything
+  std::unique_ptr<Strand> lease_strand_;
+
+  std::mutex mutex_;
+  std::shared_ptr<const View> view_;
+  std::set<std::string> heard_;
+  std::atomic<NodeState> state_{NodeState::joining};
+  std::atomic<bool> stop_requested_{false};
+  std::atomic<bool> over_{false};      // the agreement is through with this incarnation
+  std::atomic<bool> top_lost_{false};  // the top supervisor gave up
+  std::atomic<bool> links_ready_{false};
+  Time acknowledged_{};  // of the lease watch
+};
+
+}  // namespace coterie
