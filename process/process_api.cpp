@@ -230,6 +230,10 @@ std::optional<Pid> whereis(const std::string& name) {
 
 const std::string& node_name() { return current_process().runtime().options().node; }
 
+WallTime wall_time() { return current_process().runtime().clock().wall(); }
+
+Log& node_log() { return current_process().runtime().log(); }
+
 void sleep(Duration duration) { current_process().rest(duration); }
 
 void yield() { current_process().yield(); }

@@ -14,6 +14,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "examples/contracts/rules.hpp"
@@ -45,7 +46,7 @@ struct PayoutRefusal {
 /// Request of a contract to the payment system.
 struct PayOut {
   using Reply = std::expected<Payout, PayoutRefusal>;
-  static constexpr std::string_view type_name = "pay_out";
+  static constexpr std::string_view type_name = "payments.pay_out";
   std::string key;
   std::string contract_id;
   std::string customer_id;
@@ -62,12 +63,34 @@ enum class PaymentMode : std::uint8_t {
   stall,   // pays, and answers nobody until the mode changes: the caller cannot know
 };
 
-/// Event: what the ledger journals.
+/// Request of an operator: how the payment system behaves from now on, on whatever node it runs.
+/// The reply is the mode before.
+struct SetMode {
+  using Reply = PaymentMode;
+  static constexpr std::string_view type_name = "payments.mode";
+  PaymentMode mode = PaymentMode::pay;
+};
+/// The payouts made, in their order, from number `from` on.
+struct ListPayouts {
+  using Reply = std::vector<Payout>;
+  static constexpr std::string_view type_name = "payments.list";
+  std::uint64_t from = 0;
+  std::uint64_t limit = 200'000;
+};
+
+// Events: what the ledger journals.
+struct ModeSet {
+  static constexpr std::string_view type_name = "mode_set";
+  PaymentMode mode = PaymentMode::pay;
+  friend bool operator==(const ModeSet&, const ModeSet&) = default;
+};
 struct PayoutMade {
   static constexpr std::string_view type_name = "payout_made";
   Payout payout;
   friend bool operator==(const PayoutMade&, const PayoutMade&) = default;
 };
+
+using LedgerEvent = std::variant<PayoutMade, ModeSet>;
 
 class Ledger {
  public:

@@ -217,6 +217,43 @@ void replay(std::optional<Contract>& contract, const Event& event) {
   std::visit(Visitor{*contract}, event);
 }
 
+// The lifecycle has no cycle but payments: first the start, then approval or rejection, then the
+// disbursement, then payments one by one.
+std::uint64_t events_of(const Contract& contract) noexcept {
+  switch (contract.state) {
+    case State::pending:
+      return 1;
+    case State::approved:
+    case State::rejected:
+      return 2;
+    case State::disbursed:
+    case State::repaying:
+    case State::completed:
+      return 3 + contract.payments.size();
+  }
+  return 0;
+}
+
+Contract as_of(Contract contract, std::uint64_t events) {
+  if (events == 0 || events > events_of(contract)) {
+    throw std::logic_error("contract " + contract.contract_id + " has no event " +
+                           std::to_string(events));
+  }
+  if (events == events_of(contract)) return contract;
+  // Fewer than all: whatever stopped it (rejected, completed) came last.
+  const std::uint64_t payments = events > 3 ? events - 3 : 0;
+  contract.payments.erase(
+      contract.payments.begin(),
+      contract.payments.end() - static_cast<std::ptrdiff_t>(payments));  // newest first
+  contract.state = payments > 0  ? State::repaying
+                   : events == 3 ? State::disbursed
+                   : events == 2 ? State::approved
+                                 : State::pending;
+  if (events < 3) contract.disbursed_at.reset();
+  if (events < 2) contract.approved_at.reset();
+  return contract;
+}
+
 Result perform(std::optional<Contract>& contract, const Command& command, const Policy& policy) {
   auto event = decide(contract, command, policy);
   if (!event) return std::unexpected(std::move(event.error()));

@@ -68,7 +68,7 @@ using Result = std::expected<Contract, Refusal>;
 // contract records; a server fills it in when it is empty.
 struct Start {
   using Reply = Result;
-  static constexpr std::string_view type_name = "start";
+  static constexpr std::string_view type_name = "contracts.start";
   std::string contract_id;
   std::string customer_id;
   std::int64_t asset_cost = 0;
@@ -78,35 +78,35 @@ struct Start {
 };
 struct Approve {
   using Reply = Result;
-  static constexpr std::string_view type_name = "approve";
+  static constexpr std::string_view type_name = "contracts.approve";
   std::string at;
   friend bool operator==(const Approve&, const Approve&) = default;
 };
 struct Reject {
   using Reply = Result;
-  static constexpr std::string_view type_name = "reject";
+  static constexpr std::string_view type_name = "contracts.reject";
   std::string reason;
   std::string at;
   friend bool operator==(const Reject&, const Reject&) = default;
 };
 struct Disburse {
   using Reply = Result;
-  static constexpr std::string_view type_name = "disburse";
+  static constexpr std::string_view type_name = "contracts.disburse";
   std::string at;
   friend bool operator==(const Disburse&, const Disburse&) = default;
 };
 /// record_payment of the document; workload files call it `pay`.
 struct Pay {
   using Reply = Result;
-  static constexpr std::string_view type_name = "pay";
+  static constexpr std::string_view type_name = "contracts.pay";
   std::int64_t amount = 0;
   std::string at;
   friend bool operator==(const Pay&, const Pay&) = default;
 };
 /// get_state of the document.
 struct Get {
-  using Reply = Contract;
-  static constexpr std::string_view type_name = "get";
+  using Reply = Result;
+  static constexpr std::string_view type_name = "contracts.get";
   friend bool operator==(const Get&, const Get&) = default;
 };
 using Command = std::variant<Start, Approve, Reject, Disburse, Pay, Get>;
@@ -178,6 +178,12 @@ void apply(Contract& contract, const Disbursed& event);
 void apply(Contract& contract, const Paid& event);
 /// Any event, from the first one on. (Not called apply: std::apply would be the better match.)
 void replay(std::optional<Contract>& contract, const Event& event);
+
+/// The contract as it was when `events` of its events had happened, which is what a repeated
+/// request is answered with. 1 <= events <= those that there are.
+Contract as_of(Contract contract, std::uint64_t events);
+/// How many events made this contract.
+std::uint64_t events_of(const Contract& contract) noexcept;
 
 /// decide and apply in one: what a reference run does. Refused, `contract` is unchanged.
 Result perform(std::optional<Contract>& contract, const Command& command,

@@ -28,6 +28,8 @@
 
 namespace coterie {
 
+class Log;  // <coterie/log.hpp>
+
 /// What a monitor reports: once per monitor. `noproc` if there was nothing to monitor.
 struct Down {
   static constexpr std::string_view type_name = "coterie.down";
@@ -98,6 +100,10 @@ bool unregister_name(const std::string& name);
 std::optional<Pid> whereis(const std::string& name);
 /// The name of the calling process's node.
 const std::string& node_name();
+/// The node's wall clock, for time stamps in records. It may jump: never measure with it.
+WallTime wall_time();
+/// The node's log; processes of an application write to LogModule::application.
+Log& node_log();
 
 /// Parks the calling process. The wait may last longer, never shorter.
 void sleep(Duration duration);

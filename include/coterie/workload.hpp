@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <ostream>
 #include <span>
 #include <string>
 #include <string_view>
@@ -56,6 +57,10 @@ class Workload {
   /// A recorded file; the error is one line "FILE:LINE:COLUMN: ...".
   virtual std::expected<std::vector<WorkloadOperation>, std::string> read(
       std::istream& in, std::string_view file) const = 0;
+  /// What read() reads back; here each command's bytes on a line of its own.
+  virtual void write(std::span<const WorkloadOperation> operations, std::ostream& out) const {
+    for (const WorkloadOperation& operation : operations) out << operation.bytes << '\n';
+  }
 
   /// Draws commands by seed. One object per run, used by one thread.
   class Source {
@@ -73,6 +78,12 @@ class Workload {
   /// The error says why the reply cannot be understood.
   virtual std::expected<WorkloadAnswer, std::string> answer(const WorkloadOperation& operation,
                                                             BytesView reply) const = 0;
+  /// What it means that no process of that key exists, nor ever did. Nothing: the command is one
+  /// that brings it into being, so it is tried again.
+  virtual std::optional<WorkloadAnswer> absent(const WorkloadOperation& operation) const {
+    static_cast<void>(operation);
+    return std::nullopt;
+  }
   /// Reads a key at the end; its answer goes to WorkloadModel::effects and to compare().
   virtual WorkloadOperation last_read(const std::string& key) const = 0;
 

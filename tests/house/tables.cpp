@@ -169,6 +169,7 @@ std::span<const Implementation> implementations() {
       {"node/local_",
        {"program", "file", "socket", "thread"},
        "real nodes on this machine, for the demo and failover tests"},
+      {"node/workload_driver", {"thread"}, "the thread that drives a workload's commands"},
       {"node/free_ports", {"socket"}, "ports of a cluster of its own"},
       {"node/command", {"console", "file", "environment", "program", "clock"}, "the command line"},
       {"node/main", {"console", "file", "environment", "program", "thread"}, "the command line"},

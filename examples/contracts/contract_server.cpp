@@ -1,0 +1,144 @@
+#include "examples/contracts/contract_server.hpp"
+
+#include <coterie/call.hpp>
+#include <coterie/log.hpp>
+
+#include "examples/contracts/ledger.hpp"
+#include "examples/contracts/payment_server.hpp"
+#include "examples/contracts/timestamp.hpp"
+
+namespace contracts {
+
+using coterie::GenServer;
+
+namespace {
+
+using coterie::CallError;
+using coterie::LogModule;
+
+/// A time that the command does not bring is this node's.
+std::string at_or_now(const std::string& at) {
+  return at.empty() ? format_timestamp(coterie::wall_time()) : at;
+}
+
+Refusal refusal_of(const PayoutRefusal& refusal) {
+  switch (refusal.code) {
+    case PayoutRefusal::Code::failed:
+      return {Refusal::Code::payment_failed, refusal.detail};
+    case PayoutRefusal::Code::refused:
+    case PayoutRefusal::Code::invalid_amount:
+    case PayoutRefusal::Code::key_reused:
+      break;
+  }
+  return {Refusal::Code::payment_refused, refusal.detail};
+}
+
+}  // namespace
+
+ContractServer::ContractServer(std::string id, coterie::NoArguments, ContractTimes times)
+    : id_(std::move(id)), times_(times) {}
+
+GenServer::Init ContractServer::init() {
+  const auto opened = journal_.open(std::string(contracts_kind) + '/' + id_,
+                                    [this](const Event& event) { replay(contract_, event); });
+  if (!opened) return stop_init(opened.error().reason());
+  if (contract_) return ok();
+  return ok().timeout(times_.blank);
+}
+
+void ContractServer::terminate(const coterie::ExitReason& reason) {
+  coterie::node_log().info(LogModule::application,
+                           "Contract " + id_ + " terminating: " + to_string(reason));
+}
+
+/// Only what was accepted is journalled, so the outcome of a request is the contract right after
+/// its event: all that the journal keeps for it is the event's number.
+std::optional<Result> ContractServer::first_outcome() const {
+  const coterie::Bytes* stored = journal_.outcome(current_request_id());
+  if (stored == nullptr) return std::nullopt;
+  return as_of(contract_.value(), coterie::unpack<std::uint64_t>(*stored).value());
+}
+
+GenServer::Outcome<Result> ContractServer::answer(Result result) {
+  if (contract_) return result;
+  return reply(std::move(result)).timeout(times_.blank);
+}
+
+GenServer::Outcome<Result> ContractServer::record(const Event& event) {
+  const auto stored =
+      journal_.append(event, current_request_id(), coterie::pack(journal_.size() + 1));
+  if (!stored) return fail(stored.error());
+  replay(contract_, event);
+  return answer(*contract_);
+}
+
+template <class Command>
+GenServer::Outcome<Result> ContractServer::run(Command command) {
+  if (auto known = first_outcome()) return answer(*std::move(known));
+  command.at = at_or_now(command.at);
+  auto event = decide(contract_, contracts::Command(std::move(command)), Policy{});
+  if (!event) return answer(std::unexpected(std::move(event.error())));
+  return record(event->value());
+}
+
+GenServer::Outcome<Result> ContractServer::handle_call(const Start& command) {
+  Start start = command;
+  if (start.contract_id.empty()) start.contract_id = id_;
+  if (auto known = first_outcome()) return answer(*std::move(known));
+  if (start.contract_id != id_) {
+    Result refused =
+        std::unexpected(Refusal{Refusal::Code::invalid_text,
+                                "contract_id is \"" + start.contract_id + "\", sent to " + id_});
+    if (contract_) return refused;
+    return stop(coterie::ExitReason::normal(), std::move(refused));
+  }
+  const bool blank = !contract_;
+  const auto event = decide(contract_, contracts::Command(start), Policy{});
+  if (event) return record(event->value());
+  Result refused = std::unexpected(event.error());
+  // Nothing is left of a contract that never was.
+  if (blank) return stop(coterie::ExitReason::normal(), std::move(refused));
+  return refused;
+}
+
+GenServer::Outcome<Result> ContractServer::handle_call(const Approve& command) {
+  return run(command);
+}
+GenServer::Outcome<Result> ContractServer::handle_call(const Reject& command) {
+  return run(command);
+}
+GenServer::Outcome<Result> ContractServer::handle_call(const Pay& command) { return run(command); }
+
+GenServer::Outcome<Result> ContractServer::handle_call(const Disburse& command) {
+  if (auto known = first_outcome()) return answer(*std::move(known));
+  const Disburse disburse{at_or_now(command.at)};
+  const auto event = decide(contract_, contracts::Command(disburse), Policy{});
+  if (!event) return answer(std::unexpected(event.error()));
+  const PayOut request = payout_for(*contract_, disburse.at);
+  const auto paid =
+      coterie::call_until(payment_system(), request, times_.payment, /*request_id=*/request.key);
+  if (!paid) {
+    // Nothing is journalled: the contract stays approved until it is known what became of the
+    // payment. Whoever asks again asks under the same key.
+    return fail(
+        paid.error().code(),
+        paid.error().maybe_executed() ? CallError::Execution::unknown
+                                      : CallError::Execution::not_executed,
+        "the payment system does not answer for " + request.key + ": " + to_string(paid.error()));
+  }
+  if (!*paid) return answer(std::unexpected(refusal_of(paid->error())));
+  return record(event->value());
+}
+
+GenServer::Outcome<Result> ContractServer::handle_call(const Get&) {
+  if (contract_) return Result(*contract_);
+  return answer(std::unexpected(
+      Refusal{Refusal::Code::unknown_contract, "contract " + id_ + " was never started"}));
+}
+
+GenServer::Next ContractServer::handle_info(const Timeout&) {
+  if (contract_) return noreply();
+  return stop(coterie::ExitReason::normal());
+}
+
+}  // namespace contracts

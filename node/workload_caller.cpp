@@ -1,0 +1,96 @@
+#include "node/workload_caller.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+#include "node/workload_driver.hpp"
+#include "transport/client.hpp"
+
+namespace coterie {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// Where a request that found no connection waits for one: short, another try costs less.
+constexpr Duration connect_wait = 300ms;
+constexpr Duration first_connect_wait = 5s;
+
+Client::Request request_of(WorkloadCall call, std::string request_id, Duration timeout) {
+  Client::Request request;
+  if (const auto* via = std::get_if<ViaName>(&call.target)) {
+    request.to = *via;
+  } else {
+    request.to = std::get<LocalName>(call.target);
+  }
+  request.type = std::move(call.type);
+  request.payload = std::move(call.payload);
+  request.timeout = timeout;
+  request.request_id = std::move(request_id);
+  request.named = false;
+  return request;
+}
+
+}  // namespace
+
+std::expected<std::unique_ptr<ClusterCaller>, std::string> ClusterCaller::connect(
+    const ClusterConfig& config, std::span<const std::string> nodes, const Clock& clock,
+    Random& random) {
+  std::vector<std::string> addresses;
+  for (const NodeSection& node : config.nodes) {
+    if (node.client_advertise.empty()) continue;
+    if (nodes.empty() || std::ranges::find(nodes, node.name) != nodes.end()) {
+      addresses.push_back(node.client_advertise);
+    }
+  }
+  if (addresses.empty()) {
+    return std::unexpected(config.file + ": no node takes clients; set client_listen of one");
+  }
+  const Time end = after(clock.now(), first_connect_wait);
+  std::vector<std::unique_ptr<Client>> clients;
+  for (std::size_t i = 0; i < addresses.size(); ++i) {
+    ClientOptions options;
+    options.addresses = addresses;
+    options.cluster_id = config.cluster.id;
+    options.label = "workload";
+    options.connect_timeout = std::max<Duration>(end - clock.now(), connect_wait);
+    options.attempt_timeout = connect_wait;
+    options.beat_interval = 500ms;
+    options.silent_after = 2s;
+    auto client = Client::connect(std::move(options), clock, random);
+    if (!client) return std::unexpected(client.error());
+    clients.push_back(*std::move(client));
+    // The next connection tries the next node first.
+    std::ranges::rotate(addresses, addresses.begin() + 1);
+  }
+  return std::unique_ptr<ClusterCaller>(new ClusterCaller(clock, std::move(clients)));
+}
+
+ClusterCaller::ClusterCaller(const Clock& clock, std::vector<std::unique_ptr<Client>> clients)
+    : clock_(clock), clients_(std::move(clients)) {}
+ClusterCaller::~ClusterCaller() = default;
+
+bool ClusterCaller::connected(std::size_t connection) const {
+  return clients_[connection]->connected();
+}
+
+void ClusterCaller::submit(std::size_t connection, WorkloadCall call, std::string request_id,
+                           Duration timeout, Done done) {
+  clients_[connection]->submit(request_of(std::move(call), std::move(request_id), timeout),
+                               std::move(done));
+}
+
+ClusterCaller::Answer ClusterCaller::call_until(const WorkloadCall& call,
+                                                const std::string& request_id, Duration timeout) {
+  const Time end = after(clock_.now(), timeout);
+  for (std::size_t i = 0;; ++i) {
+    const Duration left = std::clamp<Duration>(end - clock_.now(), 1ms, 2s);
+    Client& client = *clients_[i % clients_.size()];
+    Answer answer = client.call(request_of(call, request_id, left));
+    const bool again = !answer && answer.error().code() != CallError::Code::refused &&
+                       (!answer.error().maybe_executed() || !request_id.empty());
+    if (!again || clock_.now() >= end) return answer;
+    pause_thread(50ms);
+  }
+}
+
+}  // namespace coterie
