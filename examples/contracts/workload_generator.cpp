@@ -51,6 +51,7 @@ WorkloadCommand WorkloadGenerator::make(std::size_t index, Command command) {
 }
 
 WorkloadCommand WorkloadGenerator::start(std::size_t index) {
+  if (index >= contracts_.size()) contracts_.resize(index + 1);
   const auto cost = static_cast<std::int64_t>(1'000 * (1 + below(100'000)));
   const Start start{contract_name(index), numbered("c-%llu", below(1'000)), cost, cost / 10,
                     next_at()};

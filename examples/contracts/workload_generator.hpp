@@ -26,7 +26,7 @@ struct Mix {
 
 struct GeneratorOptions {
   std::uint64_t seed = 1;
-  std::size_t contracts = 500;  // contract-0 ... contract-499; at least 1
+  std::size_t contracts = 500;  // contract-0 ... contract-499; starting others makes it more
   Mix mix;
   std::string first_at = "2026-01-02T03:04:05Z";  // each command is a second later than the last
 };
