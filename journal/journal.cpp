@@ -62,7 +62,9 @@ std::expected<void, JournalError> Journal::open_packed(
   state_ = std::make_unique<State>();
   state_->stream = stream;
   state_->epoch = self.epoch();
-  self.pass_gate();
+  if (!self.pass_gate()) {
+    return std::unexpected(JournalError{.message = "the process is ending"});
+  }
   auto answer = await<OpenAnswer>([&](detail::Completer done) {
     journals->open(std::move(stream), self.epoch(), [done](StorageResult<std::vector<Event>> read) {
       done(OpenAnswer{std::move(read)});
@@ -93,7 +95,9 @@ std::expected<void, JournalError> Journal::append_packed(Bytes event, std::strin
   detail::Process& self = detail::current_process();
   if (!state_) return std::unexpected(JournalError{.message = "the journal is not open"});
   if (state_->broken) return std::unexpected(*state_->broken);
-  self.pass_gate();
+  if (!self.pass_gate()) {
+    return std::unexpected(JournalError{.message = "the process is ending"});
+  }
   Append append;
   append.stream = state_->stream;
   append.epoch = state_->epoch;

@@ -15,6 +15,7 @@ AttachedThread::AttachedThread(Runtime& runtime, std::string label) : runtime_(r
   pid_ = runtime.spawn(std::move(request));
   process_ = runtime.find(pid_);
   outer_ = set_running_process(process_);
+  if (process_ != nullptr) process_->drain();  // what came too late for the slot's predecessor
 }
 
 AttachedThread::~AttachedThread() {
@@ -23,8 +24,9 @@ AttachedThread::~AttachedThread() {
   process_->exit_later(ExitReason::normal());
   process_->drain();
   process_->finish();
-  process_->release();
-  runtime_.free_slot(process_->slot_, true);
+  process_->scheduled_.store(false);
+  process_->bounce_late();
+  runtime_.free_slot(*process_);
   set_running_process(outer_);
 }
 
@@ -32,7 +34,6 @@ void AttachedThread::use() noexcept { set_running_process(process_); }
 
 void AttachedThread::wait(Process& process, Duration timeout) {
   const auto ready = [&process] {
-    process.scheduled_.store(false);
     process.drain();
     return process.woken_ || process.exit_.has_value();
   };
@@ -61,7 +62,7 @@ std::vector<ProcessInfo> Runtime::snapshot(Duration timeout) {
     if (last) complete(ticket, make_message(MessageKind::reply, true));
   };
   for (const Pid& pid : pids) {
-    if (pid == self.pid()) continue;
+    if (pid == self.pid() || is_thread(pid)) continue;  // a thread may not look for long
     {
       std::lock_guard guard(answers->lock);
       ++answers->open;

@@ -36,7 +36,12 @@ class Request {
         infinite_(options.timeout == infinity) {}
 
   Answer run() {
-    self_.pass_gate();
+    if (!self_.pass_gate()) return failure(CallError::Code::killed, not_executed);
+    // Before anything leaves: a caller that cannot wait has not called.
+    if (!self_.cannot_park() && runtime_.parked() >= runtime_.options().parked_fibers) {
+      return failure(CallError::Code::system_limit, not_executed,
+                     "the node's bound of parked fibers is reached");
+    }
     // Names may be cached where they were: a stale or dead location is resolved again, past caches.
     bool fresh = false;
     for (;;) {
@@ -92,6 +97,7 @@ class Request {
         runtime_.counters().refused_messages.fetch_add(1, std::memory_order_relaxed);
         return failure(CallError::Code::overloaded, not_executed, "the server's mailbox is full");
     }
+    const Withdrawal withdrawal{*this, there, ref};
     return wait(ref, std::holds_alternative<ViaName>(to_) ? left() : options_.timeout);
   }
 
@@ -103,10 +109,11 @@ class Request {
     }
     const Ref ref = runtime_.make_ref();
     const NodeId node = there.pid.node;
-    if (!runtime_.note_call(node, ref, self_.pid())) {
-      return failure(CallError::Code::nodedown, not_executed, "its node is not connected");
-    }
     for (;;) {
+      // Each time: the session may have been lost, and another begun, while this one waited.
+      if (!runtime_.note_call(node, ref, self_.pid())) {
+        return failure(CallError::Code::nodedown, not_executed, "its node is not connected");
+      }
       Envelope envelope = make_envelope(there, ref);
       SendResult sent = runtime_.send_remote(node, envelope);
       if (sent == SendResult::sent) break;
@@ -121,12 +128,37 @@ class Request {
                            "the link to its node is full")
                  : failure(CallError::Code::nodedown, not_executed, "its node is not connected");
     }
-    Answer answer = wait(ref, left());
-    if (!answer && answer.error().code() == CallError::Code::timeout) {
-      runtime_.forget_call(node, ref);
-      runtime_.signal(self_.pid(), there.pid, Signal::cancel, ref);
+    const Withdrawal withdrawal{*this, there, ref};
+    return wait(ref, left());
+  }
+
+  /// Tells the server when its caller stops to wait without an answer: at its deadline, or because
+  /// it is killed. A request that still queues is not run then.
+  struct Withdrawal {
+    Request& request;
+    const Destination& there;
+    const Ref ref;
+    ~Withdrawal() {
+      if (!request.answered_) request.withdraw(there, ref);
     }
-    return answer;
+  };
+
+  void withdraw(const Destination& there, Ref ref) {
+    if (there.pid.node == runtime_.node()) {
+      runtime_.signal(self_.pid(), there.pid, Signal::cancel, ref);
+      return;
+    }
+    runtime_.forget_call(there.pid.node, ref);
+    Envelope envelope;
+    envelope.signal = Signal::cancel;
+    envelope.from = self_.pid();
+    envelope.ref = ref;
+    if (there.name.empty()) {
+      envelope.to = there.pid;
+    } else {
+      envelope.to = LocalName{there.name};
+    }
+    runtime_.signal_remote(there.pid.node, std::move(envelope));
   }
 
   SendResult wait_for_room(NodeId node, Envelope& envelope) {
@@ -167,7 +199,9 @@ class Request {
 
   Answer wait(Ref ref, Duration timeout) {
     bool refused = false;
+    answered_ = false;
     MessagePtr answer = self_.wait_answer(ref, timeout, refused);
+    answered_ = answer != nullptr;
     if (answer && answer->kind == MessageKind::reply) return answer;
     if (answer) return std::unexpected(std::move(*answer->as<CallError>()));
     if (refused) {
@@ -184,6 +218,7 @@ class Request {
   MessagePtr message_;
   const CallOptions& options_;
   const bool infinite_;
+  bool answered_ = false;
   Time end_ = Time::max();
 };
 

@@ -47,8 +47,19 @@ ExitReason exit_cause(const std::exception_ptr& error) {
 }
 
 bool handling_process_exit() noexcept {
-  const std::type_info* type = abi::__cxa_current_exception_type();
-  return type != nullptr && *type == typeid(ProcessExit);
+  // The handlers of this fiber, innermost first. The Itanium C++ ABI lays a caught exception's
+  // header out as: type, destructor, two handlers, next exception; __cxa_eh_globals begins with the
+  // first.
+  void*& caught = *reinterpret_cast<void**>(abi::__cxa_get_globals());
+  void* const innermost = caught;
+  bool found = false;
+  while (caught != nullptr && !found) {
+    const std::type_info* type = abi::__cxa_current_exception_type();
+    found = type != nullptr && *type == typeid(ProcessExit);
+    caught = static_cast<void**>(caught)[4];
+  }
+  caught = innermost;
+  return found;
 }
 
 void install_terminate_handler() noexcept {

@@ -25,6 +25,7 @@
 #ifdef COTERIE_ASAN
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
+#include <sanitizer/lsan_interface.h>
 #endif
 #ifdef COTERIE_TSAN
 #include <sanitizer/tsan_interface.h>
@@ -52,11 +53,7 @@ std::size_t page_bytes() noexcept {
 
 }  // namespace
 
-Fiber::Fiber() noexcept {
-#ifdef COTERIE_TSAN
-  tsan_fiber_ = __tsan_get_current_fiber();
-#endif
-}
+Fiber::Fiber() noexcept = default;
 
 Fiber::Fiber(std::size_t stack_bytes, void (*entry)(void*), void* argument)
     : entry_(entry), argument_(argument) {
@@ -92,6 +89,10 @@ Fiber::~Fiber() {
 
 void Fiber::switch_to(Fiber& to) {
   exceptions_ = exception_state();
+#ifdef COTERIE_TSAN
+  // The driver belongs to whichever thread runs the worker.
+  if (mapping_ == nullptr) tsan_fiber_ = __tsan_get_current_fiber();
+#endif
   Travel travel{this, &to};
 #ifdef COTERIE_ASAN
   __sanitizer_start_switch_fiber(&fake_stack_, to.stack_bottom_, to.stack_bytes_);
@@ -115,6 +116,12 @@ void Fiber::arrived(transfer_t from) {
   }
 #endif
   exception_state() = exceptions_;
+}
+
+void Fiber::keep_alive() noexcept {
+#ifdef COTERIE_ASAN
+  __lsan_register_root_region(stack_bottom_, stack_bytes_);
+#endif
 }
 
 void Fiber::start(transfer_t from) {

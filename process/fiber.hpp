@@ -29,6 +29,9 @@ class Fiber {
   /// Suspends `this`, which must be the running fiber, and runs `to` until somebody switches back.
   void switch_to(Fiber& to);
 
+  /// It is never resumed: what only its frames hold is leaked on purpose.
+  void keep_alive() noexcept;
+
   Fiber* next = nullptr;  // in the owner's pool
 
  private:

@@ -10,8 +10,10 @@ namespace coterie::detail {
 
 void reply_message(const Caller& to, MessagePtr answer) {
   Process& self = current_process();
-  self.pass_gate();
+  if (!self.pass_gate()) return;
   Runtime& runtime = self.runtime();
+  // While it waits the caller stays noted: should this process end, it is told.
+  runtime.wait_for_overflow(self, to.pid.node);
   if (to.server == self.pid()) {
     self.forget(to);
   } else if (to.server.node == runtime.node()) {
@@ -87,10 +89,13 @@ std::expected<void, CallError> GenServer::stop(const ServerRef& server, ExitReas
     demonitor(death, true);
     return std::unexpected(std::move(stopped.error()));
   }
-  receive(when([death](const Down& down) { return down.ref == death; }, [](const Down&) {}),
-          after(timeout, [] {}));
+  const bool ended = receive(when([death](const Down& down) { return down.ref == death; },
+                                  [](const Down&) { return true; }),
+                             after(timeout, [] { return false; }));
   demonitor(death, true);
-  return {};
+  if (ended) return {};
+  return std::unexpected(CallError(CallError::Code::timeout, CallError::Execution::executed,
+                                   ExitReason::term("timeout"), "the server has not ended yet"));
 }
 
 GenServer::Failure GenServer::fail(const JournalError& error) {

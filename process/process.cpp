@@ -48,8 +48,8 @@ Process::WaitTimer::WaitTimer(Process& owner) noexcept
       }),
       process(owner) {}
 
-Process::Process(Runtime& runtime, std::uint32_t slot) noexcept
-    : runtime_(runtime), slot_(slot), timer_(*this) {}
+Process::Process(Runtime& runtime, std::uint32_t slot, bool for_thread) noexcept
+    : runtime_(runtime), slot_(slot), for_thread_(for_thread), timer_(*this) {}
 
 Process::~Process() {
   delete parked_;
@@ -69,12 +69,13 @@ PushResult Process::push(MessagePtr&& message) noexcept {
     const std::size_t messages = queued_.fetch_add(1, std::memory_order_relaxed) + 1;
     const std::size_t bytes =
         queued_bytes_.fetch_add(message->size, std::memory_order_relaxed) + message->size;
-    if (messages > limits_.messages || bytes > limits_.bytes) {
+    const std::size_t most = messages_limit_.load(std::memory_order_relaxed);
+    if (messages > most || bytes > bytes_limit_.load(std::memory_order_relaxed)) {
       queued_.fetch_sub(1, std::memory_order_relaxed);
       queued_bytes_.fetch_sub(message->size, std::memory_order_relaxed);
       return PushResult::full;
     }
-    if (messages == limits_.messages / 8 + 1) runtime_.note_crowded(*this, messages);
+    if (messages == most / 8 + 1) runtime_.note_crowded(*this, messages);
   }
   Message* raw = message.release();
   raw->next = mailbox_.load(std::memory_order_relaxed);
@@ -82,8 +83,29 @@ PushResult Process::push(MessagePtr&& message) noexcept {
   while (!mailbox_.compare_exchange_weak(raw->next, raw, std::memory_order_seq_cst,
                                          std::memory_order_relaxed)) {
   }
-  if (!scheduled_.exchange(true)) runtime_.schedule(*this);
+  if (for_thread_) {
+    runtime_.executor().notify(this);
+    bounce_late();
+  } else if (!scheduled_.exchange(true)) {
+    runtime_.schedule(*this);
+  }
   return PushResult::pushed;
+}
+
+/// A message that arrived while its attached thread left: whoever pushed it answers for the dead.
+void Process::bounce_late() {
+  // Sequentially consistent, as the push of the mailbox and the end of alive_ are: either the
+  // thread that leaves sees the message here, or its sender sees that the thread has left.
+  while (!alive_.load() && mailbox_.load() != nullptr && !scheduled_.exchange(true)) {
+    drain();
+    scheduled_.store(false);
+  }
+}
+
+void Process::set_limits(const MailboxLimits& limits) noexcept {
+  messages_limit_.store(limits.messages, std::memory_order_relaxed);
+  bytes_limit_.store(limits.bytes, std::memory_order_relaxed);
+  overflow_.store(limits.overflow, std::memory_order_relaxed);
 }
 
 void Process::release() {
@@ -191,6 +213,11 @@ void Process::bounce(MessagePtr message, const ExitReason& reason) {
 }
 
 void Process::run_slice() {
+  if (behaviour_ == nullptr) {
+    // A free slot: drain() has bounced what came too late.
+    release();
+    return;
+  }
   sends_ = 0;
   if (!exit_ && !started_) {
     started_ = true;
@@ -212,7 +239,7 @@ void Process::run_slice() {
   if (exit_) {
     finish();
     release();
-    runtime_.free_slot(slot_);
+    runtime_.free_slot(*this);
     return;
   }
   if (!queue_.empty() && !gate_closed) {

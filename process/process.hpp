@@ -99,7 +99,7 @@ struct Relations {
 
 class Process {
  public:
-  explicit Process(Runtime& runtime, std::uint32_t slot) noexcept;
+  Process(Runtime& runtime, std::uint32_t slot, bool for_thread) noexcept;
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
   ~Process();
@@ -112,7 +112,9 @@ class Process {
            alive_.load(std::memory_order_acquire);
   }
   std::size_t queued() const noexcept { return queued_.load(std::memory_order_relaxed); }
-  bool crowded() const noexcept { return queued() > limits_.messages / 8; }
+  bool crowded() const noexcept {
+    return queued() > messages_limit_.load(std::memory_order_relaxed) / 8;
+  }
   Runtime& runtime() const noexcept { return runtime_; }
 
   // ---- the thread that runs the process
@@ -130,8 +132,9 @@ class Process {
   /// Counts a send against the turn, and gives the turn up when it is spent or the receiver
   /// crowded.
   void after_send(bool crowded);
-  /// Called before an effect of a strict process leaves it: waits while the gate is closed.
-  void pass_gate();
+  /// Called before an effect of a strict process leaves it: waits while the gate is closed. False:
+  /// the process ends meanwhile, and the effect must not happen.
+  [[nodiscard]] bool pass_gate();
   [[noreturn]] void raise_exit(ExitReason reason);
   void exit_later(ExitReason reason) noexcept {
     if (!exit_) exit_ = std::move(reason);
@@ -150,7 +153,14 @@ class Process {
   void fail_callers(const CallError& error);
   const std::string& request_id() const noexcept { return request_id_; }
   bool ending() const noexcept { return exit_.has_value(); }
-  Overflow overflow() const noexcept { return limits_.overflow; }
+  /// A wait would return at once with an error, or does not need a worker.
+  bool cannot_park() const noexcept;
+  /// Leaves the stack for ever: it waits for what it may not return without.
+  [[noreturn]] void give_up();
+  Overflow overflow() const noexcept { return overflow_.load(std::memory_order_relaxed); }
+  void drop_name(const std::string& name) {
+    if (relations_ && relations_->name == name) relations_->name.clear();
+  }
   bool take_name(const std::string& name);
   bool set_trap_exit(bool on) noexcept { return std::exchange(trap_exit_, on); }
   /// Ends the process now if an exit is pending.
@@ -191,6 +201,8 @@ class Process {
   [[noreturn]] void abandon();
   void cancel(const Pid& caller, Ref ref);
   void forget_caller(const Pid& caller, Ref ref) noexcept;
+  void set_limits(const MailboxLimits& limits) noexcept;
+  void bounce_late();
 
   // Shared. `mailbox_` is a stack pushed by compare-and-swap (release) and taken whole (acquire).
   std::atomic<Message*> mailbox_{nullptr};
@@ -200,10 +212,16 @@ class Process {
   std::atomic<Worker*> home_{nullptr};  // set while parked: only that worker may resume it
   std::atomic<std::size_t> queued_{0};
   std::atomic<std::size_t> queued_bytes_{0};
+  // The mailbox's bound. Atomic: a sender that found the predecessor alive may read them late.
+  std::atomic<std::size_t> messages_limit_{0};
+  std::atomic<std::size_t> bytes_limit_{0};
+  std::atomic<Overflow> overflow_{Overflow::refuse};
 
   Runtime& runtime_;
   const std::uint32_t slot_;
-  MailboxLimits limits_;
+  // A slot serves attached threads only, or workers only: a late sender may still act on the
+  // predecessor's kind. An attached thread drains without `scheduled_`, which stays set meanwhile.
+  const bool for_thread_;
 
   // Owned by the running thread.
   Process* run_next_ = nullptr;  // in a run queue, under its lock

@@ -76,7 +76,12 @@ void Completer::complete(MessagePtr answer) const {
 
 void run_blocking(std::move_only_function<void()> job) {
   Process& self = current_process();
-  await_message(
+  if (self.cannot_park()) {
+    // A plain thread may block; and what a destructor cleans up must be done when it returns.
+    job();
+    return;
+  }
+  const MessagePtr ran = await_message(
       [&](Completer done) {
         self.runtime().executor().run_blocking([job = std::move(job), done]() mutable {
           job();
@@ -84,16 +89,22 @@ void run_blocking(std::move_only_function<void()> job) {
         });
       },
       infinity);
+  // Killed while another exception unwinds: the caller must not read a result that is not there.
+  if (!ran) self.give_up();
 }
 
 MessagePtr receive_message(const std::function<bool(Message&)>& match, Duration timeout) {
   return current_process().receive(match, timeout);
 }
 
+void receive_was_cut_short() { current_process().give_up(); }
+
 Ref send_message_after(Duration delay, const ServerRef& to, MessagePtr message) {
   Process& self = current_process();
   message->from = self.pid();
-  return self.runtime().start_timer(delay, to, std::move(message));
+  const Ref timer = self.runtime().start_timer(delay, to, std::move(message));
+  if (timer == Ref::none) self.raise_exit(ExitReason::term("system_limit"));
+  return timer;
 }
 
 }  // namespace detail
@@ -119,6 +130,7 @@ void link(const Pid& pid) {
   Runtime& runtime = self.runtime();
   auto& links = self.relations().links;
   if (pid == self.pid() || std::ranges::find(links, pid) != links.end()) return;
+  runtime.wait_for_overflow(self, pid.node);
   links.push_back(pid);
   if (pid.node != runtime.node() && !runtime.note_link(pid.node, self.pid(), pid)) {
     self.handle_exit_signal(pid, ExitReason::noconnection(), true);
@@ -130,6 +142,7 @@ void link(const Pid& pid) {
 void unlink(const Pid& pid) {
   Process& self = current_process();
   if (std::erase(self.relations().links, pid) == 0) return;
+  self.runtime().wait_for_overflow(self, pid.node);
   if (pid.node != self.runtime().node()) {
     self.runtime().forget_link(pid.node, self.pid(), pid);
   }
@@ -142,13 +155,14 @@ void exit(ExitReason reason) { current_process().raise_exit(std::move(reason)); 
 
 void exit(const Pid& pid, ExitReason reason) {
   Process& self = current_process();
-  self.pass_gate();
+  if (!self.pass_gate()) return;
   if (pid == self.pid()) {
     // A signal to oneself acts before the call returns.
     self.handle_exit_signal(pid, reason, false);
     self.obey_exit();
     return;
   }
+  self.runtime().wait_for_overflow(self, pid.node);
   self.runtime().signal(self.pid(), pid, Signal::exit, Ref::none, std::move(reason));
 }
 
@@ -157,9 +171,12 @@ Ref monitor(const ServerRef& target) {
   Runtime& runtime = self.runtime();
   const Ref ref = runtime.make_ref();
   const detail::Destination to = detail::resolve(self, target, default_call_timeout);
+  runtime.wait_for_overflow(self, to.pid.node);
   self.relations().monitors[ref] = to.pid;
   if (to.pid.node == runtime.node()) {
     runtime.signal(self.pid(), to.pid, Signal::monitor, ref);
+  } else if (to.pid.node == NodeId::none && to.code != CallError::Code::nodedown) {
+    runtime.signal(to.pid, self.pid(), Signal::down, ref, ExitReason::noproc());
   } else if (!runtime.note_monitor(to.pid.node, ref, self.pid(), to.pid)) {
     runtime.signal(to.pid, self.pid(), Signal::down, ref, ExitReason::noconnection());
   } else {
@@ -185,6 +202,7 @@ bool demonitor(Ref monitor, bool flush) {
   if (active) {
     const Pid target = found->second;
     monitors.erase(found);
+    self.runtime().wait_for_overflow(self, target.node);
     if (target.node != self.runtime().node()) {
       self.runtime().forget_monitor(target.node, monitor);
     }
@@ -221,7 +239,18 @@ bool register_name(const std::string& name, const Pid& pid) {
 bool unregister_name(const std::string& name) {
   Runtime& runtime = current_process().runtime();
   const auto pid = runtime.whereis(name);
-  return pid && runtime.unregister_name(name, *pid);
+  if (!pid || !runtime.unregister_name(name, *pid)) return false;
+  // It may take another one.
+  if (*pid == current_process().pid()) {
+    current_process().drop_name(name);
+    return true;
+  }
+  auto message =
+      detail::make_message(detail::MessageKind::signal, detail::RunInside{[name](Process* target) {
+                             if (target != nullptr) target->drop_name(name);
+                           }});
+  runtime.push(*pid, message);
+  return true;
 }
 
 std::optional<Pid> whereis(const std::string& name) {

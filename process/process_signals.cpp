@@ -99,7 +99,7 @@ void Process::forget_caller(const Pid& caller, Ref ref) noexcept {
 
 void Process::finish() {
   finishing_ = true;
-  const ExitReason reason = exit_->kind() == ExitReason::Kind::kill ? ExitReason::killed() : *exit_;
+  const ExitReason reason = *exit_;
   if (!reason.is_clean()) report_crash(reason);
   runtime_.counters().exited.fetch_add(1, std::memory_order_relaxed);
 
@@ -125,7 +125,7 @@ void Process::finish() {
   }
   drain();
   const Pid self = pid();
-  alive_.store(false, std::memory_order_release);
+  alive_.store(false);
   generation_.fetch_add(1, std::memory_order_release);
 
   fail_callers(CallError(

@@ -43,11 +43,16 @@ bool Process::enter_parked() noexcept {
 }
 
 void Process::yield() {
-  if (attached_ != nullptr || worker_ == nullptr || worker_->alone() || finishing_) return;
-  if (!enter_parked()) return;
-  woken_ = true;
-  worker_->park(*this, true);
-  runtime_.parked_.fetch_sub(1, std::memory_order_relaxed);
+  if (attached_ != nullptr || worker_ == nullptr || finishing_) return;
+  if (!worker_->alone() && enter_parked()) {
+    woken_ = true;
+    worker_->park(*this, true);
+    runtime_.parked_.fetch_sub(1, std::memory_order_relaxed);
+  } else {
+    drain();
+  }
+  // A loop that only sends or yields must be killable.
+  if (exit_) on_exit();
 }
 
 void Process::after_send(bool crowded) {
@@ -104,15 +109,22 @@ MessagePtr Process::receive(const std::function<bool(Message&)>& match, Duration
   }
 }
 
-void Process::pass_gate() {
-  if (!strict() || finishing_) return;
+bool Process::pass_gate() {
+  if (!strict()) return true;
   while (!runtime_.gate_open()) {
+    // While it ends it cannot wait: its destructors have no effect past the lease.
+    if (finishing_) return false;
     const Ref ref = runtime_.make_ref();
-    if (!runtime_.hold(Ticket{pid(), ref})) return;
+    if (!runtime_.hold(Ticket{pid(), ref})) return true;
     bool refused = false;
-    if (!wait_answer(ref, infinity, refused) && exit_) return;
+    if (!wait_answer(ref, infinity, refused) && exit_) return false;
     if (refused) raise_exit(ExitReason::term("system_limit"));
   }
+  return true;
+}
+
+bool Process::cannot_park() const noexcept {
+  return attached_ != nullptr || finishing_ || (exit_ && std::uncaught_exceptions() > 0);
 }
 
 void Process::rest(Duration duration) {
@@ -148,12 +160,17 @@ Wake Process::on_exit() {
 }
 
 void Process::raise_exit(ExitReason reason) {
-  exit_later(std::move(reason));
   if (attached_ != nullptr) {
     throw std::logic_error("exit() on an attached thread: return from the thread instead");
   }
+  exit_later(std::move(reason));
   thrown_ = true;
   throw ProcessExit{};
+}
+
+void Process::give_up() {
+  if (attached_ != nullptr) throw std::logic_error("this attached thread was ended by a kill");
+  abandon();
 }
 
 void Process::abandon() {

@@ -22,10 +22,20 @@ SendResult Runtime::send_remote(NodeId to, Envelope& envelope) {
 
 void Runtime::signal_remote(NodeId to, Envelope envelope) {
   if (distribution_ == nullptr) return;
-  if (envelope.signal == Signal::down) {
+  const Pid* receiver = std::get_if<Pid>(&envelope.to);
+  if (envelope.signal == Signal::down || envelope.signal == Signal::demonitor ||
+      (envelope.signal == Signal::exit && envelope.link)) {
+    // What tied the two is over with this signal; the tables keep only what still holds.
     std::lock_guard guard(remote_lock_);
     auto found = remote_.find(to);
-    if (found != remote_.end()) found->second.watchers.erase(envelope.ref);
+    if (found != remote_.end()) {
+      RemoteNode& remote = found->second;
+      if (envelope.signal == Signal::down) remote.watchers.erase(envelope.ref);
+      if (envelope.signal == Signal::demonitor) remote.monitors.erase(envelope.ref);
+      if (envelope.signal == Signal::exit && receiver != nullptr) {
+        remote.links.erase({envelope.from, *receiver});
+      }
+    }
   }
   const SendResult result = send_remote(to, envelope);
   if (result != SendResult::busy) return;
@@ -39,8 +49,10 @@ void Runtime::signal_remote(NodeId to, Envelope envelope) {
 }
 
 void Runtime::flush(NodeId to) {
+  bool moved = false;
   for (;;) {
     Envelope envelope;
+    std::uint64_t session = 0;
     {
       std::lock_guard guard(remote_lock_);
       auto found = remote_.find(to);
@@ -52,8 +64,9 @@ void Runtime::flush(NodeId to) {
       }
       if (remote.overflow.empty()) {
         remote.flushing = false;
-        return;
+        break;
       }
+      session = remote.session;
       envelope = std::move(remote.overflow.front());
     }
     const SendResult result = distribution_->send(to, std::move(envelope));
@@ -61,6 +74,7 @@ void Runtime::flush(NodeId to) {
     auto found = remote_.find(to);
     if (found == remote_.end()) return;
     RemoteNode& remote = found->second;
+    if (remote.session != session) return;  // the table of a newer session
     remote.flushing = false;
     const bool again = std::exchange(remote.flush_again, false);
     if (result == SendResult::busy) {
@@ -68,17 +82,49 @@ void Runtime::flush(NodeId to) {
       if (!again) return;
     } else {
       remote.overflow.pop_front();
+      moved = true;
     }
   }
+  // Who found the overflow in the way may not have been refused by the window itself.
+  if (moved) wake_writers(to);
 }
 
 void Runtime::wait_writable(NodeId to, const Ticket& ticket) {
-  std::lock_guard guard(remote_lock_);
-  remote_[to].waiting.push_back(ticket);
+  {
+    std::lock_guard guard(remote_lock_);
+    auto found = remote_.find(to);
+    if (found != remote_.end() && found->second.up) {
+      found->second.waiting.push_back(ticket);
+      return;
+    }
+  }
+  complete(ticket, make_message(MessageKind::reply, true));
+}
+
+void Runtime::wait_for_overflow(Process& self, NodeId to) {
+  if (to == node() || distribution_ == nullptr || self.cannot_park()) return;
+  for (;;) {
+    const Ticket ticket{self.pid(), make_ref()};
+    {
+      std::lock_guard guard(remote_lock_);
+      auto found = remote_.find(to);
+      if (found == remote_.end() || found->second.overflow.size() < options_.overflow_signals) {
+        return;
+      }
+      found->second.waiting.push_back(ticket);
+    }
+    bool refused = false;
+    self.wait_answer(ticket.ref, infinity, refused);
+    if (refused || self.ending()) return;
+  }
 }
 
 void Runtime::writable(NodeId to) {
   flush(to);
+  wake_writers(to);
+}
+
+void Runtime::wake_writers(NodeId to) {
   std::vector<Ticket> waiting;
   {
     std::lock_guard guard(remote_lock_);
@@ -132,6 +178,20 @@ void Runtime::forget_link(NodeId to, const Pid& here, const Pid& there) {
   if (found != remote_.end()) found->second.links.erase({here, there});
 }
 
+Runtime::RemoteTables Runtime::remote_tables() {
+  RemoteTables sum;
+  std::lock_guard guard(remote_lock_);
+  for (const auto& [id, remote] : remote_) {
+    sum.calls += remote.calls.size();
+    sum.monitors += remote.monitors.size();
+    sum.watchers += remote.watchers.size();
+    sum.links += remote.links.size();
+    sum.overflow += remote.overflow.size();
+    sum.waiting += remote.waiting.size();
+  }
+  return sum;
+}
+
 void Runtime::subscribe_nodes(const Pid& subscriber) {
   std::lock_guard guard(remote_lock_);
   if (std::ranges::find(node_subscribers_, subscriber) == node_subscribers_.end()) {
@@ -159,6 +219,7 @@ void Runtime::node_up(const Peer& peer) {
     std::lock_guard guard(remote_lock_);
     RemoteNode& remote = remote_[peer.incarnation.id];
     remote.name = peer.name;
+    remote.session = ++sessions_;
     remote.up = true;
   }
   announce([&] { return make_message(MessageKind::send, NodeUp{peer.name, peer.incarnation}); });
@@ -285,19 +346,19 @@ void Runtime::deliver_answer(NodeId from, Envelope& envelope) {
 void Runtime::deliver_signal(NodeId from, Envelope& envelope) {
   Pid target;
   if (const Pid* pid = std::get_if<Pid>(&envelope.to)) target = *pid;
+  if (const auto* name = std::get_if<LocalName>(&envelope.to)) {
+    target = whereis(name->name).value_or(Pid{node(), 0});
+  }
+  if (target.node != node()) return;
   {
     std::lock_guard guard(remote_lock_);
     auto found = remote_.find(from);
     if (found == remote_.end()) return;
     RemoteNode& remote = found->second;
     switch (envelope.signal) {
-      case Signal::monitor: {
-        if (const auto* name = std::get_if<LocalName>(&envelope.to)) {
-          target = whereis(name->name).value_or(Pid{node(), 0});
-        }
+      case Signal::monitor:
         remote.watchers.emplace(envelope.ref, Watch{envelope.from, target});
         break;
-      }
       case Signal::demonitor: {
         auto watch = remote.watchers.find(envelope.ref);
         if (watch == remote.watchers.end()) return;
@@ -327,7 +388,6 @@ void Runtime::deliver_signal(NodeId from, Envelope& envelope) {
         return;
     }
   }
-  if (target.node != node()) return;
   signal(envelope.from, target, envelope.signal, envelope.ref, std::move(envelope.reason),
          envelope.link);
 }

@@ -21,6 +21,7 @@ Runtime::Runtime(RuntimeOptions options, RuntimePorts ports)
       segments_((options_.processes + segment_slots - 1) / segment_slots) {
   install_terminate_handler();
   monitor_ = ports_.executor.make_strand("monitor");
+  monitor_strand_ = monitor_.get();
   const unsigned workers = std::max(1u, options_.workers);
   for (unsigned i = 0; i < workers; ++i) workers_.push_back(std::make_unique<Worker>(*this, i));
   seen_.resize(workers);
@@ -33,6 +34,7 @@ Runtime::~Runtime() { stop(); }
 
 void Runtime::stop() {
   if (std::exchange(stopped_, true)) return;
+  // Sequentially consistent with alive_: spawn() sees this, or list() sees its process.
   stopping_.store(true);
   // Their destructors run. Whoever spawns meanwhile is refused, so this ends.
   for (const Pid& pid : list()) signal({}, pid, Signal::exit, Ref::none, ExitReason::kill());
@@ -57,15 +59,16 @@ Process* Runtime::slot(std::uint32_t index) noexcept {
       reinterpret_cast<Process*>(segment + index % segment_slots * sizeof(Process)));
 }
 
-Process* Runtime::claim_slot() {
+Process* Runtime::claim_slot(bool for_thread) {
   std::lock_guard guard(slots_lock_);
+  auto& free = for_thread ? free_thread_slots_ : free_slots_;
   // A free slot may be busy for a moment, bouncing a late message: then it goes to the end.
-  for (std::size_t tries = std::min<std::size_t>(free_slots_.size(), 8); tries > 0; --tries) {
-    const std::uint32_t index = free_slots_.front();
-    free_slots_.pop_front();
+  for (std::size_t tries = std::min<std::size_t>(free.size(), 8); tries > 0; --tries) {
+    const std::uint32_t index = free.front();
+    free.pop_front();
     Process* process = slot(index);
     if (!process->scheduled_.exchange(true)) return process;
-    free_slots_.push_back(index);
+    free.push_back(index);
   }
   if (slots_made_ >= options_.processes) return nullptr;
   auto& segment = segments_[slots_made_ / segment_slots];
@@ -75,17 +78,19 @@ Process* Runtime::claim_slot() {
                   std::memory_order_release);
   }
   auto* process = new (segment.load() + slots_made_ % segment_slots * sizeof(Process))
-      Process(*this, slots_made_);
+      Process(*this, slots_made_, for_thread);
   process->generation_.store(1, std::memory_order_relaxed);
   process->scheduled_.store(true);
-  slots_bound_.store(++slots_made_, std::memory_order_release);
+  slots_bound_.store(++slots_made_);
   return process;
 }
 
-void Runtime::free_slot(std::uint32_t index, bool attached) {
-  {
+void Runtime::free_slot(Process& process) {
+  const bool attached = process.for_thread_;
+  // A pid is never reused: a slot that has run out of generations is retired.
+  if (process.generation_.load(std::memory_order_relaxed) != UINT32_MAX) {
     std::lock_guard guard(slots_lock_);
-    free_slots_.push_back(index);
+    (attached ? free_thread_slots_ : free_slots_).push_back(process.slot_);
   }
   if (!attached && live_.fetch_sub(1) == 1 && stopping_.load()) ports_.executor.notify(&live_);
 }
@@ -99,26 +104,31 @@ Process* Runtime::find(const Pid& pid) noexcept {
   return process->alive(generation) ? process : nullptr;
 }
 
+bool Runtime::is_thread(const Pid& pid) noexcept {
+  return slot(static_cast<std::uint32_t>(pid.serial) - 1)->for_thread_;
+}
+
 std::vector<Pid> Runtime::list() {
   std::vector<Pid> pids;
-  const std::uint32_t made = slots_bound_.load(std::memory_order_acquire);
+  const std::uint32_t made = slots_bound_.load();
   for (std::uint32_t i = 0; i < made; ++i) {
     Process* process = slot(i);
     const Pid pid = process->pid();
-    if (process->alive(static_cast<std::uint32_t>(pid.serial >> 32))) pids.push_back(pid);
+    if (process->alive_.load() && process->alive(static_cast<std::uint32_t>(pid.serial >> 32)))
+      pids.push_back(pid);
   }
   return pids;
 }
 
 Pid Runtime::spawn(SpawnRequest request) {
   if (stopping_.load()) return {};
-  Process* process = claim_slot();
+  Process* process = claim_slot(request.attached != nullptr);
   if (process == nullptr) return {};
   if (request.attached == nullptr) live_.fetch_add(1);
   counters_.spawned.fetch_add(1, std::memory_order_relaxed);
   process->home_.store(nullptr, std::memory_order_relaxed);
   process->behaviour_ = std::move(request.behaviour);
-  process->limits_ = request.options.mailbox.value_or(options_.mailbox);
+  process->set_limits(request.options.mailbox.value_or(options_.mailbox));
   process->trap_exit_ = request.options.trap_exit;
   process->parent_ = request.parent;
   process->attached_ = request.attached;
@@ -132,16 +142,14 @@ Pid Runtime::spawn(SpawnRequest request) {
   if (request.monitor != Ref::none) {
     process->relations().monitored_by.emplace(request.parent, request.monitor);
   }
-  process->alive_.store(true, std::memory_order_release);
-  if (request.attached == nullptr) schedule(*process);
+  process->alive_.store(true);
+  if (request.attached != nullptr) return pid;
+  schedule(*process);
+  if (stopping_.load()) signal({}, pid, Signal::exit, Ref::none, ExitReason::kill());
   return pid;
 }
 
 void Runtime::schedule(Process& process) {
-  if (process.attached_ != nullptr) {
-    ports_.executor.notify(&process);
-    return;
-  }
   if (Worker* home = process.home_.load(std::memory_order_relaxed)) {
     home->push(process, true);
     return;
@@ -166,7 +174,7 @@ void Runtime::wake_helper(Worker& busy) {
 
 void Runtime::arm_monitor() {
   if (monitor_armed_.exchange(true)) return;
-  monitor_->post_at(after(clock().now(), monitor_interval), [this] { monitor_workers(); });
+  monitor_strand_->post_at(after(clock().now(), monitor_interval), [this] { monitor_workers(); });
 }
 
 void Runtime::monitor_workers() {
@@ -192,7 +200,7 @@ void Runtime::monitor_workers() {
     }
   }
   if (busy) {
-    monitor_->post_at(after(now, monitor_interval), [this] { monitor_workers(); });
+    monitor_strand_->post_at(after(now, monitor_interval), [this] { monitor_workers(); });
     return;
   }
   monitor_armed_.store(false);
@@ -244,7 +252,7 @@ bool Runtime::strict_running() const noexcept {
 bool Runtime::hold(Process& process) {
   std::lock_guard guard(held_lock_);
   if (gate_open()) return false;
-  held_.push_back(process.pid());
+  held_.insert(process.pid());
   return true;
 }
 
@@ -256,7 +264,7 @@ bool Runtime::hold(const Ticket& ticket) {
 }
 
 void Runtime::gate_moved() {
-  std::vector<Pid> held;
+  std::set<Pid> held;
   std::vector<Ticket> tickets;
   {
     std::lock_guard guard(held_lock_);

@@ -40,6 +40,8 @@ struct RuntimeOptions {
   unsigned workers = 0;                // 0: one per processor, as the executor's caller decides
   std::size_t parked_fibers = 16'384;  // two kernel maps each, of 65,530
   std::size_t processes = 4'000'000;
+  std::size_t timers = 16'000'000;       // of send_after; at the bound it ends its caller
+  std::size_t overflow_signals = 1024;   // to one node, past its window, before their makers wait
   std::size_t stack_bytes = 256u << 10;  // of address space; a parked fiber touches about 4 KiB
   MailboxLimits mailbox{};
   Duration stuck_after = std::chrono::seconds(1);  // a callback that runs longer is reported
@@ -71,7 +73,7 @@ struct TimerEntry final : Timer {
   Runtime& runtime;
   const Ref ref;
   const ServerRef to;
-  MessagePtr message;  // null: cancelled
+  MessagePtr message;  // null: cancelled, or being sent
   Time at{};
   Worker* worker = nullptr;
 };
@@ -111,7 +113,7 @@ class Runtime final : public DistributionEvents {
   std::vector<Pid> list();
   std::size_t process_count() const noexcept { return live_.load(std::memory_order_relaxed); }
   void schedule(Process& process);
-  void free_slot(std::uint32_t index, bool attached = false);
+  void free_slot(Process& process);
   void note_crowded(const Process& process, std::size_t messages);
 
   // ---- messages
@@ -141,8 +143,10 @@ class Runtime final : public DistributionEvents {
   bool gate_open() const noexcept { return gate_.is_open(clock().now()); }
 
   // ---- timers
+  /// Ref::none at the bound of timers.
   Ref start_timer(Duration delay, ServerRef to, MessagePtr message);
   std::optional<Duration> cancel_timer(Ref timer);
+  std::size_t timer_count();
 
   // ---- other nodes (process/remote.cpp)
   SendResult send_remote(NodeId node, Envelope& envelope);
@@ -151,12 +155,19 @@ class Runtime final : public DistributionEvents {
   /// `ticket` is completed when the node's window has room again, or the node is gone.
   void wait_writable(NodeId node, const Ticket& ticket);
   // False: there is no session with the node, so nothing will ever come of it.
+  /// Parks `self` while too many signals wait for room in the node's window.
+  void wait_for_overflow(Process& self, NodeId node);
   bool note_call(NodeId node, Ref ref, const Pid& caller);
   void forget_call(NodeId node, Ref ref);
   bool note_monitor(NodeId node, Ref ref, const Pid& watcher, const Pid& target);
   void forget_monitor(NodeId node, Ref ref);
   bool note_link(NodeId node, const Pid& here, const Pid& there);
   void forget_link(NodeId node, const Pid& here, const Pid& there);
+  /// How much waits for, watches, or is tied to other nodes.
+  struct RemoteTables {
+    std::size_t calls = 0, monitors = 0, watchers = 0, links = 0, overflow = 0, waiting = 0;
+  };
+  RemoteTables remote_tables();
   void subscribe_nodes(const Pid& subscriber);
   void node_up(const Peer& peer) override;
   void deliver(NodeId from, Envelope&& envelope) override;
@@ -183,6 +194,7 @@ class Runtime final : public DistributionEvents {
   };
   struct RemoteNode {
     std::string name;
+    std::uint64_t session = 0;                    // grows with each node_up
     std::unordered_map<Ref, Pid> calls;           // ours, waiting for an answer
     std::map<Ref, std::pair<Pid, Pid>> monitors;  // ours: watcher, target
     std::map<Ref, Watch> watchers;                // theirs, of processes here
@@ -200,7 +212,8 @@ class Runtime final : public DistributionEvents {
   };
 
   Process* slot(std::uint32_t index) noexcept;
-  Process* claim_slot();
+  Process* claim_slot(bool for_thread);
+  bool is_thread(const Pid& pid) noexcept;
   void wake_helper(Worker& busy);
   void monitor_workers();
   void arm_monitor();
@@ -208,8 +221,10 @@ class Runtime final : public DistributionEvents {
   void deliver_request(Envelope& envelope);
   void deliver_answer(NodeId from, Envelope& envelope);
   void flush(NodeId node);
+  void wake_writers(NodeId node);
   void send_late(const ServerRef& to, MessagePtr message);
   void fire(TimerEntry& entry);
+  void forget_timer(TimerEntry& entry);
 
   const RuntimeOptions options_;
   RuntimePorts ports_;
@@ -225,6 +240,7 @@ class Runtime final : public DistributionEvents {
   std::mutex slots_lock_;  // guards the next two
   std::uint32_t slots_made_ = 0;
   std::deque<std::uint32_t> free_slots_;
+  std::deque<std::uint32_t> free_thread_slots_;
   std::atomic<std::uint32_t> slots_bound_{0};  // slots_made_ for readers; the slots below exist
   std::atomic<std::size_t> live_{0};
   std::atomic<std::size_t> parked_{0};
@@ -237,17 +253,19 @@ class Runtime final : public DistributionEvents {
   std::unordered_map<std::string, Pid> local_names_;
 
   std::mutex held_lock_;
-  std::vector<Pid> held_;
+  std::set<Pid> held_;  // once each, however many messages come for them
   std::vector<Ticket> held_tickets_;
 
   TimerTable timers_;
 
   std::mutex remote_lock_;
   std::unordered_map<NodeId, RemoteNode> remote_;
+  std::uint64_t sessions_ = 0;
   std::vector<Pid> node_subscribers_;
 
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<Strand> monitor_;
+  Strand* monitor_strand_ = nullptr;  // valid while a job of it runs, also in its destructor
   std::atomic<bool> monitor_armed_{false};
   struct Seen {
     std::uint64_t slices = 0;

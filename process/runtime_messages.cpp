@@ -98,7 +98,7 @@ TimerEntry::TimerEntry(Runtime& owner, Ref name, ServerRef target, MessagePtr co
       message(std::move(content)) {}
 
 Ref Runtime::start_timer(Duration delay, ServerRef to, MessagePtr message) {
-  const Ref ref = make_ref();
+  Ref ref = make_ref();
   auto entry = std::make_unique<TimerEntry>(*this, ref, std::move(to), std::move(message));
   entry->at = after(clock().now(), delay);
   TimerEntry* timer = entry.get();
@@ -107,6 +107,7 @@ Ref Runtime::start_timer(Duration delay, ServerRef to, MessagePtr message) {
   timer->worker = here != nullptr ? here : workers_.front().get();
   {
     std::lock_guard guard(timers_.lock);
+    if (timers_.entries.size() >= options_.timers) return Ref::none;
     timers_.entries.emplace(ref, std::move(entry));
   }
   if (here != nullptr) {
@@ -122,28 +123,46 @@ void Runtime::fire(TimerEntry& entry) {
   MessagePtr message;
   {
     std::lock_guard guard(timers_.lock);
+    message = std::move(entry.message);
+    if (!message) return;  // cancelled by another thread, which has it dropped
     auto found = timers_.entries.find(entry.ref);
     owned = std::move(found->second);
     timers_.entries.erase(found);
-    message = std::move(entry.message);
   }
   if (message) send_late(entry.to, std::move(message));
 }
 
-std::optional<Duration> Runtime::cancel_timer(Ref timer) {
+void Runtime::forget_timer(TimerEntry& entry) {
   std::unique_ptr<TimerEntry> owned;
   std::lock_guard guard(timers_.lock);
-  auto found = timers_.entries.find(timer);
-  if (found == timers_.entries.end() || !found->second->message) return std::nullopt;
-  TimerEntry& entry = *found->second;
-  entry.message.reset();
-  const Duration left = std::max(entry.at - clock().now(), Duration::zero());
-  if (entry.worker == running_worker() && entry.pending()) {
-    entry.worker->timers().cancel(entry);
-    owned = std::move(found->second);
-    timers_.entries.erase(found);
+  auto found = timers_.entries.find(entry.ref);
+  owned = std::move(found->second);
+  timers_.entries.erase(found);
+}
+
+std::size_t Runtime::timer_count() {
+  std::lock_guard guard(timers_.lock);
+  return timers_.entries.size();
+}
+
+std::optional<Duration> Runtime::cancel_timer(Ref timer) {
+  MessagePtr message;  // freed after the lock: its destructor is the user's
+  TimerEntry* entry = nullptr;
+  {
+    std::lock_guard guard(timers_.lock);
+    auto found = timers_.entries.find(timer);
+    if (found == timers_.entries.end() || !found->second->message) return std::nullopt;
+    entry = found->second.get();
+    message = std::move(entry->message);
   }
-  // Else the entry stays in its worker's queue, empty, until its time comes.
+  // Whoever took the message out owns the entry from here on: fire() leaves it alone.
+  const Duration left = std::max(entry->at - clock().now(), Duration::zero());
+  if (entry->worker == running_worker() && entry->pending()) {
+    entry->worker->timers().cancel(*entry);
+    forget_timer(*entry);
+  } else {
+    entry->worker->drop(*entry);
+  }
   return left;
 }
 

@@ -74,7 +74,10 @@ void send_there(Process& self, const Destination& there, Signal signal, MessageP
 
 void dispatch(const ServerRef& to, Signal signal, MessagePtr message) {
   Process& self = current_process();
-  self.pass_gate();
+  if (!self.pass_gate()) {
+    count(self.runtime().counters().dead_letters);
+    return;
+  }
   const Destination there = resolve(self, to, default_call_timeout);
   if (!there.found()) {
     count(self.runtime().counters().dead_letters);

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "process/exit_cause.hpp"
+#include "process/report.hpp"
 #include "process/resolve.hpp"
 
 namespace coterie::detail {
@@ -69,7 +70,8 @@ class ServerLoop final : public Behaviour {
       on_tick(self, tick->turn);
       return;
     }
-    if (const auto* exit = message->as<Exit>(); exit != nullptr && exit->from == self.parent_) {
+    if (const auto* exit = message->as<Exit>();
+        exit != nullptr && self.parent_ && exit->from == self.parent_) {
       finish(self, exit->reason);
       return;
     }
@@ -92,10 +94,8 @@ class ServerLoop final : public Behaviour {
         self.request_id_.clear();
       }
     }
-    current_ = message.get();
     run(
         self, [&] { return callbacks_->handle(*message, caller); }, message.get(), caller);
-    current_ = nullptr;
   }
 
   void ended(Process& self, const ExitReason& reason) override {
@@ -107,9 +107,7 @@ class ServerLoop final : public Behaviour {
 
   std::string_view initial_call() const noexcept override { return type_; }
   bool hibernating() const noexcept override { return hibernating_; }
-  std::string last_message() const override {
-    return current_ != nullptr ? AnyMessage(current_).to_text() : std::string();
-  }
+  std::string last_message() const override { return last_message_; }
 
  private:
   static Caller caller_of(Process& self, const Message& message) {
@@ -196,8 +194,10 @@ class ServerLoop final : public Behaviour {
     try {
       result = callback();
     } catch (const ProcessExit&) {
+      keep_last(self, message);
       throw;
     } catch (...) {
+      keep_last(self, message);
       finish(self, exit_cause(std::current_exception()));
       return;
     }
@@ -214,6 +214,13 @@ class ServerLoop final : public Behaviour {
     }
     if (result.reply) reply_message(caller, std::move(result.reply));
     follow(self, std::move(result.directive));
+  }
+
+  /// The message is gone when the crash is reported.
+  void keep_last(Process& self, Message* message) {
+    if (message != nullptr && crash_wanted(self.runtime().log())) {
+      last_message_ = AnyMessage(message).to_text();
+    }
   }
 
   void on_fault(Process& self, CallbackResult& result, Message* message, const Caller& caller) {
@@ -313,9 +320,7 @@ class ServerLoop final : public Behaviour {
       return;
     }
     auto timeout = make_message(MessageKind::send, Timeout{});
-    current_ = timeout.get();
     run(self, [&] { return callbacks_->handle(*timeout, {}); }, timeout.get(), {});
-    current_ = nullptr;
   }
 
   void hibernate(Process& self) {
@@ -334,6 +339,8 @@ class ServerLoop final : public Behaviour {
       if (!decoded) return false;
       stop = decoded->as<StopRequest>();
     }
+    // Noted, so that it is answered too if terminate does not come to its end.
+    self.callers_.push_back(caller_of(self, message));
     run_terminate(stop->reason);
     reply_message(caller_of(self, message), make_message(MessageKind::reply, Nothing{}));
     self.exit_later(std::move(stop->reason));
@@ -360,7 +367,7 @@ class ServerLoop final : public Behaviour {
   const StartOptions options_;
   const Ticket starter_;
   std::unique_ptr<Callbacks> callbacks_;
-  Message* current_ = nullptr;
+  std::string last_message_;
   std::uint64_t turn_ = 1;       // grows with each message
   std::uint64_t idle_turn_ = 0;  // in which the idle period began
   Duration idle_ = infinity;

@@ -77,18 +77,40 @@ void Worker::adopt(Timer& timer, Duration wait) {
   {
     std::lock_guard guard(lock_);
     adopted_.emplace_back(&timer, wait);
-    has_adopted_.store(true, std::memory_order_relaxed);
+    from_others_.fetch_add(1, std::memory_order_relaxed);
   }
   runtime_.executor().wake(*this);
 }
 
+void Worker::drop(TimerEntry& timer) {
+  std::size_t waiting = 0;
+  {
+    std::lock_guard guard(lock_);
+    dropped_.push_back(&timer);
+    waiting = dropped_.size();
+    from_others_.fetch_add(1, std::memory_order_relaxed);
+  }
+  // They cost memory only: a sleeping worker is worth a wake-up for many.
+  if (waiting % 1024 == 0) runtime_.executor().wake(*this);
+}
+
 void Worker::tick() {
   since_tick_ = 0;
-  if (has_adopted_.load(std::memory_order_relaxed)) {
-    std::lock_guard guard(lock_);
-    for (auto& [timer, wait] : adopted_) timers_.set(*timer, wait);
-    adopted_.clear();
-    has_adopted_.store(false, std::memory_order_relaxed);
+  if (from_others_.load(std::memory_order_relaxed) > 0) {
+    std::vector<std::pair<Timer*, Duration>> adopted;
+    std::vector<TimerEntry*> dropped;
+    {
+      // Both at once: a timer is adopted before it can be dropped.
+      std::lock_guard guard(lock_);
+      adopted.swap(adopted_);
+      dropped.swap(dropped_);
+      from_others_.store(0, std::memory_order_relaxed);
+    }
+    for (auto& [timer, wait] : adopted) timers_.set(*timer, wait);
+    for (TimerEntry* timer : dropped) {
+      timers_.cancel(*timer);
+      runtime_.forget_timer(*timer);
+    }
   }
   now_ = runtime_.clock().now();
   next_timer_ = timers_.advance(now_);
@@ -157,6 +179,7 @@ void Worker::abandon(Process& process) {
   process.parked_ = nullptr;
   push(process, true);
   Fiber* here = std::exchange(current_, fiber);
+  here->keep_alive();
   here->switch_to(*fiber);
   std::abort();  // nobody switches back to an abandoned fiber
 }

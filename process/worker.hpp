@@ -19,6 +19,7 @@ namespace coterie::detail {
 
 class Process;
 class Runtime;
+struct TimerEntry;
 
 class Worker final : public Runnable {
  public:
@@ -39,6 +40,8 @@ class Worker final : public Runnable {
   Process* steal() noexcept;
   /// Sets a timer from another thread. It fires here.
   void adopt(Timer& timer, Duration wait);
+  /// A cancelled timer of this worker, cancelled by another thread: freed at the next tick.
+  void drop(TimerEntry& timer);
 
   // ---- this worker's thread
   /// Leaves the current fiber with `process` and goes on with others until it is resumed; with
@@ -75,7 +78,8 @@ class Worker final : public Runnable {
   const unsigned index_;
   mutable SpinLock lock_;  // guards the lists and the next
   std::vector<std::pair<Timer*, Duration>> adopted_;
-  std::atomic<bool> has_adopted_{false};
+  std::vector<TimerEntry*> dropped_;
+  std::atomic<std::size_t> from_others_{0};  // in these two
   List ready_;
   List pinned_;
   std::atomic<std::size_t> ready_count_{0};

@@ -210,6 +210,8 @@ class Completer {
 MessagePtr await_message(const std::function<void(Completer)>& start, Duration timeout);
 void run_blocking(std::move_only_function<void()> job);
 
+/// The end of a process that waits for a message where it cannot wait any more.
+[[noreturn]] void receive_was_cut_short();
 /// Walks the mailbox: `match` says whether it takes the message. nullptr after the timeout.
 MessagePtr receive_message(const std::function<bool(Message&)>& match, Duration timeout);
 /// The typed payload of a local message or, decoded, of one from another node.

@@ -231,17 +231,6 @@ TEST(Process, BlockingWorkParksOnlyItsProcess) {
   EXPECT_THROW(blocking([] { throw std::logic_error("x"); }), std::logic_error);
 }
 
-TEST(Process, ManyParkedProcessesAndTheBound) {
-  LocalNode node({.node = "test", .workers = 2, .parked_fibers = 20'000, .stack_bytes = 64u << 10});
-  std::vector<std::pair<Pid, Ref>> parked;
-  for (int i = 0; i < 20'000; ++i) parked.push_back(spawn_monitor([] { sleep(infinity); }));
-  while (node.runtime.parked() < 20'000) sleep(1ms);
-  EXPECT_EQ(await_down(spawn_monitor([] { sleep(infinity); }).second).reason,
-            ExitReason::term("system_limit"));
-  for (const auto& [pid, ref] : parked) exit(pid, ExitReason::kill());
-  for (const auto& [pid, ref] : parked) EXPECT_EQ(await_down(ref).reason, ExitReason::killed());
-}
-
 TEST(Process, AFullMailboxRefusesAndCounts) {
   LocalNode node;
   auto [pid, ref] =

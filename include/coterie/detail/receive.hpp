@@ -144,6 +144,14 @@ auto receive(Clauses&&... clauses) {
     std::optional<Result> result;
     auto into = [&result](auto& f) { result.emplace(f()); };
     (run(index++, clauses, into), ...);
+    // Nothing came, and no `after`: the process is ending, and this runs in a destructor.
+    if (!result) {
+      if constexpr (std::is_default_constructible_v<Result>) {
+        result.emplace();
+      } else {
+        detail::receive_was_cut_short();
+      }
+    }
     return std::move(*result);
   }
 }

@@ -1,0 +1,245 @@
+// Processes at their bounds: parked fibers, slots, timers, and what a review of the runtime found.
+
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include <coterie/gen_server.hpp>
+
+#include "tests/process/runtime_fixture.hpp"
+
+namespace coterie {
+namespace {
+
+using namespace std::chrono_literals;
+using test::LocalNode;
+
+struct Pong {
+  int value = 0;
+};
+struct Ask {
+  using Reply = int;
+};
+
+struct Sleeper final : GenServer {
+  struct Nap {
+    using Reply = void;
+  };
+  struct Count {
+    using Reply = int;
+  };
+  using Calls = Messages<Nap, Count>;
+  void handle_call(const Nap&) {
+    ++naps;
+    sleep(30ms);
+  }
+  int handle_call(const Count&) { return naps; }
+  int naps = 0;
+};
+
+struct Fragile final : GenServer {
+  struct Break {
+    using Reply = void;
+    static constexpr std::string_view type_name = "fragile.break";
+    int value = 0;
+  };
+  using Calls = Messages<Break>;
+  void handle_call(const Break& m) {
+    if (m.value == 2) sleep(infinity);
+    throw std::runtime_error("boom");
+  }
+};
+
+Down await_down(Ref ref) {
+  Down result;
+  receive(when([ref](const Down& down) { return down.ref == ref; },
+               [&](const Down& down) { result = down; }),
+          after(10s, [] { FAIL() << "no Down"; }));
+  return result;
+}
+
+#if defined(__SANITIZE_THREAD__)
+constexpr int many = 1'500;  // a fiber costs 0.9 MB there
+#else
+constexpr int many = 20'000;
+#endif
+
+TEST(ProcessBounds, ManyParkedProcessesAndTheBound) {
+  LocalNode node({.node = "test", .workers = 2, .parked_fibers = many, .stack_bytes = 64u << 10});
+  std::vector<std::pair<Pid, Ref>> parked;
+  for (int i = 0; i < many; ++i) parked.push_back(spawn_monitor([] { sleep(infinity); }));
+  while (node.runtime.parked() < many) sleep(1ms);
+  EXPECT_EQ(await_down(spawn_monitor([] { sleep(infinity); }).second).reason,
+            ExitReason::term("system_limit"));
+  // A call that could not wait is not made at all.
+  CallError::Execution execution{};
+  const Pid nobody = parked.front().first;
+  await_down(
+      spawn_monitor([&] { execution = call(nobody, Ask{}, 1s).error().execution(); }).second);
+  EXPECT_EQ(execution, CallError::Execution::not_executed);
+  for (const auto& [pid, ref] : parked) exit(pid, ExitReason::kill());
+  for (const auto& [pid, ref] : parked) EXPECT_EQ(await_down(ref).reason, ExitReason::killed());
+}
+
+TEST(ProcessBounds, MessagesToASlotThatWasJustFreedAreAnswered) {
+  // Senders race with the end of their receiver: each call ends, nothing is run on a free slot.
+  LocalNode node({.node = "test", .workers = 4});
+  constexpr int rounds = 300;
+  std::atomic<int> ended = 0;
+  for (int i = 0; i < rounds; ++i) {
+    const Pid target = spawn([] { yield(); });
+    std::vector<Ref> callers;
+    for (int c = 0; c < 3; ++c) {
+      callers.push_back(spawn_monitor([target, &ended] {
+                          const auto answer = call(target, Ask{}, infinity);
+                          if (!answer) ++ended;
+                        }).second);
+    }
+    for (const Ref ref : callers) EXPECT_EQ(await_down(ref).reason, ExitReason::normal());
+  }
+  EXPECT_EQ(ended, rounds * 3);
+}
+
+TEST(ProcessBounds, CallsToAThreadThatDetachesEnd) {
+  LocalNode node({.node = "test", .workers = 2});
+  std::atomic<bool> stop = false;
+  std::atomic<std::uint64_t> target = 0;
+  std::thread plain([&] {
+    while (!stop) {
+      detail::AttachedThread here(node.runtime);
+      target = here.pid().serial;
+      receive([](const Pong&) {}, after(100us, [] {}));
+    }
+  });
+  std::vector<Ref> callers;
+  for (int c = 0; c < 3; ++c) {
+    callers.push_back(spawn_monitor([&] {
+                        for (int i = 0; i < 500; ++i) {
+                          const Pid pid{self().node, target.load()};
+                          if (pid) {
+                            EXPECT_FALSE(call(pid, Ask{}, infinity));
+                          }
+                          if (i % 8 == 0) send(pid, Pong{});
+                        }
+                      }).second);
+  }
+  for (const Ref ref : callers) EXPECT_EQ(await_down(ref).reason, ExitReason::normal());
+  stop = true;
+  plain.join();
+}
+
+TEST(ProcessBounds, TimersCancelledElsewhereAreFreed) {
+  LocalNode node({.node = "test", .workers = 2, .timers = 1'000});
+  // The attached thread owns no worker: each of these is cancelled from another thread.
+  for (int i = 0; i < 20'000; ++i) {
+    const Ref timer = send_after(1h, self(), Pong{});
+    EXPECT_TRUE(cancel_timer(timer));
+    EXPECT_FALSE(cancel_timer(timer));
+    if (i % 100 == 0) sleep(1ms);
+    while (node.runtime.timer_count() > 900) {
+      spawn([] {});  // a busy worker ticks
+      sleep(1ms);
+    }
+  }
+}
+
+TEST(ProcessBounds, AtTheBoundOfTimersTheCallerEnds) {
+  LocalNode node({.node = "test", .workers = 1, .timers = 10});
+  const Ref ref = spawn_monitor([] {
+                    for (int i = 0; i < 11; ++i) send_after(1h, self(), Pong{});
+                  }).second;
+  EXPECT_EQ(await_down(ref).reason, ExitReason::term("system_limit"));
+}
+
+TEST(ProcessBounds, ALoopThatOnlyYieldsCanBeKilled) {
+  LocalNode node({.node = "test", .workers = 1});
+  const auto [pid, ref] = spawn_monitor([] {
+    for (;;) yield();
+  });
+  exit(pid, ExitReason::kill());
+  EXPECT_EQ(await_down(ref).reason, ExitReason::killed());
+  EXPECT_EQ(node.runtime.counters().abandoned_fibers, 0u);
+}
+
+TEST(ProcessBounds, KillThroughALinkKeepsItsName) {
+  LocalNode node;
+  const auto [pid, ref] = spawn_monitor([] {
+    spawn_link([] { exit(ExitReason::kill()); });
+    sleep(infinity);
+  });
+  EXPECT_EQ(await_down(ref).reason, ExitReason::kill());
+}
+
+TEST(ProcessBounds, AMonitorOfANameNobodyKnowsIsNoproc) {
+  LocalNode node;
+  EXPECT_EQ(await_down(monitor(local("nobody"))).reason, ExitReason::noproc());
+  EXPECT_EQ(await_down(monitor(via("contracts", "x"))).reason, ExitReason::noproc());
+  EXPECT_EQ(await_down(monitor(Pid{})).reason, ExitReason::noproc());
+  EXPECT_EQ(await_down(monitor(at("nobody", "elsewhere"))).reason, ExitReason::noconnection());
+}
+
+TEST(ProcessBounds, AnUnregisteredProcessMayTakeAnotherName) {
+  LocalNode node;
+  EXPECT_TRUE(register_name("one", self()));
+  EXPECT_FALSE(register_name("two", self()));
+  EXPECT_TRUE(unregister_name("one"));
+  EXPECT_TRUE(register_name("two", self()));
+  EXPECT_EQ(whereis("two"), self());
+}
+
+TEST(ProcessBounds, ARequestWhoseCallerGaveUpIsNotRun) {
+  LocalNode node;
+  const Pid slow = GenServer::start<Sleeper>({}).value();
+  spawn([slow] { static_cast<void>(call(slow, Sleeper::Nap{})); });
+  sleep(5ms);
+  const auto late = call(slow, Sleeper::Nap{}, 5ms);
+  EXPECT_EQ(late.error().code(), CallError::Code::timeout);
+  const auto [killed, ref] = spawn_monitor([slow] { call(slow, Sleeper::Nap{}).value(); });
+  sleep(5ms);
+  exit(killed, ExitReason::kill());
+  await_down(ref);
+  EXPECT_EQ(call(slow, Sleeper::Count{}).value(), 1);
+}
+
+TEST(ProcessBounds, ACrashReportShowsTheLastMessage) {
+  LocalNode node;
+  EXPECT_FALSE(call(GenServer::start<Fragile>({}).value(), Fragile::Break{1}));
+  const Pid pid = GenServer::start<Fragile>({}).value();
+  const Ref ref = monitor(pid);
+  spawn([pid] { static_cast<void>(call(pid, Fragile::Break{2})); });
+  sleep(5ms);
+  exit(pid, ExitReason::kill());
+  await_down(ref);
+  std::vector<std::string> last;
+  for (const auto& entry : node.sink.entries()) {
+    if (entry.message == "process crashed") last.push_back(entry.field("last_message"));
+  }
+  EXPECT_EQ(last, (std::vector<std::string>{"{break,1}", "{break,2}"}));
+}
+
+TEST(ProcessBounds, StopSaysWhenTheServerHasNotEnded) {
+  struct Slow final : GenServer {
+    void terminate(const ExitReason&) { sleep(100ms); }
+  };
+  LocalNode node;
+  const Pid pid = GenServer::start<Slow>({}).value();
+  EXPECT_FALSE(GenServer::stop(pid, ExitReason::normal(), 10ms));
+}
+
+TEST(ProcessBounds, SpawningWhileTheNodeStopsEnds) {
+  for (int round = 0; round < 20; ++round) {
+    LocalNode node({.node = "test", .workers = 2});
+    for (int i = 0; i < 4; ++i) {
+      spawn([] {
+        for (;;) {
+          spawn([] { sleep(infinity); });
+          yield();
+        }
+      });
+    }
+    sleep(1ms);
+  }
+}
+
+}  // namespace
+}  // namespace coterie
