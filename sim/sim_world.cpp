@@ -1,0 +1,70 @@
+#include "sim/sim_world.hpp"
+
+#include <algorithm>
+
+namespace coterie::sim {
+
+void SimWorld::post_at(Time at, Job job) {
+  events_.emplace(std::pair(std::max(at, now()), ++posted_), std::move(job));
+}
+
+bool SimWorld::step(Time until) {
+  candidates_.clear();
+  for (std::size_t i = 0; i < items_.size(); ++i) {
+    if (!items_[i]->running && items_[i]->ready()) candidates_.emplace_back(i + 1, items_[i]);
+  }
+  if (!events_.empty() && events_.begin()->first.first <= now()) {
+    candidates_.emplace_back(0, nullptr);
+  }
+  if (candidates_.empty()) {
+    Time next = events_.empty() ? Time::max() : events_.begin()->first.first;
+    for (const SimItem* item : items_) {
+      if (!item->running) next = std::min(next, item->next());
+    }
+    if (next == Time::max() || next > until) return false;
+    clock_.now_ = std::max(now(), next);
+    return true;
+  }
+  ++steps_;
+  const auto [id, item] = candidates_[random_.below(candidates_.size())];
+  note(id);
+  note(static_cast<std::uint64_t>(now().time_since_epoch().count()));
+  if (item == nullptr) {
+    Job job = std::move(events_.begin()->second);
+    events_.erase(events_.begin());
+    job();
+    return true;
+  }
+  item->running = true;
+  item->run();
+  // It may have been removed meanwhile, with its memory, only by its owner's own thread: not here.
+  item->running = false;
+  return true;
+}
+
+void SimWorld::run_until(Time end) {
+  while (now() < end && step(end)) {
+  }
+  // What is ready at `end` runs in the next call; nothing else is left before it.
+  clock_.now_ = std::max(now(), end);
+}
+
+bool SimWorld::run_until(const std::function<bool()>& ready, Duration limit) {
+  const Time end = after(now(), limit);
+  while (!ready()) {
+    if (now() >= end || !step(end)) return ready();
+  }
+  return true;
+}
+
+void SimWorld::note(std::string_view what) noexcept {
+  for (const char c : what) {
+    digest_ = (digest_ ^ static_cast<unsigned char>(c)) * 1099511628211ull;
+  }
+}
+
+void SimWorld::note(std::uint64_t what) noexcept {
+  for (int i = 0; i < 8; ++i) digest_ = (digest_ ^ (what >> (8 * i) & 0xFF)) * 1099511628211ull;
+}
+
+}  // namespace coterie::sim

@@ -1,0 +1,87 @@
+#pragma once
+// The simulated world: one thread, virtual time, and a seed that decides who goes next. Everything
+// that would have a thread of its own (workers, strands, blocking jobs, the network) is an item
+// here; step() runs one that is ready, chosen at random, and when none is, time jumps to the next
+// moment at which one will be. The same seed gives the same run: `digest` covers every choice.
+// Idea: FoundationDB's simulator. Owned by the test; single-threaded; outlives every executor.
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <coterie/time.hpp>
+
+#include "process/seeded_random.hpp"
+
+namespace coterie::sim {
+
+/// Virtual time: it moves only when nothing can run.
+class SimClock final : public Clock {
+ public:
+  Time now() const noexcept override { return now_; }
+  WallTime wall() const noexcept override {
+    return WallTime(std::chrono::duration_cast<std::chrono::milliseconds>(now_.time_since_epoch()));
+  }
+
+ private:
+  friend class SimWorld;
+  Time now_{std::chrono::seconds(1)};
+};
+
+/// Something that would run on a thread of its own.
+class SimItem {
+ public:
+  virtual ~SimItem() = default;
+  virtual bool ready() const noexcept = 0;
+  virtual void run() = 0;
+  /// When it becomes ready by time alone; Time::max(): never.
+  virtual Time next() const noexcept = 0;
+  bool running = false;
+};
+
+class SimWorld {
+ public:
+  using Job = std::move_only_function<void()>;
+
+  explicit SimWorld(std::uint64_t seed) : random_(seed) {}
+  SimWorld(const SimWorld&) = delete;
+  SimWorld& operator=(const SimWorld&) = delete;
+
+  const SimClock& clock() const noexcept { return clock_; }
+  Time now() const noexcept { return clock_.now(); }
+  SeededRandom& random() noexcept { return random_; }
+
+  void add(SimItem& item) { items_.push_back(&item); }
+  void remove(SimItem& item) { std::erase(items_, &item); }
+  /// Jobs of one moment run in posting order.
+  void post_at(Time at, Job job);
+
+  /// Runs one ready item, or moves time to the next one, at most to `until`. False: nothing will
+  /// ever happen by itself before `until`.
+  bool step(Time until = Time::max());
+  void run_until(Time end);
+  void run_for(Duration duration) { run_until(after(now(), duration)); }
+  /// Runs until `ready()`; false when `limit` of virtual time passes first.
+  bool run_until(const std::function<bool()>& ready, Duration limit);
+
+  /// Joins what happened to the digest of this run.
+  void note(std::string_view what) noexcept;
+  void note(std::uint64_t what) noexcept;
+  std::uint64_t digest() const noexcept { return digest_; }
+  std::uint64_t steps() const noexcept { return steps_; }
+
+ private:
+  SimClock clock_;
+  SeededRandom random_;
+  std::vector<SimItem*> items_;
+  std::vector<std::pair<std::uint64_t, SimItem*>> candidates_;  // kept for its memory
+  std::map<std::pair<Time, std::uint64_t>, Job> events_;
+  std::uint64_t posted_ = 0;
+  std::uint64_t steps_ = 0;
+  std::uint64_t digest_ = 14695981039346656037ull;
+};
+
+}  // namespace coterie::sim
