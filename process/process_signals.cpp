@@ -52,7 +52,6 @@ void Process::handle_exit_signal(const Pid& from, const ExitReason& reason, bool
     // An exit of a link that is not active any more is dropped.
     if (!relations_ || std::erase(relations_->links, from) == 0) return;
   } else if (reason.kind() == ExitReason::Kind::kill) {
-    exit_by_signal_ = true;
     exit_later(ExitReason::killed());
     return;
   }
@@ -63,7 +62,6 @@ void Process::handle_exit_signal(const Pid& from, const ExitReason& reason, bool
     return;
   }
   if (reason.kind() == ExitReason::Kind::normal && (link || from != pid())) return;
-  exit_by_signal_ = true;
   exit_later(reason);
 }
 
@@ -102,8 +100,7 @@ void Process::forget_caller(const Pid& caller, Ref ref) noexcept {
 void Process::finish() {
   finishing_ = true;
   const ExitReason reason = *exit_;
-  // As proc_lib: who is ended by a signal has not crashed; whoever sent it has its reasons.
-  if (!reason.is_clean() && !exit_by_signal_) report_crash(reason);
+  if (!reason.is_clean()) report_crash(reason);
   runtime_.counters().exited.fetch_add(1, std::memory_order_relaxed);
 
   if (behaviour_) behaviour_->ended(*this, reason);
@@ -122,11 +119,10 @@ void Process::finish() {
   if (relations_) {
     if (!relations_->name.empty()) runtime_.unregister_name(relations_->name, pid());
     if (relations_->registration.id != 0 && runtime_.names() != nullptr) {
-      runtime_.names()->release(relations_->via.registry, relations_->via.key, pid(),
+      runtime_.names()->release(relations_->via.registry, relations_->via.key,
                                 relations_->registration);
     }
   }
-  if (registered_ && runtime_.names() != nullptr) runtime_.names()->process_ended(pid());
   drain();
   const Pid self = pid();
   alive_.store(false);
@@ -170,8 +166,7 @@ void Process::reset() {
   waiting_for_ = Ref::none;
   wait_ = Wait::none;
   attached_ = nullptr;
-  exit_by_signal_ = registered_ = woken_ = timed_out_ = started_ = trap_exit_ = thrown_ =
-      finishing_ = abandoned_ = false;
+  woken_ = timed_out_ = started_ = trap_exit_ = thrown_ = finishing_ = abandoned_ = false;
 }
 
 void Process::report_crash(const ExitReason& reason) {

@@ -135,6 +135,11 @@ GenServer::Next ClusterInstance::handle_call(const cluster::StartChild& request,
   const RequestId id = remember([from](ChildResult<Pid> result) { from.reply(std::move(result)); });
   if (id == 0) return noreply();
   const auto view = ports_->agreement.view();
+  if (!view) {
+    answer(id, std::unexpected(ChildError{
+                   Code::unavailable, {}, {}, "this node has not joined its cluster yet"}));
+    return noreply();
+  }
   const auto homes = ports_->placement.homes(*view, options_.kind.name, request.child.key);
   // A home that another instance chose is taken as it is: views may differ for a moment, and the
   // row decides who is first.
@@ -199,6 +204,7 @@ void ClusterInstance::find_owner(RequestId request, const std::string& key, bool
     if (!rows) return refuse(Code::unavailable, rows.error().message);
     if (rows->empty()) return refuse(Code::not_found, "no child " + key);
     FoundRow& row = rows->front();
+    if (!view) return refuse(Code::unavailable, "this node has not joined its cluster yet");
     const Member* owner = view->find(row.row.owner_id);
     if (release || owner == nullptr) {
       cast(instance, instance::OrphanFound(request, std::move(row), release));
