@@ -71,14 +71,15 @@ std::expected<std::optional<GuardianLink>, std::string> GuardianLink::take(
     const auto second = std::from_chars(first.ptr + 1, end, life);
     if (second.ec != std::errc{} || second.ptr != end) life = -1;
   }
+  const std::string wrong =
+      std::string(argument) + " is for the guardian only; start the program without it";
   if (page < 0 || life < 0 || ::fcntl(page, F_SETFD, FD_CLOEXEC) != 0 ||
       ::fcntl(life, F_SETFD, FD_CLOEXEC) != 0) {
-    return std::unexpected(std::string(argument) +
-                           " is for the guardian only; start the program without it");
+    return std::unexpected(wrong);
   }
   FileDescriptor ours(life);
   auto attached = SharedPage::attach(FileDescriptor(page));
-  if (!attached) return std::unexpected(attached.error());
+  if (!attached) return std::unexpected(wrong + " (" + attached.error() + ')');
   return GuardianLink(std::move(*attached), std::move(ours));
 }
 

@@ -48,6 +48,16 @@ std::string wrong_command(const Invocation& invocation, std::span<const Command>
   return "there is no command \"" + word + '"' + suggest(word, known);
 }
 
+/// The examples call the program by the name that it has.
+std::string examples(std::string footer, const std::string& name) {
+  constexpr std::string_view shown = "\n  coterie ";
+  for (std::size_t at = 0; (at = footer.find(shown, at)) != std::string::npos;) {
+    footer.replace(at + 3, shown.size() - 4, name);
+    at += 3;
+  }
+  return footer;
+}
+
 int run(Invocation& invocation, std::span<const Command> commands) {
   const std::string& name = invocation.program.name;
   CLI::App app(invocation.program.description, name);
@@ -56,7 +66,7 @@ int run(Invocation& invocation, std::span<const Command> commands) {
   std::map<const CLI::App*, std::function<int()>> runs;
   for (const Command& command : commands) {
     CLI::App* own = app.add_subcommand(command.name, command.summary);
-    own->footer(command.footer);
+    own->footer(examples(command.footer, name));
     runs[own] = command.declare(*own, invocation);
   }
   if (const std::string wrong = wrong_command(invocation, commands); !wrong.empty()) {

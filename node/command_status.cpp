@@ -52,7 +52,7 @@ Command status_command() {
             add_config_options(app, options->config);
             app.add_flag("--json", options->json, "For programs: one JSON object a line");
             app.add_option("--watch", options->watch, "Asks again and again, until interrupted")
-                ->check(CLI::Range(0.1, 86'400.0))
+                ->check(CLI::Range(0.1, 86'400.0).description(""))
                 ->type_name("SECONDS");
             return [options, &invocation] { return run(invocation, *options); };
           }};

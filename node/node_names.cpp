@@ -69,7 +69,7 @@ NameResult<void> NodeNames::confirm(std::string_view registry, std::string_view 
   });
 }
 
-void NodeNames::release(std::string_view registry, std::string_view key,
+void NodeNames::release(std::string_view registry, std::string_view key, const Pid&,
                         const Registration& registration) {
   names_.release(registry, key, registration);
 }

@@ -1,6 +1,6 @@
 #pragma once
 // The NameService of a cluster's node: strict names of the directory, seen from processes that park
-// while they wait. Every registry is cluster-wide here; a name's epoch comes from the store.
+// while they wait. A name's epoch comes from the store.
 
 #include <memory>
 
@@ -21,7 +21,7 @@ class NodeNames final : public NameService {
                                    Duration timeout) override;
   NameResult<void> confirm(std::string_view registry, std::string_view key,
                            const Registration& registration, Duration timeout) override;
-  void release(std::string_view registry, std::string_view key,
+  void release(std::string_view registry, std::string_view key, const Pid& owner,
                const Registration& registration) override;
 
  private:

@@ -137,7 +137,10 @@ void NodeParts::make_runtime() {
   names_driver_ = std::make_unique<StoreNamesDriver>(
       names, *storage_.names, out_.clock, out_.executor, [this] { agreement_->hint(); },
       [this](std::string_view text) { out_.log.info(LogModule::registry, text); });
-  names_ = std::make_unique<NodeNames>(*names_driver_, out_.clock);
+  cluster_names_ = std::make_unique<NodeNames>(*names_driver_, out_.clock);
+  names_ = std::make_unique<LocalNames>(cluster_names_.get());
+  names_->add_cluster("global");
+  for (const ClusterKind& kind : kinds_) names_->add_cluster(kind.kind.name);
   runtime_->set_names(names_.get());
 
   appends_ = out_.executor.make_strand("journal");
@@ -208,9 +211,8 @@ std::expected<void, NodeEnd> NodeParts::start_processes() {
     if (!application.children) continue;
     SupervisorOptions options;
     options.label = application.name;
-    // Its own id: an application may be named as one of its kinds.
     children.push_back(
-        Supervisor::child_spec("application/" + application.name, application.children(), options));
+        Supervisor::child_spec("application." + application.name, application.children(), options));
   }
   SupervisorOptions options;
   options.label = "node";

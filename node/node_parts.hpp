@@ -19,6 +19,7 @@
 #include "node/node_server.hpp"
 #include "process/ports/placement.hpp"
 #include "process/runtime.hpp"
+#include "registry/local_names.hpp"
 #include "registry/store_agreement_driver.hpp"
 #include "registry/store_names_driver.hpp"
 #include "transport/zmq_distribution.hpp"
@@ -90,7 +91,8 @@ class NodeParts final : public AgreementEvents,
   std::vector<std::optional<std::size_t>> watch_slots_;  // per worker, in the guardian's page
   std::unique_ptr<StoreAgreementDriver> agreement_;
   std::unique_ptr<StoreNamesDriver> names_driver_;
-  std::unique_ptr<NodeNames> names_;
+  std::unique_ptr<NodeNames> cluster_names_;
+  std::unique_ptr<LocalNames> names_;
   std::unique_ptr<Strand> appends_, opens_;
   std::unique_ptr<JournalWriter> journal_;
   std::unique_ptr<ZmqDistribution> links_;

@@ -170,6 +170,8 @@ class Process {
   void rest(Duration duration);
   /// Spawns; exits with system_limit when the table of processes is full.
   Pid spawn_child(SpawnRequest request);
+  /// It has registered itself somewhere: its end is told to the name service.
+  void note_registered() noexcept { registered_ = true; }
   const Epoch& epoch() const noexcept { return epoch_; }
   std::string_view strict_name() const noexcept {
     return relations_ ? std::string_view(relations_->via_text) : std::string_view();
@@ -238,6 +240,8 @@ class Process {
   MessagePtr answer_;
   Ref waiting_for_ = Ref::none;
   Wait wait_ = Wait::none;
+  bool registered_ = false;
+  bool exit_by_signal_ = false;
   bool woken_ = false;
   bool timed_out_ = false;
   bool started_ = false;

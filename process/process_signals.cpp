@@ -52,6 +52,7 @@ void Process::handle_exit_signal(const Pid& from, const ExitReason& reason, bool
     // An exit of a link that is not active any more is dropped.
     if (!relations_ || std::erase(relations_->links, from) == 0) return;
   } else if (reason.kind() == ExitReason::Kind::kill) {
+    exit_by_signal_ = true;
     exit_later(ExitReason::killed());
     return;
   }
@@ -62,6 +63,7 @@ void Process::handle_exit_signal(const Pid& from, const ExitReason& reason, bool
     return;
   }
   if (reason.kind() == ExitReason::Kind::normal && (link || from != pid())) return;
+  exit_by_signal_ = true;
   exit_later(reason);
 }
 
@@ -100,7 +102,8 @@ void Process::forget_caller(const Pid& caller, Ref ref) noexcept {
 void Process::finish() {
   finishing_ = true;
   const ExitReason reason = *exit_;
-  if (!reason.is_clean()) report_crash(reason);
+  // As proc_lib: who is ended by a signal has not crashed; whoever sent it has its reasons.
+  if (!reason.is_clean() && !exit_by_signal_) report_crash(reason);
   runtime_.counters().exited.fetch_add(1, std::memory_order_relaxed);
 
   if (behaviour_) behaviour_->ended(*this, reason);
@@ -119,10 +122,11 @@ void Process::finish() {
   if (relations_) {
     if (!relations_->name.empty()) runtime_.unregister_name(relations_->name, pid());
     if (relations_->registration.id != 0 && runtime_.names() != nullptr) {
-      runtime_.names()->release(relations_->via.registry, relations_->via.key,
+      runtime_.names()->release(relations_->via.registry, relations_->via.key, pid(),
                                 relations_->registration);
     }
   }
+  if (registered_ && runtime_.names() != nullptr) runtime_.names()->process_ended(pid());
   drain();
   const Pid self = pid();
   alive_.store(false);
@@ -166,7 +170,8 @@ void Process::reset() {
   waiting_for_ = Ref::none;
   wait_ = Wait::none;
   attached_ = nullptr;
-  woken_ = timed_out_ = started_ = trap_exit_ = thrown_ = finishing_ = abandoned_ = false;
+  exit_by_signal_ = registered_ = woken_ = timed_out_ = started_ = trap_exit_ = thrown_ =
+      finishing_ = abandoned_ = false;
 }
 
 void Process::report_crash(const ExitReason& reason) {

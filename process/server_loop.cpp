@@ -154,7 +154,7 @@ class ServerLoop final : public Behaviour {
       self.runtime().unregister_name(std::exchange(relations.name, {}), self.pid());
     }
     if (relations.registration.id != 0) {
-      self.runtime().names()->release(relations.via.registry, relations.via.key,
+      self.runtime().names()->release(relations.via.registry, relations.via.key, self.pid(),
                                       std::exchange(relations.registration, {}));
     }
   }

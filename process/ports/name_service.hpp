@@ -59,8 +59,10 @@ class NameService {
                                    const Registration& registration, Duration timeout) = 0;
   /// Called for a process that ends, before its DOWN can be seen. Must not park: it starts the
   /// release and returns; a later reserve of the same name on this node waits for it.
-  virtual void release(std::string_view registry, std::string_view key,
+  virtual void release(std::string_view registry, std::string_view key, const Pid& owner,
                        const Registration& registration) = 0;
+  /// A process that registered by itself, more than once perhaps, ends. Must not park.
+  virtual void process_ended(const Pid& pid) { static_cast<void>(pid); }
 };
 
 }  // namespace coterie

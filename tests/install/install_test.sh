@@ -21,4 +21,27 @@ cp -r "$here/project" "$folder/project"
 "$cmake" -S "$folder/project" -B "$folder/build" -G Ninja -DCMAKE_PREFIX_PATH="$folder/prefix" \
   -DCMAKE_CXX_COMPILER="$compiler" -DCMAKE_BUILD_TYPE=Release
 "$cmake" --build "$folder/build"
-"$folder/build/hello"
+
+# A cluster of one node, with ports that are free here.
+port() {
+  python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+config=$folder/project/cluster.toml
+sed -i -e "s/:7301/:$(port)/" -e "s/:7401/:$(port)/" "$config"
+counters=$folder/build/counters
+"$counters" --version
+"$counters" node --config "$config" --name a &
+node=$!
+trap 'kill "$node" 2>/dev/null && wait "$node"; rm -rf "$folder"' EXIT
+call() { "$counters" call --config "$config" --timeout 20s "$@"; }
+for _ in $(seq 100); do
+  "$counters" status --config "$config" >/dev/null && break
+  kill -0 "$node"
+  sleep 0.1
+done
+[[ $(call counters/visits add) == 1 ]]
+[[ $(call counters/visits add '{"by": 41}') == 42 ]]
+[[ $(call counters/visits get) == 42 ]]
+kill "$node"
+wait "$node"
+trap 'rm -rf "$folder"' EXIT

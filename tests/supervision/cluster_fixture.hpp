@@ -67,7 +67,8 @@ class MapNames final : public NameService {
                            Duration) override {
     return {};
   }
-  void release(std::string_view, std::string_view key, const Registration& registration) override {
+  void release(std::string_view, std::string_view key, const Pid&,
+               const Registration& registration) override {
     std::lock_guard lock(shared_.mutex);
     const auto found = shared_.names.find(std::string(key));
     if (found != shared_.names.end() && found->second.first == registration.id) {

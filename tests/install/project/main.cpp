@@ -1,29 +1,34 @@
-// A user's program: it sees only what is installed. It fails if a line of the log is not written,
-// so the archive and the libraries behind it are linked and work.
+// A counter for every name, on a cluster: `counters call --config ... counters/visits add` counts,
+// whichever node is asked, and the name is there again when its node has died.
 
-#include <coterie/log.hpp>
-#include <coterie/pid.hpp>
-#include <cstdio>
+#include <coterie/gen_server.hpp>
+#include <coterie/program.hpp>
 
-namespace {
-
-class StoppedClock final : public coterie::Clock {
+class Counter final : public coterie::GenServer {
  public:
-  coterie::Time now() const noexcept override { return coterie::Time{}; }
-  coterie::WallTime wall() const noexcept override { return coterie::WallTime{}; }
+  struct Add {
+    using Reply = std::int64_t;
+    static constexpr std::string_view type_name = "counters.add";
+    std::int64_t by = 1;
+  };
+  struct Get {
+    using Reply = std::int64_t;
+    static constexpr std::string_view type_name = "counters.get";
+  };
+  using Calls = Messages<Add, Get>;
+
+  Counter(std::string, coterie::NoArguments) {}
+  std::int64_t handle_call(const Add& add) { return count_ += add.by; }
+  std::int64_t handle_call(const Get&) { return count_; }
+
+ private:
+  std::int64_t count_ = 0;
 };
 
-}  // namespace
-
-int main() {
-  const auto sink = coterie::open_log({.format = coterie::LogFormat::json});
-  if (!sink) {
-    std::fprintf(stderr, "%s\n", sink.error().c_str());
-    return 1;
-  }
-  StoppedClock clock;
-  coterie::Log log(**sink, clock, "hello");
-  log.info(coterie::LogModule::application, "linked",
-           {{"pid", coterie::Pid{coterie::NodeId::none, 1}}});
-  return log.lost() == 0 ? 0 : 1;
+int main(int argc, char** argv) {
+  const coterie::Application counters{
+      .name = "counters",
+      .kinds = {{.kind = coterie::kind<Counter, coterie::NoArguments>("counters"),
+                 .starting_message = "counters.add"}}};
+  return coterie::run_program(argc, argv, {.name = "counters", .applications = {counters}});
 }
