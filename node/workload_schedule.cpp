@@ -50,6 +50,7 @@ WorkloadSchedule::WorkloadSchedule(const Workload& workload, OperationFeed& feed
 
 std::vector<Attempt> WorkloadSchedule::step(Time now, const Connected& connected) {
   std::vector<Attempt> out;
+  stepped_ = now;
   for (auto entry = active_.begin(); entry != active_.end();) {
     Active& active = entry++->second;  // end() erases it
     if (!active.next_try || *active.next_try > now) continue;
@@ -219,9 +220,10 @@ Time WorkloadSchedule::next_due(Time now) const {
   for (const auto& [client, active] : active_) {
     if (active.next_try) due = std::min(due, *active.next_try);
   }
-  // With an idle client and no rate step() has taken what the feed had.
-  if (!stopped_ && !idle_.empty() && next_begin_ && *next_begin_ > now && !feed_.finished()) {
-    due = std::min(due, *next_begin_);
+  // With an idle client and no rate step() has taken what the feed had. A begin that has come due
+  // since then is not lost: it is due now.
+  if (!stopped_ && !idle_.empty() && next_begin_ && *next_begin_ > stepped_ && !feed_.finished()) {
+    due = std::min(due, std::max(*next_begin_, now));
   }
   return due;
 }

@@ -113,6 +113,7 @@ class WorkloadSchedule {
   std::map<std::string, Existence, std::less<>> existence_;
   std::set<std::uint64_t> idle_;    // clients
   std::optional<Time> next_begin_;  // with a rate
+  Time stepped_{};                  // the latest step
   std::uint64_t last_attempt_ = 0;
   bool stopped_ = false;
   DriveCounts counts_;

@@ -90,6 +90,17 @@ TEST(WorkloadSchedule, Rate) {
   EXPECT_LE(bench.step().size(), 12u);
 }
 
+// Goal: a begin that comes due between step() and next_due() is due now, not lost: with nothing
+// under way nobody would ever wake the driver again.
+TEST(WorkloadSchedule, ABeginThatCameDueMeanwhile) {
+  Bench bench({op("x", "add", 1), op("y", "add", 2)}, {.clients = 2, .rate = 100});
+  EXPECT_EQ(bench.step().size(), 1u);
+  EXPECT_EQ(bench.schedule.next_due(bench.now + 15ms), bench.now + 15ms);
+  bench.now += 15ms;
+  EXPECT_EQ(bench.step().size(), 1u);
+  EXPECT_EQ(bench.schedule.next_due(bench.now), Time::max());
+}
+
 // Goal: what certainly did not run is tried again with the same id, over another connection when
 // the way was at fault, and counts as not executed when time is up.
 TEST(WorkloadSchedule, RetriesWhatDidNotRun) {
