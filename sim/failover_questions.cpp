@@ -80,7 +80,7 @@ void FailoverQuestions::ask(const std::string& node, const Request& request, Tak
   asked.type = std::string(Request::type_name);
   asked.payload = pack(request);
   asked.timeout = answer_wait;
-  asked.named = false;
+  asked.named = true;
   std::uint64_t generation = 0;
   {
     const std::lock_guard lock(inbox_->mutex);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "process/duration_text.hpp"
 
@@ -16,6 +17,9 @@ std::optional<NodeState> state_named(std::string_view word) {
   }
   return std::nullopt;
 }
+
+/// A node also lists those of its configuration that are in no view.
+bool in_view(const MemberStatus& member) { return member.incarnation.id != NodeId::none; }
 
 std::string whole_ms(Duration duration) {
   return format_duration(std::chrono::floor<std::chrono::milliseconds>(duration));
@@ -63,6 +67,7 @@ void FailoverWatch::heard(const std::string& name, const Heard& heard) {
     view_ = status.view;
     std::string text = "view " + std::to_string(status.view) + ":";
     for (const MemberStatus& member : status.members) {
+      if (!in_view(member)) continue;
       text += " " + member.name + "." + std::to_string(member.incarnation.counter);
       if (member.draining) text += " (leaving)";
     }
@@ -89,8 +94,11 @@ bool FailoverWatch::whole(std::span<const std::string> nodes) const {
   return std::ranges::all_of(nodes, [&](const std::string& name) {
     if (!active(name)) return false;
     const NodeStatus& status = nodes_.at(name).last->status;
-    if (status.view != view_ || status.members.size() != nodes.size()) return false;
+    if (status.view != view_) return false;
+    const auto members = std::ranges::count_if(status.members, in_view);
+    if (std::cmp_not_equal(members, nodes.size())) return false;
     return std::ranges::all_of(status.members, [&](const MemberStatus& member) {
+      if (!in_view(member)) return true;
       return std::ranges::find(nodes, member.name) != nodes.end() &&
              (member.connected || member.name == name);
     });

@@ -4,11 +4,14 @@
 #include <coterie/program.hpp>
 
 #include "node/command_line.hpp"
+#include "sim/failover_command.hpp"
 
 namespace coterie {
 
 int run_program(int argc, char** argv, const Program& program) {
-  return run_command_line(argc, argv, program, node_commands());
+  std::vector<Command> commands = node_commands();
+  commands.push_back(sim::failover_command());
+  return run_command_line(argc, argv, program, commands);
 }
 
 }  // namespace coterie

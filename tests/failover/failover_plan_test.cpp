@@ -9,6 +9,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "sim/failover_command.hpp"
+
 namespace coterie::sim {
 namespace {
 
@@ -135,6 +137,20 @@ TEST_F(FailoverPlanTest, FilesThatAreNone) {
   EXPECT_THAT(plan_failover((directory / "none.toml").string(), program).error(),
               HasSubstr("none.toml: cannot be read"));
   EXPECT_THAT(plan_failover(directory.string(), program).error(), HasSubstr("is a directory"));
+}
+
+// The command's exit code for all of them, and for files that it cannot write.
+TEST_F(FailoverPlanTest, TheExitCodeIsTwo) {
+  FailoverOptions options;
+  options.scenario = "none.toml";
+  EXPECT_EQ(play_failover(options, program), 2);
+  ASSERT_TRUE(plan(""));
+  options.scenario = file();
+  options.json = "/none/verdict.json";
+  EXPECT_EQ(play_failover(options, program), 2);
+  options.json.clear();
+  options.keep = (directory / "scenarios").string();
+  EXPECT_EQ(play_failover(options, program), 2) << "not empty";
 }
 
 }  // namespace

@@ -101,6 +101,11 @@ TEST_F(FailoverWatchTest, KnowsAWholeCluster) {
   watch.heard("a", answer(2s, pid_of_a, "active", 3, {"a"}));
   EXPECT_FALSE(watch.whole(both));
   EXPECT_TRUE(watch.whole(std::vector<std::string>{"a"}));
+  Heard listed = answer(2500ms, pid_of_a, "active", 3, {"a"});
+  listed.status.members.emplace_back().name = "b";  // of the configuration, in no view
+  watch.heard("a", listed);
+  EXPECT_TRUE(watch.whole(std::vector<std::string>{"a"}));
+  EXPECT_FALSE(watch.whole(both));
   Heard cut = answer(3s, pid_of_a, "active", 4);
   cut.status.members[1].connected = false;
   watch.heard("a", cut);

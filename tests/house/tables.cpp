@@ -182,6 +182,7 @@ std::span<const Implementation> implementations() {
        {"program", "file", "clock", "thread", "socket", "console"},
        "plays a scenario against real programs"},
       {"sim/failover_plan", {"file"}, "reads the scenario file"},
+      {"sim/failover_workloads", {"file"}, "reads files of commands"},
       {"sim/failover_command",
        {"console", "file", "socket", "environment", "program"},
        "the command line: signals, directory, verdict"},

@@ -1,0 +1,176 @@
+#include "sim/failover_command.hpp"
+
+#include <poll.h>
+#include <stdlib.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstdio>
+#include <expected>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <system_error>
+
+#include "node/exit_codes.hpp"
+#include "node/local_cluster.hpp"
+#include "node/signal_source.hpp"
+#include "process/system_clock.hpp"
+#include "process/system_random.hpp"
+#include "sim/failover_plan.hpp"
+#include "sim/failover_run.hpp"
+#include "sim/failover_workloads.hpp"
+
+namespace coterie::sim {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view who = "failover";
+
+/// Where the nodes of one run keep everything. Removed at its end unless it is to be kept.
+class RunDirectory {
+ public:
+  static std::expected<RunDirectory, std::string> make(const std::string& wanted) {
+    std::error_code error;
+    if (wanted.empty()) {
+      const fs::path base = fs::temp_directory_path(error);
+      if (error) return std::unexpected("no directory for temporary files: " + error.message());
+      std::string name = (base / "coterie-failover-XXXXXX").string();
+      if (::mkdtemp(name.data()) == nullptr) {
+        return std::unexpected(name + ": " + std::generic_category().message(errno));
+      }
+      return RunDirectory(name, false);
+    }
+    fs::create_directories(wanted, error);
+    if (error) return std::unexpected("--keep " + wanted + ": " + error.message());
+    if (!fs::is_empty(wanted, error) || error) {
+      return std::unexpected("--keep " + wanted + ": expected a directory that is new or empty");
+    }
+    return RunDirectory(wanted, true);
+  }
+  RunDirectory(RunDirectory&& other) noexcept
+      : path_(std::exchange(other.path_, {})), keep_(other.keep_) {}
+  RunDirectory& operator=(RunDirectory&&) = delete;
+  ~RunDirectory() {
+    std::error_code ignored;
+    if (!keep_ && !path_.empty()) fs::remove_all(path_, ignored);
+  }
+
+  const fs::path& path() const noexcept { return path_; }
+  void keep() noexcept { keep_ = true; }
+
+ private:
+  RunDirectory(fs::path path, bool keep) : path_(std::move(path)), keep_(keep) {}
+  fs::path path_;
+  bool keep_;
+};
+
+/// Sleeps until a signal asks for the end.
+class Waiter {
+ public:
+  bool operator()(Duration duration) {
+    if (stopped_) return false;
+    pollfd wanted{signals_.descriptor(), POLLIN, 0};
+    const auto wait = std::chrono::ceil<std::chrono::milliseconds>(duration).count();
+    ::poll(&wanted, 1, static_cast<int>(std::clamp<std::int64_t>(wait, 0, 60'000)));
+    if (signals_.next()) stopped_ = true;
+    return !stopped_;
+  }
+  bool stopped() const noexcept { return stopped_; }
+
+ private:
+  SignalSource signals_{SIGINT, SIGTERM, SIGHUP};
+  bool stopped_ = false;
+};
+
+void tell(const std::string& line) { std::fputs(("failover: " + line + "\n").c_str(), stderr); }
+
+int play(const FailoverPlan& plan, const FailoverOptions& options, std::uint64_t seed,
+         std::ofstream& json, Waiter& waiter, RunDirectory& directory) {
+  SystemClock clock;
+  SystemRandom random;
+  const auto wait = [&waiter](Duration duration) { return waiter(duration); };
+  LocalClusterOptions local;
+  local.config_file = plan.config_file;
+  local.directory = directory.path();
+  local.overrides = plan.overrides;
+  local.program = options.program;
+  local.wait = wait;
+  auto cluster = LocalCluster::make(clock, random, std::move(local));
+  if (!cluster) return complain(who, cluster.error(), exit_code::usage);
+  auto load = FailoverWorkloads::make(clock, random, plan, (*cluster)->config(), seed, wait);
+  if (!load) return complain(who, load.error(), exit_code::usage);
+
+  FailoverRunOptions run_options;
+  run_options.nodes = plan.nodes;
+  run_options.seed = seed;
+  run_options.replay_command =
+      "coterie failover " + options.scenario + " --seed " + std::to_string(seed);
+  run_options.progress = tell;
+  FailoverRun run(clock, random, plan.scenario, **cluster, **load, wait, std::move(run_options));
+  const auto verdict = run.run();
+  if (!verdict) {
+    if (waiter.stopped()) return complain(who, verdict.error().message, 130);
+    directory.keep();
+    tell("the nodes' logs are in " + directory.path().string());
+    return complain(who, verdict.error().message, verdict.error().exit_code);
+  }
+  if (!passed(*verdict)) directory.keep();
+  bool written = print(to_text(*verdict));
+  if (!passed(*verdict) || !options.keep.empty()) {
+    written = print("The nodes' logs are in " + directory.path().string() + "\n") && written;
+  }
+  if (!options.json.empty() && !(json << to_json_text(*verdict) << std::flush)) {
+    return complain(who, options.json + ": cannot be written", exit_code::failure);
+  }
+  return written ? exit_code(*verdict) : exit_code::failure;
+}
+
+}  // namespace
+
+int play_failover(const FailoverOptions& options, const Program& program) {
+  // Before any thread, so that all of them leave these signals to it.
+  Waiter waiter;
+  const auto plan = plan_failover(options.scenario, program);
+  if (!plan) return complain("", plan.error(), exit_code::usage);
+  std::ofstream json;
+  if (!options.json.empty()) {
+    json.open(options.json, std::ios::binary | std::ios::trunc);
+    if (!json) {
+      return complain(who, "--json " + options.json + ": cannot be written", exit_code::usage);
+    }
+  }
+  auto directory = RunDirectory::make(options.keep);
+  if (!directory) return complain(who, directory.error(), exit_code::usage);
+  return play(*plan, options, options.seed.value_or(plan->scenario.seed), json, waiter, *directory);
+}
+
+Command failover_command() {
+  return {"failover",
+          "Plays a scenario of faults with real nodes of its own and judges what the clients saw",
+          "Example:\n"
+          "  coterie failover cluster-configs/scenarios/kill-owner.toml --json verdict.json\n"
+          "The nodes run on free ports of this machine, in a directory of their own; the logs of\n"
+          "a run that fails stay there.\n"
+          "Exit codes: 0 everything that the file expects held; 1 not so; 2 the file or its\n"
+          "cluster is wrong; 130 interrupted",
+          [](CLI::App& app, Invocation& invocation) -> std::function<int()> {
+            auto options = std::make_shared<FailoverOptions>();
+            app.add_option("SCENARIO", options->scenario, "Scenario file (TOML)")->required();
+            app.add_option("--json", options->json, "Also writes the verdict as JSON")
+                ->type_name("FILE");
+            app.add_option("--seed", options->seed,
+                           "Draws the workload and the drawn faults from it, instead of from the "
+                           "scenario's seed");
+            app.add_option("--keep", options->keep,
+                           "Keeps state, configuration and logs of the nodes there, whatever the "
+                           "verdict")
+                ->type_name("DIR");
+            return [options, &invocation] { return play_failover(*options, invocation.program); };
+          }};
+}
+
+}  // namespace coterie::sim

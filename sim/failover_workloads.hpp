@@ -1,0 +1,59 @@
+#pragma once
+// The load of a scenario: each of its workloads driven by WorkloadDriver (node/), with clients of
+// its own, first to start the names, then along the timeline, then to read every key. Used by one
+// thread.
+
+#include <expected>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "node/workload_driver.hpp"
+#include "sim/failover_load.hpp"
+#include "sim/failover_plan.hpp"
+
+namespace coterie::sim {
+
+class FailoverWorkloads final : public FailoverLoad {
+ public:
+  struct Options {
+    Duration attempt = std::chrono::seconds(1);      // a paused node does not answer: ask another
+    Duration deadline = std::chrono::seconds(15);    // of a command, all tries together
+    Duration start_wait = std::chrono::seconds(60);  // for one name to be started
+    std::size_t clients_at_once = 32;                // that start and read names
+  };
+  /// Reads the files of commands; the error is a line about one. `config`: the cluster as it runs.
+  /// `wait` sleeps, or returns false when somebody wants to end. All outlive the load.
+  static std::expected<std::unique_ptr<FailoverWorkloads>, std::string> make(
+      const Clock& clock, Random& random, const FailoverPlan& plan, const ClusterConfig& config,
+      std::uint64_t seed, std::function<bool(Duration)> wait);
+  ~FailoverWorkloads() override;
+
+  std::expected<void, std::string> start_names() override;
+  void begin() override;
+  void end() override;
+  void read_all(Time until) override;
+  std::vector<WorkloadEvidence> evidence(Time begin) const override;
+  Duration call_timeout() const override { return options_.deadline; }
+  std::vector<std::string> audit() const override;
+
+ private:
+  struct One;  // a [[workload]]
+
+  FailoverWorkloads(const Clock& clock, Random& random, const FailoverPlan& plan,
+                    const ClusterConfig& config, std::function<bool(Duration)> wait);
+  std::vector<OperationRecord> drive(One& one, std::vector<WorkloadOperation> operations,
+                                     Duration give_up_after);
+
+  const Clock& clock_;
+  Random& random_;
+  const FailoverPlan& plan_;
+  const ClusterConfig& config_;
+  const std::function<bool(Duration)> wait_;
+  const Options options_{};
+  std::vector<std::unique_ptr<One>> all_;
+};
+
+}  // namespace coterie::sim
