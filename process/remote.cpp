@@ -259,6 +259,8 @@ void Runtime::node_down(const Peer& peer, std::string_view why, bool confirmed) 
 }
 
 void Runtime::deliver(NodeId from, Envelope&& envelope) {
+  // A node that answers for a process which it does not have names none.
+  if (!envelope.from) envelope.from = {from, 0};
   if (envelope.from.node != from) {
     counters_.dead_letters.fetch_add(1, std::memory_order_relaxed);
     return;

@@ -61,6 +61,24 @@ TEST_F(ProgramTest, AClusterIsCalledAndWatched) {
   EXPECT_TRUE(cluster_->stop_all(60s));
 }
 
+TEST_F(ProgramTest, ANameThatHasEndedIsGoneForEveryNode) {
+  // Goal: nodes that remember where a name ran are told that it is gone, and do not wait for it.
+  make();
+  start({"a", "b", "c"});
+  for (const std::string box : {"boxes/1", "boxes/2", "boxes/3"}) {
+    for (const std::string node : {"a", "b", "c"}) {
+      ASSERT_EQ(call({box, "put", "--node", node}).code, 0);
+    }
+    ASSERT_EQ(call({box, "close"}).out, "{}\n");
+    for (const std::string node : {"a", "b", "c"}) {
+      const ProgramResult gone = call({box, "take", "--node", node, "--timeout", "20s"});
+      EXPECT_EQ(gone.code, 4) << box << " through " << node << ": " << gone.error;
+      EXPECT_THAT(gone.error, HasSubstr("did not run: noproc"));
+    }
+  }
+  EXPECT_TRUE(cluster_->stop_all(60s));
+}
+
 TEST_F(ProgramTest, ANameAnswersAgainAfterItsNodeWasKilled) {
   // Goal: whichever node dies, a call that waits long enough is answered.
   make();

@@ -33,7 +33,11 @@ class Box final : public coterie::GenServer {
     using Reply = void;
     static constexpr std::string_view type_name = "boxes.crash";
   };
-  using Calls = Messages<Put, Take, Stall, Crash>;
+  struct Close {
+    using Reply = void;
+    static constexpr std::string_view type_name = "boxes.close";
+  };
+  using Calls = Messages<Put, Take, Stall, Crash, Close>;
 
   Box(std::string, coterie::NoArguments) {}
   std::int64_t handle_call(const Put& put) {
@@ -47,6 +51,9 @@ class Box final : public coterie::GenServer {
     return value;
   }
   void handle_call(const Stall&) { coterie::sleep(60s); }
+  Outcome<coterie::Nothing> handle_call(const Close&) {
+    return stop(coterie::ExitReason::normal(), coterie::Nothing{});
+  }
   void handle_call(const Crash&) { throw std::runtime_error("the bottom fell out"); }
 
  private:
