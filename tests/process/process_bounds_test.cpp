@@ -21,6 +21,7 @@ struct Ask {
   using Reply = int;
 };
 
+/// Holds its callers until it is let go.
 struct Sleeper final : GenServer {
   struct Nap {
     using Reply = void;
@@ -29,12 +30,16 @@ struct Sleeper final : GenServer {
     using Reply = int;
   };
   using Calls = Messages<Nap, Count>;
+  Sleeper(std::atomic<int>& naps, std::atomic<bool>& held) : naps_(naps), held_(held) {}
   void handle_call(const Nap&) {
-    ++naps;
-    sleep(30ms);
+    ++naps_;
+    while (held_) sleep(1ms);
   }
-  int handle_call(const Count&) { return naps; }
-  int naps = 0;
+  int handle_call(const Count&) { return naps_; }
+
+ private:
+  std::atomic<int>& naps_;
+  std::atomic<bool>& held_;
 };
 
 struct Fragile final : GenServer {
@@ -45,7 +50,7 @@ struct Fragile final : GenServer {
   };
   using Calls = Messages<Break>;
   void handle_call(const Break& m) {
-    if (m.value == 2) sleep(infinity);
+    if (m.value == 2) exit(ExitReason::term("gave up"));
     throw std::runtime_error("boom");
   }
 };
@@ -188,34 +193,35 @@ TEST(ProcessBounds, AnUnregisteredProcessMayTakeAnotherName) {
 }
 
 TEST(ProcessBounds, ARequestWhoseCallerGaveUpIsNotRun) {
+  std::atomic<int> naps = 0;
+  std::atomic<bool> held = true;
   LocalNode node;
-  const Pid slow = GenServer::start<Sleeper>({}).value();
-  spawn([slow] { static_cast<void>(call(slow, Sleeper::Nap{})); });
-  sleep(5ms);
-  const auto late = call(slow, Sleeper::Nap{}, 5ms);
+  const Pid server = GenServer::start<Sleeper>({}, std::ref(naps), std::ref(held)).value();
+  spawn([server] { static_cast<void>(call(server, Sleeper::Nap{})); });
+  while (naps == 0) sleep(1ms);
+  const auto late = call(server, Sleeper::Nap{}, 5ms);
   EXPECT_EQ(late.error().code(), CallError::Code::timeout);
-  const auto [killed, ref] = spawn_monitor([slow] { call(slow, Sleeper::Nap{}).value(); });
+  const auto [killed, ref] = spawn_monitor([server] { call(server, Sleeper::Nap{}).value(); });
   sleep(5ms);
   exit(killed, ExitReason::kill());
   await_down(ref);
-  EXPECT_EQ(call(slow, Sleeper::Count{}).value(), 1);
+  held = false;
+  EXPECT_EQ(call(server, Sleeper::Count{}).value(), 1);
 }
 
 TEST(ProcessBounds, ACrashReportShowsTheLastMessage) {
   LocalNode node;
-  EXPECT_FALSE(call(GenServer::start<Fragile>({}).value(), Fragile::Break{1}));
-  // Who is ended by a signal has not crashed: OTP reports nothing.
-  const Pid pid = GenServer::start<Fragile>({}).value();
-  const Ref ref = monitor(pid);
-  spawn([pid] { static_cast<void>(call(pid, Fragile::Break{2})); });
-  sleep(5ms);
-  exit(pid, ExitReason::kill());
-  await_down(ref);
+  for (const int value : {1, 2}) {
+    const Pid pid = GenServer::start<Fragile>({}).value();
+    const Ref ref = monitor(pid);
+    EXPECT_FALSE(call(pid, Fragile::Break{value}));
+    await_down(ref);
+  }
   std::vector<std::string> last;
   for (const auto& entry : node.sink.entries()) {
     if (entry.message == "process crashed") last.push_back(entry.field("last_message"));
   }
-  EXPECT_EQ(last, std::vector<std::string>{"{break,1}"});
+  EXPECT_EQ(last, (std::vector<std::string>{"{break,1}", "{break,2}"}));
 }
 
 TEST(ProcessBounds, StopSaysWhenTheServerHasNotEnded) {

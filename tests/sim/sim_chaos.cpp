@@ -175,7 +175,7 @@ class ChaosClient {
                                    ++sequences_[target], chaos_.losses(me.node, target.node)});
   }
 
-  void cut_link(const Pid& pid) {
+  void cut_link(Pid pid) {
     links_.erase(pid);
     unlink(pid);
     // An Exit that came before is of the link that was.
