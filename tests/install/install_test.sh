@@ -17,6 +17,11 @@ if grep -rnF -e "$(cd "$here/../.." && pwd)" "$folder/prefix/lib"*/cmake \
   echo "the package names the source tree" >&2
   exit 1
 fi
+# What the README shows is what is built here.
+shown() { sed -n "/^\`\`\`$1\$/,/^\`\`\`\$/p" "$here/../../README.md" | sed '/^```/d'; }
+diff <(shown cpp) <(sed 1,3d "$here/project/main.cpp")
+diff <(shown cmake) "$here/project/CMakeLists.txt"
+diff <(shown toml) "$here/project/cluster.toml"
 cp -r "$here/project" "$folder/project"
 "$cmake" -S "$folder/project" -B "$folder/build" -G Ninja -DCMAKE_PREFIX_PATH="$folder/prefix" \
   -DCMAKE_CXX_COMPILER="$compiler" -DCMAKE_BUILD_TYPE=Release
