@@ -1,8 +1,5 @@
 #include "node/cluster_node.hpp"
 
-#include <algorithm>
-#include <condition_variable>
-#include <mutex>
 #include <utility>
 
 #include "node/node_parts.hpp"

@@ -1,7 +1,6 @@
 // What a node hears, from the agreement, the links, guardians and people, and who is told of it.
 
 #include <algorithm>
-#include <csignal>
 #include <utility>
 
 #include <coterie/cluster_child.hpp>
@@ -16,6 +15,7 @@ namespace {
 constexpr Duration lease_watch_interval = std::chrono::milliseconds(50);
 constexpr Duration status_timeout = std::chrono::seconds(1);
 constexpr std::size_t fullest_max = 10;
+constexpr std::uint32_t signal_kill = 9;
 
 std::int64_t milliseconds(Duration duration) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
@@ -157,7 +157,7 @@ NoticeTaken NodeParts::take_notice(const DeathNotice& notice) {
   links_->confirm_dead(notice.incarnation);
   // A name is suspected of crashes only: SIGKILL comes from an operator, the system or the
   // guardian.
-  if (notice.signal == 0 || notice.signal == SIGKILL) return taken;
+  if (notice.signal == 0 || notice.signal == signal_kill) return taken;
   for (const ClusterKind* kind : hosted_) {
     cluster::NodeDied died;
     died.node = notice.incarnation.id;
