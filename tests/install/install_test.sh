@@ -29,7 +29,7 @@ cp -r "$here/project" "$folder/project"
 
 # A cluster of one node, with ports that are free here.
 port() {
-  python3 -c 'import socket as s; t = s.socket(); t.bind(("127.0.0.1", 0)); print(t.getsockname()[1])'
+  python3 -c 'import socket; s = socket.socket(); s.bind(("", 0)); print(s.getsockname()[1])'
 }
 config=$folder/project/cluster.toml
 sed -i -e "s/:7301/:$(port)/" -e "s/:7401/:$(port)/" "$config"
