@@ -13,6 +13,7 @@
 
 #include "node/command_call.hpp"
 #include "node/command_node.hpp"
+#include "node/command_replay.hpp"
 #include "node/command_status.hpp"
 #include "node/exit_codes.hpp"
 
@@ -92,7 +93,9 @@ int run(Invocation& invocation, std::span<const Command> commands) {
 
 }  // namespace
 
-std::vector<Command> node_commands() { return {node_command(), call_command(), status_command()}; }
+std::vector<Command> node_commands() {
+  return {node_command(), call_command(), status_command(), replay_command()};
+}
 
 int run_command_line(int argc, char** argv, const Program& program,
                      std::span<const Command> commands) {

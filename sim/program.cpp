@@ -4,6 +4,7 @@
 #include <coterie/program.hpp>
 
 #include "node/command_line.hpp"
+#include "sim/demo_command.hpp"
 #include "sim/failover_command.hpp"
 
 namespace coterie {
@@ -11,6 +12,7 @@ namespace coterie {
 int run_program(int argc, char** argv, const Program& program) {
   std::vector<Command> commands = node_commands();
   commands.push_back(sim::failover_command());
+  commands.push_back(sim::demo_command());
   return run_command_line(argc, argv, program, commands);
 }
 
