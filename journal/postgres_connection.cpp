@@ -195,8 +195,10 @@ StorageResult<void> PostgresConnection::check_server() {
       {"SET client_min_messages = error"},
       {"SET statement_timeout = " + ms},
       {"SET lock_timeout = " + ms},
-      // A node that is stopped inside a transaction loses its locks, not everybody else theirs.
-      {"SET idle_in_transaction_session_timeout = " + std::to_string(2 * options_.wait.count())},
+      // A node that is stopped or cut off inside a transaction loses its locks, and before those
+      // who wait for them give up: their leases go on.
+      {"SET idle_in_transaction_session_timeout = " +
+       std::to_string(std::max<std::int64_t>(options_.wait.count() / 2, 1))},
       {"SET search_path = " + schema()},
       {"SELECT current_setting('server_version_num')::int8, current_setting('synchronous_commit'),"
        " current_setting('fsync'), current_setting('full_page_writes')"}};

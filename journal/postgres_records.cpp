@@ -1,5 +1,6 @@
 #include "journal/postgres_records.hpp"
 
+#include <unordered_map>
 #include <utility>
 
 namespace coterie {
@@ -65,6 +66,23 @@ StorageResult<std::optional<Record>> PostgresRecords::read(std::string_view key)
   if (!records) return failed(records);
   if (records->empty()) return std::nullopt;
   return std::move(records->front());
+}
+
+StorageResult<std::vector<std::optional<Record>>> PostgresRecords::read_many(
+    std::span<const std::string> keys) {
+  if (keys.empty()) return std::vector<std::optional<Record>>{};
+  const std::vector<std::string_view> views(keys.begin(), keys.end());
+  auto found = select({" WHERE key = ANY($1)", {PostgresValue::array(views)}});
+  if (!found) return failed(found);
+  std::unordered_map<std::string_view, const Record*> by_key;
+  for (const Record& record : *found) by_key.emplace(record.key, &record);
+  std::vector<std::optional<Record>> records;
+  records.reserve(keys.size());
+  for (const std::string& key : keys) {
+    const auto record = by_key.find(key);
+    records.push_back(record == by_key.end() ? std::nullopt : std::optional(*record->second));
+  }
+  return records;
 }
 
 StorageResult<std::vector<Record>> PostgresRecords::scan(std::string_view prefix) {

@@ -19,6 +19,9 @@ class PostgresRecords final : public Records {
                                                               std::string table);
 
   StorageResult<std::optional<Record>> read(std::string_view key) override;
+  /// One statement, so all are of one moment.
+  StorageResult<std::vector<std::optional<Record>>> read_many(
+      std::span<const std::string> keys) override;
   StorageResult<std::vector<Record>> scan(std::string_view prefix) override;
   StorageResult<std::vector<TransactionResult>> commit(
       std::span<const Transaction> transactions) override;

@@ -38,6 +38,17 @@ TEST_P(RecordsTest, ReadsWhatWasWritten) {
   EXPECT_EQ(records_.read("empty").value()->value, "");
 }
 
+// Many are read at once, in the order asked for, absent and repeated ones too.
+TEST_P(RecordsTest, ReadsManyInTheOrderAskedFor) {
+  const auto a = commit(put("a", "1")).versions[0];
+  const auto b = commit(put(std::string("b\0x", 3), "2")).versions[0];
+  const Record first{"a", a, "1"}, second{std::string("b\0x", 3), b, "2"};
+  const std::vector<std::string> keys = {second.key, "none", "a", second.key};
+  EXPECT_EQ(records_.read_many(keys).value(),
+            (std::vector<std::optional<Record>>{second, std::nullopt, first, second}));
+  EXPECT_TRUE(records_.read_many({}).value().empty());
+}
+
 // A record deleted and made again has a greater version: nobody mistakes it for the old one.
 TEST_P(RecordsTest, VersionsGrowAcrossDeletions) {
   const auto first = commit(put("a", "1")).versions[0];
