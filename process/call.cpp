@@ -24,6 +24,10 @@ CallError error_of(CallError::Code code, CallError::Execution execution, const S
 
 constexpr auto not_executed = CallError::Execution::not_executed;
 
+// Between lookups of a name that is being moved: about the time of one, and what nobody notices.
+constexpr Duration moving_pause_min = std::chrono::milliseconds(5);
+constexpr Duration moving_pause_max = std::chrono::milliseconds(100);
+
 /// One request on its way: the typed payload stays here, so that it can be sent again.
 class Request {
  public:
@@ -44,22 +48,33 @@ class Request {
     }
     // Names may be cached where they were: a stale or dead location is resolved again, past caches.
     bool fresh = false;
+    Duration pause = moving_pause_min;
     for (;;) {
       const Destination there = resolve(self_, to_, left(), fresh);
       if (!there.found()) return failure(there.code, not_executed, there.detail);
       Answer answer = there.pid.node == runtime_.node() ? call_here(there) : call_there(there);
       if (answer || !std::holds_alternative<ViaName>(to_)) return answer;
       const auto code = answer.error().code();
-      const bool moved = code == CallError::Code::stale ||
-                         (answer.error().execution() == not_executed &&
-                          (code == CallError::Code::noproc || code == CallError::Code::nodedown));
-      if (!moved || fresh || left() <= Duration::zero() || !message_) {
+      const bool gone =
+          code == CallError::Code::stale ||
+          (answer.error().execution() == not_executed && code == CallError::Code::noproc);
+      const bool moved =
+          gone || (answer.error().execution() == not_executed && code == CallError::Code::nodedown);
+      // What a fresh lookup found and is not there any more is being released or moved just now: a
+      // later lookup tells. Whether to wait for a node that is down is the caller's to decide.
+      const bool again =
+          moved && message_ && (fresh ? gone && left() > pause : left() > Duration::zero());
+      if (!again) {
         if (code == CallError::Code::stale) {
-          return failure(CallError::Code::noproc, not_executed, answer.error().detail());
+          return failure(CallError::Code::unavailable, not_executed, answer.error().detail());
         }
         return answer;
       }
       forget(runtime_, to_, there);
+      if (fresh) {
+        self_.rest(pause);
+        pause = std::min(pause * 2, moving_pause_max);
+      }
       fresh = true;
     }
   }

@@ -55,6 +55,29 @@ struct Fragile final : GenServer {
   }
 };
 
+// A directory in which a name is found at one place after the other.
+class MovingName final : public NameService {
+ public:
+  explicit MovingName(std::vector<Pid> places) : places_(std::move(places)) {}
+  NameResult<Location> resolve(std::string_view, std::string_view, bool, Duration) override {
+    const std::size_t at = std::min(lookups++, places_.size() - 1);
+    return Location{.pid = places_[at], .epoch = {}};
+  }
+  void forget(std::string_view, std::string_view, const Location&) override {}
+  NameResult<Registration> reserve(std::string_view, std::string_view, Pid, Duration) override {
+    return Registration{};
+  }
+  NameResult<void> confirm(std::string_view, std::string_view, const Registration&,
+                           Duration) override {
+    return {};
+  }
+  void release(std::string_view, std::string_view, const Pid&, const Registration&) override {}
+  std::size_t lookups = 0;
+
+ private:
+  const std::vector<Pid> places_;
+};
+
 Down await_down(Ref ref) {
   Down result;
   receive(when([ref](const Down& down) { return down.ref == ref; },
@@ -181,6 +204,25 @@ TEST(ProcessBounds, AMonitorOfANameNobodyKnowsIsNoproc) {
   EXPECT_EQ(await_down(monitor(via("contracts", "x"))).reason, ExitReason::noproc());
   EXPECT_EQ(await_down(monitor(Pid{})).reason, ExitReason::noproc());
   EXPECT_EQ(await_down(monitor(at("nobody", "elsewhere"))).reason, ExitReason::noconnection());
+}
+
+// Goal: a name that is being moved is found again inside the deadline, and no later.
+TEST(ProcessBounds, ACallFollowsANameThatIsBeingMoved) {
+  LocalNode node;
+  const Pid server = GenServer::start<Sleeper>({}).value();
+  const auto [dead, ref] = spawn_monitor([] {});
+  await_down(ref);
+  MovingName moving({dead, dead, dead, server});
+  node.runtime.set_names(&moving);
+  EXPECT_EQ(call(via("contracts", "x"), Sleeper::Count{}, 10s).value(), 0);
+  EXPECT_EQ(moving.lookups, 4u);
+
+  MovingName gone({dead});
+  node.runtime.set_names(&gone);
+  EXPECT_EQ(call(via("contracts", "x"), Sleeper::Count{}, 50ms).error().code(),
+            CallError::Code::noproc);
+  EXPECT_GT(gone.lookups, 2u);
+  node.runtime.set_names(nullptr);
 }
 
 TEST(ProcessBounds, AnUnregisteredProcessMayTakeAnotherName) {
