@@ -1,11 +1,18 @@
 #include "node/node_names.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include <coterie/process.hpp>
 
+#include "supervision/spec_row.hpp"
+
 namespace coterie {
 namespace {
+
+// Between lookups of a name that nobody runs yet. Lookups of many callers share one statement.
+constexpr Duration absent_pause_min = std::chrono::milliseconds(10);
+constexpr Duration absent_pause_max = std::chrono::milliseconds(100);
 
 /// An answer on its way to the process that parks for it.
 template <class T>
@@ -36,8 +43,46 @@ NameResult<Location> NodeNames::resolve(std::string_view registry, std::string_v
   if (!fresh) {
     if (auto cached = names_.cached(registry, key)) return *cached;
   }
-  return ask<Location>(
-      [&](auto done) { names_.lookup(registry, key, deadline(timeout), std::move(done)); });
+  const Time end = deadline(timeout);
+  for (Duration pause = absent_pause_min;; pause = std::min(pause * 2, absent_pause_max)) {
+    auto found =
+        ask<Location>([&](auto done) { names_.lookup(registry, key, end, std::move(done)); });
+    if (found || found.error().code != NameError::Code::not_found || !kinds_.contains(registry)) {
+      return found;
+    }
+    NameError why = absent(registry, key);
+    if (why.code != NameError::Code::unavailable || clock_.now() + pause >= end) {
+      return std::unexpected(std::move(why));
+    }
+    sleep(pause);
+  }
+}
+
+NameError NodeNames::absent(std::string_view kind, std::string_view key) const {
+  const auto error = [](NameError::Code code, std::string why) {
+    return NameError{code, {}, std::move(why)};
+  };
+  const std::string name = std::string(kind).append(1, '/').append(key);
+  const auto record =
+      blocking([&specs = specs_, at = detail::spec_key(kind, key)] { return specs.read(at); });
+  if (!record) return error(NameError::Code::unavailable, record.error().message);
+  if (!*record) return error(NameError::Code::not_found, "there is no " + name);
+  const auto row = detail::unpack_row((*record)->value);
+  if (!row) {
+    return error(NameError::Code::data_unavailable,
+                 "what is stored of " + name + " is damaged: " + row.error());
+  }
+  switch (row->state) {
+    case detail::SpecState::wanted:
+      return error(NameError::Code::unavailable,
+                   name + " is being started" +
+                       (row->reason.empty() ? "" : "; the last try failed: " + row->reason));
+    case detail::SpecState::failed:
+      return error(NameError::Code::failed, name + " was given up: " + row->reason);
+    case detail::SpecState::quarantined:
+      return error(NameError::Code::quarantined, name + " is quarantined: " + row->reason);
+  }
+  return error(NameError::Code::unavailable, name);
 }
 
 void NodeNames::forget(std::string_view registry, std::string_view key, const Location& location) {

@@ -1,10 +1,17 @@
 #pragma once
 // The NameService of a cluster's node: strict names of the directory, seen from processes that park
 // while they wait. A name's epoch comes from the store.
+//
+// A name of a kind of cluster scope that nobody runs at the moment, but that shall run, is waited
+// for: its node is gone and the next home starts it, or its supervisor starts it again. So nobody
+// hears `noproc` of a name that is only between two owners.
 
 #include <memory>
+#include <set>
+#include <string>
 
 #include "process/ports/name_service.hpp"
+#include "process/ports/storage.hpp"
 #include "process/runtime.hpp"
 #include "registry/store_names_driver.hpp"
 
@@ -12,7 +19,10 @@ namespace coterie {
 
 class NodeNames final : public NameService {
  public:
-  NodeNames(StoreNamesDriver& names, const Clock& clock) : names_(names), clock_(clock) {}
+  /// `kinds`: the registries whose names are children of cluster scope, with rows in `specs`.
+  NodeNames(StoreNamesDriver& names, const Clock& clock, std::set<std::string, std::less<>> kinds,
+            Records& specs)
+      : names_(names), clock_(clock), kinds_(std::move(kinds)), specs_(specs) {}
 
   NameResult<Location> resolve(std::string_view registry, std::string_view key, bool fresh,
                                Duration timeout) override;
@@ -26,9 +36,13 @@ class NodeNames final : public NameService {
 
  private:
   Time deadline(Duration timeout) const { return after(clock_.now(), timeout); }
+  /// Why nobody runs this name: unavailable if somebody will, not_found if there is no such child.
+  NameError absent(std::string_view kind, std::string_view key) const;
 
   StoreNamesDriver& names_;
   const Clock& clock_;
+  const std::set<std::string, std::less<>> kinds_;
+  Records& specs_;
 };
 
 }  // namespace coterie

@@ -137,10 +137,12 @@ void NodeParts::make_runtime() {
   names_driver_ = std::make_unique<StoreNamesDriver>(
       names, *storage_.names, out_.clock, out_.executor, [this] { agreement_->hint(); },
       [this](std::string_view text) { out_.log.info(LogModule::registry, text); });
-  cluster_names_ = std::make_unique<NodeNames>(*names_driver_, out_.clock);
+  std::set<std::string, std::less<>> kinds;
+  for (const ClusterKind& kind : kinds_) kinds.insert(kind.kind.name);
+  cluster_names_ = std::make_unique<NodeNames>(*names_driver_, out_.clock, kinds, *storage_.names);
   names_ = std::make_unique<LocalNames>(cluster_names_.get());
   names_->add_cluster("global");
-  for (const ClusterKind& kind : kinds_) names_->add_cluster(kind.kind.name);
+  for (const std::string& kind : kinds) names_->add_cluster(kind);
   runtime_->set_names(names_.get());
 
   appends_ = out_.executor.make_strand("journal");
