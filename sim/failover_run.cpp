@@ -55,7 +55,9 @@ std::expected<Verdict, FailoverRunError> FailoverRun::run() {
 }
 
 FailoverRunError FailoverRun::interrupted() const {
-  return {128 + 2, "interrupted at " + format_duration(now()) + " of the timeline: no verdict"};
+  return {128 + 2, "interrupted at " +
+                       format_duration(std::chrono::floor<std::chrono::milliseconds>(now())) +
+                       " of the timeline: no verdict"};
 }
 
 void FailoverRun::collect(std::vector<Event> events) {

@@ -10,6 +10,11 @@ namespace {
 
 using Result = Check::Result;
 
+/// Measured, so nobody wants more digits.
+std::string whole_ms(Duration duration) {
+  return format_duration(std::chrono::ceil<std::chrono::milliseconds>(duration));
+}
+
 std::string share_text(double share) {
   char text[32];
   std::snprintf(text, sizeof text, "%.3g%%", share * 100);
@@ -203,8 +208,8 @@ class Judge {
             !known          ? Result::not_judged
             : overdue_ == 0 ? Result::pass
                             : Result::fail,
-            known ? "the longest call took " + format_duration(longest_call_) +
-                        " with a deadline of " + format_duration(evidence_.call_timeout)
+            known ? "the longest call took " + whole_ms(longest_call_) + " with a deadline of " +
+                        format_duration(evidence_.call_timeout)
                   : "the calls had no deadline");
       }
     }
@@ -261,7 +266,7 @@ class Judge {
       if (!most) return;
       const bool met = seen <= *most;
       add("downtime " + std::string(name) + ", at most " + format_duration(*most), met,
-          format_duration(seen));
+          whole_ms(seen));
     };
     check("p50", bound.p50, verdict_.downtime.p50);
     check("p99", bound.p99, verdict_.downtime.p99);
