@@ -272,9 +272,20 @@ void Runtime::gate_moved() {
     held.swap(held_);
     tickets.swap(held_tickets_);
   }
+  std::vector<Pid> busy;
   for (const Pid& pid : held) {
     Process* process = find(pid);
-    if (process != nullptr && !process->scheduled_.exchange(true)) schedule(*process);
+    if (process == nullptr) continue;
+    if (process->scheduled_.exchange(true)) {
+      busy.push_back(pid);
+    } else {
+      schedule(*process);
+    }
+  }
+  if (!busy.empty()) {
+    // A worker has it: perhaps between hold() and release(), and then this would be lost on it.
+    std::lock_guard guard(held_lock_);
+    held_.insert(busy.begin(), busy.end());
   }
   for (const Ticket& ticket : tickets) complete(ticket, make_message(MessageKind::reply, true));
 }

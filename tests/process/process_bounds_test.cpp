@@ -209,7 +209,9 @@ TEST(ProcessBounds, AMonitorOfANameNobodyKnowsIsNoproc) {
 // Goal: a name that is being moved is found again inside the deadline, and no later.
 TEST(ProcessBounds, ACallFollowsANameThatIsBeingMoved) {
   LocalNode node;
-  const Pid server = GenServer::start<Sleeper>({}).value();
+  std::atomic<int> naps = 0;
+  std::atomic<bool> held = false;
+  const Pid server = GenServer::start<Sleeper>({}, std::ref(naps), std::ref(held)).value();
   const auto [dead, ref] = spawn_monitor([] {});
   await_down(ref);
   MovingName moving({dead, dead, dead, server});
