@@ -363,7 +363,7 @@ TEST(Config, ShippedFilesAreGood) {
     std::string found;
     for (const NodeSection& node : config->nodes) {
       found += node.name;
-      EXPECT_EQ(node.kinds, std::vector<std::string>{"contracts"});
+      EXPECT_EQ(node.kinds, (std::vector<std::string>{"contracts", "payments"}));
       EXPECT_FALSE(node.client_listen.empty());
       EXPECT_TRUE(node.state_dir.starts_with(source_dir + "/coterie-data/" + file + '/'));
     }
