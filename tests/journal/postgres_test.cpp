@@ -73,7 +73,9 @@ TEST_F(PostgresTest, LosesNothingWhileConnectionsAreCut) {
     }
   });
   int cuts = 0;
-  for (std::uint64_t next = 1; next <= 400;) {
+  std::uint64_t next = 1;
+  // A fast disk may write 400 before the first cut: goes on until there was one.
+  while (next <= 400 || (cuts == 0 && next <= 100'000)) {
     const auto done = append(*storage->streams, next);
     if (done) {
       ++next;
@@ -92,7 +94,7 @@ TEST_F(PostgresTest, LosesNothingWhileConnectionsAreCut) {
   auto events = storage->streams->read("s");
   if (!events) events = storage->streams->read("s");  // this connection was cut as well
   ASSERT_TRUE(events) << events.error().message;
-  ASSERT_EQ(events->size(), 400u);
+  ASSERT_EQ(events->size(), next - 1);
   for (std::size_t i = 0; i < 400; ++i) EXPECT_EQ((*events)[i].payload, std::to_string(i + 1));
 }
 
