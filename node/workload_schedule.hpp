@@ -36,7 +36,8 @@ struct DriveOptions {
   Duration pause_min = std::chrono::milliseconds(10);  // before a second try; then doubled
   Duration pause_max = std::chrono::milliseconds(250);
   /// A key of which nobody knows whether it exists: `noproc` for so long means that it does not.
-  Duration absent_after = std::chrono::seconds(3);
+  /// Nodes answer so only when there is no such name, so this guards against a mistake of theirs.
+  Duration absent_after = std::chrono::seconds(1);
 };
 
 struct Attempt {

@@ -1,22 +1,16 @@
 #include "sim/failover_command.hpp"
 
-#include <poll.h>
-#include <stdlib.h>
-
 #include <CLI/CLI.hpp>
-#include <algorithm>
-#include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <expected>
-#include <filesystem>
 #include <fstream>
 #include <memory>
-#include <system_error>
 
 #include "node/exit_codes.hpp"
+#include "node/interruption.hpp"
 #include "node/local_cluster.hpp"
-#include "node/signal_source.hpp"
+#include "node/run_directory.hpp"
 #include "process/system_clock.hpp"
 #include "process/system_random.hpp"
 #include "sim/failover_plan.hpp"
@@ -26,73 +20,15 @@
 namespace coterie::sim {
 namespace {
 
-namespace fs = std::filesystem;
-
 constexpr std::string_view who = "failover";
-
-/// Where the nodes of one run keep everything. Removed at its end unless it is to be kept.
-class RunDirectory {
- public:
-  static std::expected<RunDirectory, std::string> make(const std::string& wanted) {
-    std::error_code error;
-    if (wanted.empty()) {
-      const fs::path base = fs::temp_directory_path(error);
-      if (error) return std::unexpected("no directory for temporary files: " + error.message());
-      std::string name = (base / "coterie-failover-XXXXXX").string();
-      if (::mkdtemp(name.data()) == nullptr) {
-        return std::unexpected(name + ": " + std::generic_category().message(errno));
-      }
-      return RunDirectory(name, false);
-    }
-    fs::create_directories(wanted, error);
-    if (error) return std::unexpected("--keep " + wanted + ": " + error.message());
-    if (!fs::is_empty(wanted, error) || error) {
-      return std::unexpected("--keep " + wanted + ": expected a directory that is new or empty");
-    }
-    return RunDirectory(wanted, true);
-  }
-  RunDirectory(RunDirectory&& other) noexcept
-      : path_(std::exchange(other.path_, {})), keep_(other.keep_) {}
-  RunDirectory& operator=(RunDirectory&&) = delete;
-  ~RunDirectory() {
-    std::error_code ignored;
-    if (!keep_ && !path_.empty()) fs::remove_all(path_, ignored);
-  }
-
-  const fs::path& path() const noexcept { return path_; }
-  void keep() noexcept { keep_ = true; }
-
- private:
-  RunDirectory(fs::path path, bool keep) : path_(std::move(path)), keep_(keep) {}
-  fs::path path_;
-  bool keep_;
-};
-
-/// Sleeps until a signal asks for the end.
-class Waiter {
- public:
-  bool operator()(Duration duration) {
-    if (stopped_) return false;
-    pollfd wanted{signals_.descriptor(), POLLIN, 0};
-    const auto wait = std::chrono::ceil<std::chrono::milliseconds>(duration).count();
-    ::poll(&wanted, 1, static_cast<int>(std::clamp<std::int64_t>(wait, 0, 60'000)));
-    if (signals_.next()) stopped_ = true;
-    return !stopped_;
-  }
-  bool stopped() const noexcept { return stopped_; }
-
- private:
-  SignalSource signals_{SIGINT, SIGTERM, SIGHUP};
-  bool stopped_ = false;
-};
 
 void tell(const std::string& line) { std::fputs(("failover: " + line + "\n").c_str(), stderr); }
 
 int play(const FailoverPlan& plan, const FailoverOptions& options, std::uint64_t seed,
-         std::ofstream& json, Waiter& waiter, RunDirectory& directory) {
+         std::ofstream& json, Interruption& interruption, RunDirectory& directory) {
   SystemClock clock;
   SystemRandom random;
-  const auto wait = [&waiter](Duration duration) { return waiter(duration); };
+  const auto wait = [&interruption](Duration duration) { return interruption.wait(duration); };
   LocalClusterOptions local;
   local.config_file = plan.config_file;
   local.directory = directory.path();
@@ -113,7 +49,7 @@ int play(const FailoverPlan& plan, const FailoverOptions& options, std::uint64_t
   FailoverRun run(clock, random, plan.scenario, **cluster, **load, wait, std::move(run_options));
   const auto verdict = run.run();
   if (!verdict) {
-    if (waiter.stopped()) return complain(who, verdict.error().message, 130);
+    if (interruption.asked()) return complain(who, verdict.error().message, 130);
     directory.keep();
     tell("the nodes' logs are in " + directory.path().string());
     return complain(who, verdict.error().message, verdict.error().exit_code);
@@ -133,7 +69,7 @@ int play(const FailoverPlan& plan, const FailoverOptions& options, std::uint64_t
 
 int play_failover(const FailoverOptions& options, const Program& program) {
   // Before any thread, so that all of them leave these signals to it.
-  Waiter waiter;
+  Interruption interruption;
   const auto plan = plan_failover(options.scenario, program);
   if (!plan) return complain("", plan.error(), exit_code::usage);
   std::ofstream json;
@@ -143,9 +79,10 @@ int play_failover(const FailoverOptions& options, const Program& program) {
       return complain(who, "--json " + options.json + ": cannot be written", exit_code::usage);
     }
   }
-  auto directory = RunDirectory::make(options.keep);
+  auto directory = RunDirectory::make(options.keep, "failover");
   if (!directory) return complain(who, directory.error(), exit_code::usage);
-  return play(*plan, options, options.seed.value_or(plan->scenario.seed), json, waiter, *directory);
+  return play(*plan, options, options.seed.value_or(plan->scenario.seed), json, interruption,
+              *directory);
 }
 
 Command failover_command() {
