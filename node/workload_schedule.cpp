@@ -172,8 +172,9 @@ void WorkloadSchedule::take(Active& active, Time now, const CallError& error) {
   } else {
     active.absent_since.reset();
   }
-  try_again(active, now, now + active.pause);
+  const Duration pause = active.pause;
   active.pause = std::min(2 * active.pause, options_.pause_max);
+  try_again(active, now, now + pause);  // last: it may end the command
 }
 
 void WorkloadSchedule::try_again(Active& active, Time now, Time at) {
