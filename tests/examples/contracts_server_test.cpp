@@ -88,9 +88,10 @@ class ContractServerTest : public testing::Test {
   coterie::SystemClock clock_;
   coterie::ThreadExecutor executor_{clock_};
   std::unique_ptr<coterie::Strand> strand_ = executor_.make_strand("journal");
-  coterie::JournalWriter journals_{faulty_, *strand_, *strand_};
   coterie::test::SharedNames shared_;
-  coterie::test::ClusterNodeUnderTest node_{"a", 7, shared_};  // ends before its journal
+  coterie::test::ClusterNodeUnderTest node_{"a", 7, shared_};
+  // Ends before the node, whose processes it wakes; at the end of a test none of them appends.
+  coterie::JournalWriter journals_{faulty_, *strand_, *strand_};
 
  private:
   static std::optional<StorageError> fault(std::string_view operation, std::atomic<int>& left,
