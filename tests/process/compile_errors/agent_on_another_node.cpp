@@ -1,0 +1,4 @@
+// expect: Agent(coterie::RemoteName) [with State = int]
+#include <coterie/agent.hpp>
+
+coterie::Agent<int> elsewhere() { return coterie::Agent<int>(coterie::at("hits", "b")); }
