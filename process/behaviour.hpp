@@ -2,6 +2,7 @@
 // What a process runs: a plain function, or the loop of a GenServer. The runtime calls it inside
 // the process, one call at a time; an exception that escapes becomes the process's exit reason.
 
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -28,6 +29,8 @@ class Behaviour {
   virtual void ended(Process&, const ExitReason&) {}
   virtual std::string_view initial_call() const noexcept = 0;
   virtual bool hibernating() const noexcept { return false; }
+  /// Elixir's $callers: who asked for what runs here, nearest first. Tasks have them.
+  virtual std::span<const Pid> callers() const noexcept { return {}; }
   /// The message being handled, as text, for crash reports; empty if there is none.
   virtual std::string last_message() const { return {}; }
 };

@@ -38,6 +38,10 @@ ExitReason exit_cause(const std::exception_ptr& error) {
     const CallError& call = failed.error();
     if (call.reason().kind() != ExitReason::Kind::normal) return call.reason();
     return ExitReason::term(std::string(to_string(call.code())));
+  } catch (const std::bad_expected_access<ExitReason>& ended) {
+    // A process that misses a result has not ended well.
+    if (ended.error().kind() != ExitReason::Kind::normal) return ended.error();
+    return ExitReason::term("{normal,no_result}");
   } catch (const std::exception& exception) {
     return ExitReason::error(demangled(typeid(exception)), exception.what());
   } catch (...) {

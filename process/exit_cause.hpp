@@ -8,8 +8,8 @@
 
 namespace coterie::detail {
 
-/// {error, Type, what} of an exception that escaped; a failed call's own reason when `.value()` of
-/// its result threw. Not for ProcessExit.
+/// {error, Type, what} of an exception that escaped; a failed call's or task's own reason when
+/// `.value()` of its result threw. Not for ProcessExit.
 ExitReason exit_cause(const std::exception_ptr& error);
 /// True inside a catch block whose current exception is the end of the process.
 bool handling_process_exit() noexcept;

@@ -167,14 +167,20 @@ void Process::accept(MessagePtr message) {
                       CallError(CallError::Code::stale, CallError::Execution::not_executed));
         return;
       }
-      [[fallthrough]];
+      break;
     case MessageKind::send:
+      if (message->ref != Ref::none && !accept_alias(message->ref)) {
+        uncount(*message);
+        runtime_.counters().late_replies.fetch_add(1, std::memory_order_relaxed);
+        return;
+      }
+      break;
     case MessageKind::cast:
     case MessageKind::system:
-      queue_.push_back(std::move(message));
-      if (wait_ == Wait::message) woken_ = true;
-      return;
+      break;
   }
+  queue_.push_back(std::move(message));
+  if (wait_ == Wait::message) woken_ = true;
 }
 
 /// A message that its process will never take: whoever waits for an answer gets one.

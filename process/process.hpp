@@ -13,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -87,7 +88,8 @@ enum class Wake : std::uint8_t {
 /// The rarely used part of a process: who it is tied to, and what it is called.
 struct Relations {
   std::vector<Pid> links;
-  std::map<Ref, Pid> monitors;  // ours, by reference
+  std::map<Ref, Pid> monitors;  // ours, by reference; each is an alias too
+  std::map<Ref, bool> aliases;  // true: the first message closes it
   std::set<std::pair<Pid, Ref>> monitored_by;
   std::vector<Pid> ancestors;
   std::string name;
@@ -152,6 +154,10 @@ class Process {
   /// Answers everybody who waits for this process to reply.
   void fail_callers(const CallError& error);
   const std::string& request_id() const noexcept { return request_id_; }
+  /// Who asked for what it runs, nearest first; see callers().
+  std::span<const Pid> callers() const noexcept {
+    return behaviour_ ? behaviour_->callers() : std::span<const Pid>();
+  }
   bool ending() const noexcept { return exit_.has_value(); }
   /// A wait would return at once with an error, or does not need a worker.
   bool cannot_park() const noexcept;
@@ -188,6 +194,7 @@ class Process {
   enum class Wait : std::uint8_t { none, answer, message, time };
 
   void accept(MessagePtr message);
+  bool accept_alias(Ref ref);
   void accept_signal(Message& message, SignalBody& body);
   void bounce(MessagePtr message, const ExitReason& reason);
   void enqueue_own(MessagePtr message);

@@ -183,6 +183,7 @@ void Process::report_crash(const ExitReason& reason) {
   crash.mailbox_length = queued();
   crash.reason = reason;
   if (behaviour_ && !abandoned_) crash.last_message = behaviour_->last_message();
+  for (const Pid& caller : callers()) crash.callers.push_back(to_string(caller, runtime_.node()));
   if (relations_) {
     crash.name = relations_->name;
     if (crash.name.empty() && relations_->registration.id != 0) {

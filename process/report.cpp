@@ -38,15 +38,17 @@ std::string_view to_string(SupervisorReport::Context context) noexcept {
 void report(Log& log, const CrashReport& crash) {
   if (!crash_wanted(log)) return;
   const std::string ancestors = joined(crash.ancestors);
+  const std::string callers = crash.callers.empty() ? "" : joined(crash.callers);
   const std::string links = joined(crash.links);
   // The long ones come last, so that a cut line loses those first.
-  const std::array<LogField, 11> fields{{
+  const std::array<LogField, 12> fields{{
       {"report", "crash"},
       {"initial_call", crash.initial_call},
       {"pid", crash.pid},
       {"name", crash.name},
       {"reason", crash.reason},
       {"ancestors", ancestors},
+      {"callers", callers},
       {"mailbox", crash.mailbox_length},
       {"last_message", crash.last_message},
       {"links", links},

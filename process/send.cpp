@@ -49,6 +49,7 @@ void send_there(Process& self, const Destination& there, Signal signal, MessageP
     envelope.to = LocalName{there.name};
   }
   envelope.epoch = there.epoch;
+  envelope.ref = message->ref;
   if (message->type->pack == nullptr || message->type->name.empty()) {
     runtime.log().error(LogModule::process,
                         "a message without type_name, or with fields that cannot be packed, "

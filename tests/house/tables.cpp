@@ -18,6 +18,7 @@ std::span<const Module> modules() {
 std::span<const PublicHeader> public_headers() {
   static const std::vector<PublicHeader> table = {
       {"agent.hpp", "process"},
+      {"alias.hpp", "process"},
       {"application.hpp", "node"},
       {"attach.hpp", "process"},
       {"bytes.hpp", "process"},
@@ -32,6 +33,8 @@ std::span<const PublicHeader> public_headers() {
       {"exit_reason.hpp", "process"},
       {"failover.hpp", "sim"},
       {"gen_server.hpp", "process"},
+      {"gen_stage.hpp", "process"},
+      {"gen_statem.hpp", "process"},
       {"json.hpp", "process"},
       {"journal.hpp", "journal"},
       {"journal_error.hpp", "process"},
@@ -52,6 +55,7 @@ std::span<const PublicHeader> public_headers() {
       {"supervisor.hpp", "supervision"},
       {"sys.hpp", "process"},
       {"task.hpp", "process"},
+      {"task_supervisor.hpp", "supervision"},
       {"term.hpp", "process"},
       {"time.hpp", "process"},
       {"timer.hpp", "process"},

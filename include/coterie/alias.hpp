@@ -1,0 +1,44 @@
+#pragma once
+// Aliases: an address for answers that its owner can close. A message to a closed alias is dropped
+// before the mailbox, so a late answer is never taken for the next one. Erlang's alias/1,
+// unalias/1.
+//
+//   const Alias here = alias();
+//   send(worker, Question{.answer_to = here});
+//   receive([&](const Answer& answer) { use(answer); }, after(1s, [] { give_up(); }));
+//   unalias(here);   // an answer from now on is counted as late, and gone
+//
+// The reference of a monitor is an alias too, open as long as the monitor is: Alias{self(), ref}.
+// An Alias is a plain value; it may travel to other nodes inside a message.
+
+#include <coterie/process.hpp>
+
+namespace coterie {
+
+struct Alias {
+  Pid pid;
+  Ref ref = Ref::none;
+  friend bool operator==(const Alias&, const Alias&) = default;
+};
+
+enum class AliasUse : std::uint8_t {
+  many,  // open until unalias()
+  once,  // closed by the first message as well
+};
+
+/// Opens an alias of the calling process.
+Alias alias(AliasUse use = AliasUse::many);
+/// True if it was open. Messages that are in the mailbox already stay there.
+bool unalias(const Alias& alias);
+
+namespace detail {
+void send_to_alias(const Alias& to, MessagePtr message);
+}
+
+/// Never fails, as send to a pid.
+template <class T>
+void send(const Alias& to, T message) {
+  detail::send_to_alias(to, detail::make_message(detail::MessageKind::send, std::move(message)));
+}
+
+}  // namespace coterie
