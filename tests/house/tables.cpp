@@ -68,7 +68,7 @@ std::span<const PublicHeader> public_headers() {
 std::span<const Library> libraries() {
   static const std::vector<Library> table = {
       {"zmq", {"transport/"}},
-      {"sqlite3", {"journal/"}},
+      {"sqlite3", {"journal/", "examples/database/"}},
       {"libpq", {"journal/"}},
       {"postgresql/", {"journal/"}},
       {"spdlog/", {"process/log.cpp"}},
@@ -194,6 +194,7 @@ std::span<const Implementation> implementations() {
       {"sim/command", {"console", "file", "environment", "program"}, "the command line"},
       {"sim/demo", {"console", "file", "program", "clock", "thread"}, "./run demo"},
       {"examples/", {"console"}, "programs print"},
+      {"examples/database/", {"file"}, "count the descriptors that they have open"},
   };
   return table;
 }
