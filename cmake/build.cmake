@@ -20,9 +20,15 @@ elseif(COTERIE_SANITIZE STREQUAL "thread")
 elseif(COTERIE_SANITIZE)
   message(FATAL_ERROR "COTERIE_SANITIZE is '${COTERIE_SANITIZE}'; use address, thread or nothing")
 endif()
+# Seconds after which ctest takes a test to hang; it is no limit of how long one may take.
+set(COTERIE_TEST_TIMEOUT 300)
 if(COTERIE_SANITIZE)
+  set(COTERIE_TEST_TIMEOUT 1200)
   add_compile_options(${sanitizers} -fno-omit-frame-pointer)
   add_link_options(${sanitizers})
+  # Tests run under this script: the report of any process that they start is a failure.
+  set(CMAKE_CROSSCOMPILING_EMULATOR
+    ${PROJECT_SOURCE_DIR}/tests/house/sanitized.sh ${COTERIE_SANITIZE})
 endif()
 
 find_program(COTERIE_CCACHE ccache)

@@ -4,18 +4,13 @@
 
 #include <cstdlib>
 
+#include "tests/sanitizer.hpp"
 #include "tests/sim/sim_chaos.hpp"
 
 namespace coterie::test {
 namespace {
 
-#if defined(__SANITIZE_THREAD__)
-constexpr std::uint64_t seeds = 20;  // a fiber costs 0.9 MB there, and all is slower
-#elif defined(__SANITIZE_ADDRESS__)
-constexpr std::uint64_t seeds = 100;
-#else
-constexpr std::uint64_t seeds = 300;
-#endif
+constexpr std::uint64_t seeds = 300 / work_divisor;
 
 /// COTERIE_SEED replays one run.
 std::pair<std::uint64_t, std::uint64_t> range() {
