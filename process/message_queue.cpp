@@ -14,6 +14,7 @@ MessagePtr MessageQueue::pop_front() noexcept { return remove_after(nullptr); }
 MessagePtr MessageQueue::remove_after(Message* previous) noexcept {
   Message* taken = previous == nullptr ? first_ : previous->next;
   if (taken == nullptr) return nullptr;
+  ++removals_;
   (previous == nullptr ? first_ : previous->next) = taken->next;
   if (taken == last_) last_ = previous;
   taken->next = nullptr;

@@ -61,8 +61,11 @@ class MessageQueue {
   MessagePtr remove_after(Message* previous) noexcept;
   void clear() noexcept;
   bool empty() const noexcept { return first_ == nullptr; }
+  /// Grows with each removal: a pointer to a message of the queue is good while it stays.
+  std::uint64_t removals() const noexcept { return removals_; }
 
  private:
+  std::uint64_t removals_ = 0;
   Message* first_ = nullptr;
   Message* last_ = nullptr;
 };

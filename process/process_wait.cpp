@@ -84,10 +84,13 @@ MessagePtr Process::wait_answer(Ref ref, Duration timeout, bool& refused) {
 
 MessagePtr Process::receive(const std::function<bool(Message&)>& match, Duration timeout) {
   const Time end = timeout == infinity ? Time::max() : after(runtime_.clock().now(), timeout);
-  Message* previous = nullptr;
+  Message* previous = nullptr;  // the last one looked at
+  std::uint64_t removals = queue_.removals();
   for (;;) {
     drain();
     if (exit_) suspend(Duration::zero());
+    // A caller that gave up meanwhile has withdrawn its request, perhaps `previous`.
+    if (std::exchange(removals, queue_.removals()) != queue_.removals()) previous = nullptr;
     for (Message* next = previous == nullptr ? queue_.front() : previous->next; next != nullptr;
          previous = next, next = next->next) {
       if (!match(*next)) continue;

@@ -142,7 +142,8 @@ ProcessInfo info();
 std::vector<Pid> list();
 
 /// The first clause that accepts a message of the mailbox takes it; other messages stay, in order.
-/// A clause is a function of one parameter (T, T&&, const T&); `when(pred, f)` adds a condition.
+/// A clause is a function of one parameter (T, T&&, const T&); `when(pred, f)` adds a condition,
+/// which may look at a message more than once and must not wait.
 /// The parameter Message_ takes anything. `after(d, f)`, as last clause, runs when none came in
 /// time.
 template <class F>

@@ -7,6 +7,7 @@
 #include <coterie/gen_server.hpp>
 
 #include "tests/process/runtime_fixture.hpp"
+#include "tests/sanitizer.hpp"
 
 namespace coterie {
 namespace {
@@ -86,16 +87,11 @@ Down await_down(Ref ref) {
   return result;
 }
 
-#if defined(__SANITIZE_THREAD__)
-constexpr int many = 1'500;  // a fiber costs 0.9 MB there
-#else
-constexpr int many = 20'000;
-#endif
-
 TEST(ProcessBounds, ManyParkedProcessesAndTheBound) {
+  constexpr std::size_t many = test::parked_fibers_max;
   LocalNode node({.node = "test", .workers = 2, .parked_fibers = many, .stack_bytes = 64u << 10});
   std::vector<std::pair<Pid, Ref>> parked;
-  for (int i = 0; i < many; ++i) parked.push_back(spawn_monitor([] { sleep(infinity); }));
+  for (std::size_t i = 0; i < many; ++i) parked.push_back(spawn_monitor([] { sleep(infinity); }));
   while (node.runtime.parked() < many) sleep(1ms);
   EXPECT_EQ(await_down(spawn_monitor([] { sleep(infinity); }).second).reason,
             ExitReason::term("system_limit"));
@@ -251,6 +247,24 @@ TEST(ProcessBounds, ARequestWhoseCallerGaveUpIsNotRun) {
   await_down(ref);
   held = false;
   EXPECT_EQ(call(server, Sleeper::Count{}).value(), 1);
+}
+
+TEST(ProcessBounds, ARequestIsWithdrawnWhileItsReceiverLooksForAnotherMessage) {
+  LocalNode node;
+  const Pid asker = self();
+  const auto [pid, ref] = spawn_monitor([asker] {
+    send(asker, Pong{1});
+    receive([](const Pong&) {});
+    send(asker, Pong{2});
+  });
+  receive([](const Pong&) {});
+  // It looks at each of these, waits behind it, and finds it gone.
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(call(pid, Ask{}, 5ms).error().code(), CallError::Code::timeout);
+  }
+  send(pid, Pong{});
+  EXPECT_EQ(receive([](const Pong& pong) { return pong.value; }, after(10s, [] { return 0; })), 2);
+  EXPECT_EQ(await_down(ref).reason, ExitReason::normal());
 }
 
 TEST(ProcessBounds, ACrashReportShowsTheLastMessage) {
