@@ -2,8 +2,21 @@
 
 #include <algorithm>
 #include <array>
+#include <stdexcept>
+
+#include "transport/envelope_codec.hpp"
 
 namespace coterie::sim {
+namespace {
+
+/// What is left of an envelope when it has been bytes on the wire.
+Envelope carried(const Envelope& envelope, wire::Ends ends) {
+  auto arrived = wire::decode_envelope(wire::encode_envelope(envelope, ends), ends);
+  if (arrived) return *std::move(arrived);
+  throw std::logic_error("an envelope does not survive the wire: " + arrived.error());
+}
+
+}  // namespace
 
 /// One session; side 0 is the first of the pair.
 struct SimNetwork::Session {
@@ -67,6 +80,7 @@ SendResult SimNetwork::Port::send(NodeId to, Envelope&& envelope) {
   auto& theirs = session->sides[static_cast<std::size_t>(1 - side)];
   // After a loss a frame is accepted until this side hears of it, and never arrives.
   if (session->lost || !theirs.port->strand_) return SendResult::sent;
+  envelope = carried(envelope, {id(), to});
   theirs.port->strand_->post_at(mine.last_arrival, [session, side,
                                                     envelope = std::move(envelope)]() mutable {
     auto& from = session->sides[static_cast<std::size_t>(side)];
