@@ -89,6 +89,8 @@ void NodeNames::forget(std::string_view registry, std::string_view key, const Lo
   names_.forget(registry, key, location);
 }
 
+void NodeNames::forget_epoch(const Epoch& epoch) { names_.forget_epoch(epoch); }
+
 NameResult<Registration> NodeNames::reserve(std::string_view registry, std::string_view key,
                                             Pid owner, Duration timeout) {
   // Should the process be killed while it waits, what is reserved for it all the same is given

@@ -27,6 +27,7 @@ class NodeNames final : public NameService {
   NameResult<Location> resolve(std::string_view registry, std::string_view key, bool fresh,
                                Duration timeout) override;
   void forget(std::string_view registry, std::string_view key, const Location& location) override;
+  void forget_epoch(const Epoch& epoch) override;
   NameResult<Registration> reserve(std::string_view registry, std::string_view key, Pid owner,
                                    Duration timeout) override;
   NameResult<void> confirm(std::string_view registry, std::string_view key,

@@ -65,6 +65,8 @@ class Request {
       const bool again =
           moved && message_ && (fresh ? gone && left() > pause : left() > Duration::zero());
       if (!again) {
+        // Whoever does not answer may be there no more: the next call asks past the caches.
+        if (code == CallError::Code::timeout) forget(runtime_, to_, there);
         if (code == CallError::Code::stale) {
           return failure(CallError::Code::unavailable, not_executed, answer.error().detail());
         }

@@ -312,6 +312,7 @@ void Runtime::deliver_request(Envelope& envelope) {
   if (result == PushResult::pushed) return;
   auto& counter = result == PushResult::full ? counters_.refused_messages : counters_.dead_letters;
   counter.fetch_add(1, std::memory_order_relaxed);
+  if (envelope.signal != Signal::call && result != PushResult::full) refuse_location(envelope);
   if (envelope.signal != Signal::call) return;
   fail(caller, result == PushResult::full
                    ? CallError(CallError::Code::overloaded, CallError::Execution::not_executed)
@@ -320,6 +321,7 @@ void Runtime::deliver_request(Envelope& envelope) {
 }
 
 void Runtime::deliver_answer(NodeId from, Envelope& envelope) {
+  if (envelope.ref == Ref::none) return location_refused(envelope.epoch);
   Pid caller;
   {
     std::lock_guard guard(remote_lock_);

@@ -219,6 +219,8 @@ class Runtime final : public DistributionEvents {
   void arm_monitor();
   void deliver_signal(NodeId from, Envelope& envelope);
   void deliver_request(Envelope& envelope);
+  void refuse_location(const Envelope& late);
+  void location_refused(const Epoch& epoch);
   void deliver_answer(NodeId from, Envelope& envelope);
   void flush(NodeId node);
   void wake_writers(NodeId node);

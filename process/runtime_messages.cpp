@@ -78,6 +78,22 @@ void Runtime::fail(const Caller& caller, CallError error) {
   signal_remote(caller.pid.node, std::move(envelope));
 }
 
+/// A cast or send to a name where it was: its sender waits for no answer and would go on for ever.
+void Runtime::refuse_location(const Envelope& late) {
+  if (!late.epoch) return;
+  Envelope envelope;
+  envelope.signal = Signal::call_failed;
+  envelope.to = late.from;
+  envelope.epoch = late.epoch;
+  envelope.code = CallError::Code::stale;
+  envelope.execution = CallError::Execution::not_executed;
+  signal_remote(late.from.node, std::move(envelope));
+}
+
+void Runtime::location_refused(const Epoch& epoch) {
+  if (names_ != nullptr && epoch) names_->forget_epoch(epoch);
+}
+
 void Runtime::complete(const Ticket& ticket, MessagePtr answer) {
   answer->ref = ticket.ref;
   if (push(ticket.pid, answer) != PushResult::pushed) {

@@ -61,6 +61,10 @@ void LocalNames::forget(std::string_view registry, std::string_view key, const L
   if (in_cluster(registry)) cluster_->forget(registry, key, location);
 }
 
+void LocalNames::forget_epoch(const Epoch& epoch) {
+  if (cluster_ != nullptr) cluster_->forget_epoch(epoch);
+}
+
 NameResult<Registration> LocalNames::reserve(std::string_view registry, std::string_view key,
                                              Pid owner, Duration timeout) {
   if (const auto local = find(registry)) {

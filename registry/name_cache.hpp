@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <list>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -23,6 +24,8 @@ class NameCache final {
   void remember(std::string_view name, const Location& location);
   /// If it is still the one with that epoch, or an older one.
   void forget(std::string_view name, const Epoch& epoch);
+  /// The one with exactly that epoch: no two registrations share one.
+  void forget(const Epoch& epoch);
   /// Everything on nodes for which `gone(node)` is true.
   template <class Gone>
   void forget_nodes(Gone gone) {
@@ -42,6 +45,7 @@ class NameCache final {
   };
   using Order = std::list<Entry>;  // oldest first
   void erase(Order::iterator entry) {
+    epochs_.erase(entry->location.epoch);
     entries_.erase(entry->name);
     order_.erase(entry);
   }
@@ -50,6 +54,7 @@ class NameCache final {
   mutable std::mutex mutex_;
   Order order_;
   std::unordered_map<std::string_view, Order::iterator> entries_;  // keys point into order_
+  std::map<Epoch, Order::iterator> epochs_;
 };
 
 }  // namespace coterie

@@ -71,6 +71,7 @@ class StoreNamesDriver final {
               LookupCallback callback);
   /// A `stale` answer came from that location.
   void forget(std::string_view registry, std::string_view key, const Location& location);
+  void forget_epoch(const Epoch& epoch) { cache_.forget(epoch); }
 
   /// Deletes the rows of names that ended with their nodes and that nobody has taken since. Reads
   /// all rows: now and then, on one node.

@@ -53,6 +53,8 @@ class NameService {
   /// A `stale` answer came from that location: forget it.
   virtual void forget(std::string_view registry, std::string_view key,
                       const Location& location) = 0;
+  /// Nobody runs under that epoch any more: forget the location that has it. Must not park.
+  virtual void forget_epoch(const Epoch& epoch) { static_cast<void>(epoch); }
   virtual NameResult<Registration> reserve(std::string_view registry, std::string_view key,
                                            Pid owner, Duration timeout) = 0;
   virtual NameResult<void> confirm(std::string_view registry, std::string_view key,

@@ -106,6 +106,26 @@ TEST_F(NamesDriverTest, one_name_from_two_nodes) {
   EXPECT_EQ(lookup(b, "y").error().code, NameError::Code::not_found);
 }
 
+// A node that was told that nobody runs under an epoch forgets that place, and no other.
+TEST_F(NamesDriverTest, an_epoch_is_forgotten) {
+  const auto x = reserve(a, "x", on_a);
+  const auto y = reserve(a, "y", on_a);
+  ASSERT_TRUE(confirm(a, "x", *x) && confirm(a, "y", *y));
+  ASSERT_TRUE(lookup(b, "x") && lookup(b, "y"));
+  b.forget_epoch(x->epoch);
+  EXPECT_FALSE(b.cached("contracts", "x"));
+  EXPECT_TRUE(b.cached("contracts", "y"));
+  // A newer registration takes the older one's place: the old epoch means nothing any more.
+  a.release("contracts", "y", *y);
+  const auto again = reserve(a, "y", on_a);
+  ASSERT_TRUE(confirm(a, "y", *again));
+  ASSERT_TRUE(lookup(b, "y"));
+  b.forget_epoch(y->epoch);
+  EXPECT_EQ(b.cached("contracts", "y")->epoch, again->epoch);
+  b.forget_epoch(again->epoch);
+  EXPECT_FALSE(b.cached("contracts", "y"));
+}
+
 // A view without a: its names are free, at a greater epoch; its locations leave the cache. Who has
 // not seen that view yet waits for it and registers nothing meanwhile.
 TEST_F(NamesDriverTest, names_of_the_removed_are_free) {
