@@ -21,7 +21,7 @@ bool unalias(const Alias& alias) {
 }
 
 void detail::send_to_alias(const Alias& to, MessagePtr message) {
-  message->ref = to.ref;
+  message->set_ref(to.ref);
   send_message(to.pid, std::move(message));
 }
 

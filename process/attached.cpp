@@ -24,7 +24,6 @@ AttachedThread::~AttachedThread() {
   process_->exit_later(ExitReason::normal());
   process_->drain();
   process_->finish();
-  process_->scheduled_.store(false);
   process_->bounce_late();
   runtime_.free_slot(*process_);
   set_running_process(outer_);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "process/resolve.hpp"
+#include "process/switch.hpp"
 
 namespace coterie::detail {
 namespace {
@@ -31,18 +32,25 @@ constexpr Duration moving_pause_max = std::chrono::milliseconds(100);
 /// One request on its way: the typed payload stays here, so that it can be sent again.
 class Request {
  public:
-  Request(Process& self, const ServerRef& to, MessagePtr message, const CallOptions& options)
+  Request(Process& self, const ServerRef& to, MessagePtr message, const CallOptions& options,
+          ReplyPlace* in_place)
       : self_(self),
         runtime_(self.runtime()),
         to_(to),
         message_(std::move(message)),
         options_(options),
+        in_place_(in_place),
         infinite_(options.timeout == infinity) {}
 
-  Answer run() {
+  /// Most calls go to a pid of this node: nothing to resolve, nothing to try twice.
+  [[gnu::always_inline]] Answer run_here(const Pid& to) {
+    return call_here(to, {}, options_.timeout);
+  }
+
+  [[gnu::noinline]] Answer run() {
     if (!self_.pass_gate()) return failure(CallError::Code::killed, not_executed);
     // Before anything leaves: a caller that cannot wait has not called.
-    if (!self_.cannot_park() && runtime_.parked() >= runtime_.options().parked_fibers) {
+    if (!self_.cannot_park() && !self_.may_park()) {
       return failure(CallError::Code::system_limit, not_executed,
                      "the node's bound of parked fibers is reached");
     }
@@ -52,7 +60,11 @@ class Request {
     for (;;) {
       const Destination there = resolve(self_, to_, left(), fresh);
       if (!there.found()) return failure(there.code, not_executed, there.detail);
-      Answer answer = there.pid.node == runtime_.node() ? call_here(there) : call_there(there);
+      Answer answer =
+          there.pid.node == runtime_.node()
+              ? call_here(there.pid, there.epoch,
+                          std::holds_alternative<ViaName>(to_) ? left() : options_.timeout)
+              : call_there(there);
       if (answer || !std::holds_alternative<ViaName>(to_)) return answer;
       const auto code = answer.error().code();
       const bool gone =
@@ -95,17 +107,17 @@ class Request {
     return std::unexpected(error_of(code, execution, to_, std::move(detail)));
   }
 
-  Answer call_here(const Destination& there) {
-    if (there.pid == self_.pid()) return failure(CallError::Code::calling_self, not_executed);
+  [[gnu::always_inline]] Answer call_here(const Pid& to, const Epoch& epoch, Duration timeout) {
+    if (to == self_.pid()) return failure(CallError::Code::calling_self, not_executed);
     const Ref ref = runtime_.make_ref();
     message_->from = self_.pid();
-    message_->ref = ref;
-    if (!options_.request_id.empty() || there.epoch) {
-      if (!message_->extra) message_->extra = std::make_unique<Extra>();
-      message_->extra->request_id = options_.request_id;
-      message_->extra->epoch = there.epoch;
+    message_->set_ref(ref);
+    if (!options_.request_id.empty() || epoch) {
+      Extra& extra = message_->make_extra();
+      extra.request_id = options_.request_id;
+      extra.epoch = epoch;
     }
-    switch (runtime_.push(there.pid, message_)) {
+    switch (runtime_.push(to, message_)) {
       case PushResult::pushed:
         break;
       case PushResult::no_process:
@@ -114,8 +126,8 @@ class Request {
         runtime_.counters().refused_messages.fetch_add(1, std::memory_order_relaxed);
         return failure(CallError::Code::overloaded, not_executed, "the server's mailbox is full");
     }
-    const Withdrawal withdrawal{*this, there, ref};
-    return wait(ref, std::holds_alternative<ViaName>(to_) ? left() : options_.timeout);
+    const Withdrawal withdrawal{*this, to, {}, ref};
+    return wait(ref, timeout);
   }
 
   Answer call_there(const Destination& there) {
@@ -145,7 +157,7 @@ class Request {
                            "the link to its node is full")
                  : failure(CallError::Code::nodedown, not_executed, "its node is not connected");
     }
-    const Withdrawal withdrawal{*this, there, ref};
+    const Withdrawal withdrawal{*this, there.pid, there.name, ref};
     return wait(ref, left());
   }
 
@@ -153,29 +165,30 @@ class Request {
   /// it is killed. A request that still queues is not run then.
   struct Withdrawal {
     Request& request;
-    const Destination& there;
+    const Pid& to;
+    const std::string_view name;
     const Ref ref;
     ~Withdrawal() {
-      if (!request.answered_) request.withdraw(there, ref);
+      if (!request.answered_) request.withdraw(to, name, ref);
     }
   };
 
-  void withdraw(const Destination& there, Ref ref) {
-    if (there.pid.node == runtime_.node()) {
-      runtime_.signal(self_.pid(), there.pid, Signal::cancel, ref);
+  void withdraw(const Pid& to, std::string_view name, Ref ref) {
+    if (to.node == runtime_.node()) {
+      runtime_.signal(self_.pid(), to, Signal::cancel, ref);
       return;
     }
-    runtime_.forget_call(there.pid.node, ref);
+    runtime_.forget_call(to.node, ref);
     Envelope envelope;
     envelope.signal = Signal::cancel;
     envelope.from = self_.pid();
     envelope.ref = ref;
-    if (there.name.empty()) {
-      envelope.to = there.pid;
+    if (name.empty()) {
+      envelope.to = to;
     } else {
-      envelope.to = LocalName{there.name};
+      envelope.to = LocalName{std::string(name)};
     }
-    runtime_.signal_remote(there.pid.node, std::move(envelope));
+    runtime_.signal_remote(to.node, std::move(envelope));
   }
 
   SendResult wait_for_room(NodeId node, Envelope& envelope) {
@@ -214,11 +227,12 @@ class Request {
     return envelope;
   }
 
-  Answer wait(Ref ref, Duration timeout) {
+  [[gnu::always_inline]] Answer wait(Ref ref, Duration timeout) {
     bool refused = false;
     answered_ = false;
-    MessagePtr answer = self_.wait_answer(ref, timeout, refused);
-    answered_ = answer != nullptr;
+    MessagePtr answer = self_.await_answer(ref, timeout, refused, in_place_);
+    answered_ = answer != nullptr || (in_place_ != nullptr && in_place_->filled);
+    if (answered_ && !answer) return answer;
     if (answer && answer->kind == MessageKind::reply) return answer;
     if (answer) return std::unexpected(std::move(*answer->as<CallError>()));
     if (refused) {
@@ -234,6 +248,7 @@ class Request {
   const ServerRef& to_;
   MessagePtr message_;
   const CallOptions& options_;
+  ReplyPlace* const in_place_;
   const bool infinite_;
   bool answered_ = false;
   Time end_ = Time::max();
@@ -241,8 +256,15 @@ class Request {
 
 }  // namespace
 
-Answer call_message(const ServerRef& to, MessagePtr request, const CallOptions& options) {
-  return Request(current_process(), to, std::move(request), options).run();
+Answer call_message(const ServerRef& to, MessagePtr request, const CallOptions& options,
+                    ReplyPlace* in_place) {
+  Process& self = current_process();
+  Request call(self, to, std::move(request), options, in_place);
+  const Pid* pid = std::get_if<Pid>(&to);
+  if (pid != nullptr && pid->node == self.runtime().node() && !self.strict() && self.may_park()) {
+    return call.run_here(*pid);
+  }
+  return call.run();
 }
 
 CallError undecodable_reply(std::string_view type, const std::string& why) {

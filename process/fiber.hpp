@@ -3,9 +3,32 @@
 // thread but must keep per stack. Only workers switch fibers; a fiber never changes its thread.
 // Contexts are Boost.Context's fcontext; annotations follow <sanitizer/common_interface_defs.h>.
 
+#include <cxxabi.h>
+
 #include <cstddef>
 
 #include <boost/context/detail/fcontext.hpp>
+
+#if defined(__SANITIZE_ADDRESS__)
+#define COTERIE_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define COTERIE_ASAN 1
+#endif
+#endif
+#if defined(__SANITIZE_THREAD__)
+#define COTERIE_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define COTERIE_TSAN 1
+#endif
+#endif
+#ifdef COTERIE_ASAN
+#include <sanitizer/common_interface_defs.h>
+#endif
+#ifdef COTERIE_TSAN
+#include <sanitizer/tsan_interface.h>
+#endif
 
 namespace coterie::detail {
 
@@ -14,6 +37,16 @@ struct ExceptionState {
   void* caught = nullptr;
   unsigned int uncaught = 0;
 };
+
+/// The thread's own, found once: asking the C++ runtime costs as much as a switch.
+extern constinit thread_local ExceptionState* known_exception_state;
+
+inline ExceptionState& exception_state() noexcept {
+  if (known_exception_state == nullptr) {
+    known_exception_state = reinterpret_cast<ExceptionState*>(abi::__cxa_get_globals());
+  }
+  return *known_exception_state;
+}
 
 class Fiber {
  public:
@@ -27,6 +60,8 @@ class Fiber {
   Fiber& operator=(const Fiber&) = delete;
 
   /// Suspends `this`, which must be the running fiber, and runs `to` until somebody switches back.
+  /// Inline, as all that leads to it is: after a switch the processor's stack of return addresses
+  /// is another fiber's, so each return from here to the user's code is a misprediction.
   void switch_to(Fiber& to);
 
   /// It is never resumed: what only its frames hold is leaked on purpose.
@@ -35,6 +70,11 @@ class Fiber {
   Fiber* next = nullptr;  // in the owner's pool
 
  private:
+  /// What a switch tells the fiber it arrives at; lives on the stack that is left.
+  struct Travel {
+    Fiber* from;
+    Fiber* to;
+  };
   static void start(boost::context::detail::transfer_t from);
   void arrived(boost::context::detail::transfer_t from);
 
@@ -50,5 +90,36 @@ class Fiber {
   void* fake_stack_ = nullptr;
   void* tsan_fiber_ = nullptr;
 };
+
+[[gnu::always_inline]] inline void Fiber::arrived(boost::context::detail::transfer_t from) {
+  Fiber* previous = static_cast<Travel*>(from.data)->from;
+  previous->context_ = from.fctx;
+#ifdef COTERIE_ASAN
+  const void* bottom = nullptr;
+  std::size_t bytes = 0;
+  __sanitizer_finish_switch_fiber(fake_stack_, &bottom, &bytes);
+  if (previous->mapping_ == nullptr) {
+    previous->stack_bottom_ = bottom;
+    previous->stack_bytes_ = bytes;
+  }
+#endif
+  exception_state() = exceptions_;
+}
+
+[[gnu::always_inline]] inline void Fiber::switch_to(Fiber& to) {
+  exceptions_ = exception_state();
+#ifdef COTERIE_TSAN
+  // The driver belongs to whichever thread runs the worker.
+  if (mapping_ == nullptr) tsan_fiber_ = __tsan_get_current_fiber();
+#endif
+  Travel travel{this, &to};
+#ifdef COTERIE_ASAN
+  __sanitizer_start_switch_fiber(&fake_stack_, to.stack_bottom_, to.stack_bytes_);
+#endif
+#ifdef COTERIE_TSAN
+  __tsan_switch_to_fiber(to.tsan_fiber_, 0);
+#endif
+  arrived(boost::context::detail::jump_fcontext(to.context_, &travel));
+}
 
 }  // namespace coterie::detail

@@ -26,6 +26,13 @@ void reply_message(const Caller& to, MessagePtr answer) {
   }
 }
 
+InPlaceReply find_reply_place(const Caller& to, const MessageType* type) noexcept {
+  Process* caller = current_process().in_place_caller(to, type);
+  return caller == nullptr ? InPlaceReply{} : InPlaceReply{caller, caller->reply_place().storage};
+}
+
+void reply_placed(Process& caller) noexcept { caller.reply_placed(); }
+
 std::string type_text(const std::type_info& type) { return demangled(type); }
 
 std::expected<Pid, StartError> start_server(std::string_view type, MakeCallbacks make,

@@ -1,5 +1,6 @@
 #include "process/process.hpp"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -9,13 +10,12 @@
 #include "process/exit_cause.hpp"
 #include "process/report.hpp"
 #include "process/runtime.hpp"
+#include "process/switch.hpp"
 
 namespace coterie::detail {
 namespace {
 
 constexpr unsigned slice_messages = 64;
-
-constinit thread_local Process* this_process = nullptr;
 
 bool counted(MessageKind kind) noexcept {
   return kind == MessageKind::send || kind == MessageKind::cast || kind == MessageKind::call;
@@ -23,118 +23,113 @@ bool counted(MessageKind kind) noexcept {
 
 }  // namespace
 
-Process* running_process() noexcept { return this_process; }
+constinit thread_local Process* this_process = nullptr;
 
 Process* set_running_process(Process* process) noexcept {
   return std::exchange(this_process, process);
 }
 
-Process& current_process() {
-  if (this_process == nullptr) {
-    std::fputs(
-        "coterie: this function acts for a process, and the calling thread runs none.\n"
-        "Call it inside a process, or attach the thread first: auto self = node.attach();\n",
-        stderr);
-    std::abort();
-  }
-  return *this_process;
+void no_running_process() {
+  std::fputs(
+      "coterie: this function acts for a process, and the calling thread runs none.\n"
+      "Call it inside a process, or attach the thread first: auto self = node.attach();\n",
+      stderr);
+  std::abort();
 }
 
-Process::WaitTimer::WaitTimer(Process& owner) noexcept
-    : Timer([](Timer& timer) {
-        Process& waiting = static_cast<WaitTimer&>(timer).process;
-        waiting.timed_out_ = true;
-        if (!waiting.scheduled_.exchange(true)) waiting.runtime_.schedule(waiting);
-      }),
-      process(owner) {}
-
 Process::Process(Runtime& runtime, std::uint32_t slot, bool for_thread) noexcept
-    : runtime_(runtime), slot_(slot), for_thread_(for_thread), timer_(*this) {}
+    : runtime_(runtime), slot_(slot), for_thread_(for_thread) {}
 
 Process::~Process() {
   delete parked_;
-  for (Message* message = mailbox_.exchange(nullptr); message != nullptr;) {
+  for (Message* message = mailbox_.take(in_queue_); message != nullptr;) {
     free_message(std::exchange(message, message->next));
   }
 }
 
 Pid Process::pid() const noexcept {
-  return {runtime_.node(),
-          std::uint64_t{generation_.load(std::memory_order_relaxed)} << 32 | (slot_ + 1)};
+  return {runtime_.node(), std::uint64_t{generation()} << 32 | (slot_ + 1)};
 }
 
-PushResult Process::push(MessagePtr&& message) noexcept {
+/// What a mailbox counts by its bytes. Small messages are counted by their number.
+bool Process::refuses(const Message& message) noexcept {
+  const std::size_t large =
+      message.in_slot()
+          ? large_bytes_.load(std::memory_order_relaxed)
+          : large_bytes_.fetch_add(message.bytes(), std::memory_order_relaxed) + message.bytes();
+  if (large + (queued() + 1) * Message::slot_bytes <= bytes_limit_.load(std::memory_order_relaxed))
+    return false;
+  if (!message.in_slot()) large_bytes_.fetch_sub(message.bytes(), std::memory_order_relaxed);
+  return true;
+}
+
+PushResult Process::push(MessagePtr& message, bool& crowded) noexcept {
+  crowded = false;
   if (!alive(message->generation)) return PushResult::no_process;
-  if (counted(message->kind)) {
-    const std::size_t messages = queued_.fetch_add(1, std::memory_order_relaxed) + 1;
-    const std::size_t bytes =
-        queued_bytes_.fetch_add(message->size, std::memory_order_relaxed) + message->size;
-    const std::size_t most = messages_limit_.load(std::memory_order_relaxed);
-    if (messages > most || bytes > bytes_limit_.load(std::memory_order_relaxed)) {
-      queued_.fetch_sub(1, std::memory_order_relaxed);
-      queued_bytes_.fetch_sub(message->size, std::memory_order_relaxed);
+  Mailbox::Pushed pushed{};
+  if (!counted(message->kind)) {
+    pushed = mailbox_.push(*message, 0, 0);
+  } else {
+    if (refuses(*message)) return PushResult::full;
+    const std::uint32_t limit = messages_limit_.load(std::memory_order_relaxed);
+    const std::uint32_t held = in_queue_.load(std::memory_order_relaxed);
+    pushed = mailbox_.push(*message, 1, limit > held ? limit - held : 0);
+    if (!pushed.accepted) {
+      if (!message->in_slot()) {
+        large_bytes_.fetch_sub(message->bytes(), std::memory_order_relaxed);
+      }
       return PushResult::full;
     }
-    if (messages == most / 8 + 1) runtime_.note_crowded(*this, messages);
+    const std::size_t waiting = std::size_t{held} + pushed.counted;
+    crowded = waiting > limit / 8;
+    if (crowded && !alarmed_.load(std::memory_order_relaxed) &&
+        !alarmed_.exchange(true, std::memory_order_relaxed)) {
+      runtime_.note_crowded(*this, waiting);
+    }
   }
-  Message* raw = message.release();
-  raw->next = mailbox_.load(std::memory_order_relaxed);
-  // Release: the drain that takes the stack (acquire) sees the message's contents.
-  while (!mailbox_.compare_exchange_weak(raw->next, raw, std::memory_order_seq_cst,
-                                         std::memory_order_relaxed)) {
-  }
+  message.release();
   if (for_thread_) {
-    runtime_.executor().notify(this);
-    bounce_late();
-  } else if (!scheduled_.exchange(true)) {
-    runtime_.schedule(*this);
+    if (pushed.was_resting) {
+      bounce_late();
+    } else {
+      runtime_.executor().notify(this);
+    }
+  } else if (pushed.was_resting) {
+    runtime_.schedule_woken(*this);
   }
   return PushResult::pushed;
 }
 
-/// A message that arrived while its attached thread left: whoever pushed it answers for the dead.
+/// A message that arrived after its attached thread left: whoever pushed it answers for the dead.
 void Process::bounce_late() {
-  // Sequentially consistent, as the push of the mailbox and the end of alive_ are: either the
-  // thread that leaves sees the message here, or its sender sees that the thread has left.
-  while (!alive_.load() && mailbox_.load() != nullptr && !scheduled_.exchange(true)) {
-    drain();
-    scheduled_.store(false);
-  }
+  do drain();
+  while (!mailbox_.rest());
 }
 
 void Process::set_limits(const MailboxLimits& limits) noexcept {
-  messages_limit_.store(limits.messages, std::memory_order_relaxed);
+  const std::size_t most = std::min<std::size_t>(limits.messages, Mailbox::counted_max);
+  messages_limit_.store(static_cast<std::uint32_t>(most), std::memory_order_relaxed);
   bytes_limit_.store(limits.bytes, std::memory_order_relaxed);
   overflow_.store(limits.overflow, std::memory_order_relaxed);
 }
 
-void Process::release() {
-  // Whoever sees scheduled_ false takes the process over: nothing of it is touched after the store.
-  Worker* pinned_to = parked_ != nullptr ? worker_ : nullptr;
-  home_.store(pinned_to, std::memory_order_relaxed);
-  scheduled_.store(false);
-  if (mailbox_.load() != nullptr && !scheduled_.exchange(true)) runtime_.schedule(*this);
-}
-
-void Process::drain() {
-  Message* stack = mailbox_.exchange(nullptr, std::memory_order_acquire);
-  Message* list = nullptr;
-  while (stack != nullptr) {
-    Message* message = std::exchange(stack, stack->next);
-    message->next = list;
-    list = message;
-  }
-  while (list != nullptr) {
+void Process::take_mailbox() {
+  for (Message* list = mailbox_.take(in_queue_); list != nullptr;) {
     MessagePtr message(std::exchange(list, list->next));
     message->next = nullptr;
     accept(std::move(message));
+  }
+  if (alarmed_.load(std::memory_order_relaxed) &&
+      queued() <= messages_limit_.load(std::memory_order_relaxed) / 16) {
+    alarmed_.store(false, std::memory_order_relaxed);
   }
 }
 
 void Process::uncount(const Message& message) noexcept {
   if (!counted(message.kind)) return;
-  queued_.fetch_sub(1, std::memory_order_relaxed);
-  queued_bytes_.fetch_sub(message.size, std::memory_order_relaxed);
+  // Only the owner writes it.
+  in_queue_.store(in_queue_.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
+  if (!message.in_slot()) large_bytes_.fetch_sub(message.bytes(), std::memory_order_relaxed);
 }
 
 void Process::accept(MessagePtr message) {
@@ -146,8 +141,8 @@ void Process::accept(MessagePtr message) {
   switch (message->kind) {
     case MessageKind::reply:
     case MessageKind::failed:
-      if (message->ref == waiting_for_ && waiting_for_ != Ref::none && !answer_) {
-        answer_ = std::move(message);
+      if (awaited_ != nullptr && message->ref() == awaited_->ref && !awaited_->here()) {
+        awaited_->message = std::move(message);
         woken_ = true;
       } else {
         runtime_.counters().late_replies.fetch_add(1, std::memory_order_relaxed);
@@ -161,15 +156,16 @@ void Process::accept(MessagePtr message) {
       }
       return;
     case MessageKind::call:
-      if (message->extra && message->extra->epoch && message->extra->epoch != epoch_) {
+      if (message->extra() != nullptr && message->extra()->epoch &&
+          message->extra()->epoch != epoch_) {
         uncount(*message);
-        runtime_.fail({message->from, message->ref, false, pid()},
+        runtime_.fail({message->from, message->ref(), false, pid()},
                       CallError(CallError::Code::stale, CallError::Execution::not_executed));
         return;
       }
       break;
     case MessageKind::send:
-      if (message->ref != Ref::none && !accept_alias(message->ref)) {
+      if (message->ref() != Ref::none && !accept_alias(message->ref())) {
         uncount(*message);
         runtime_.counters().late_replies.fetch_add(1, std::memory_order_relaxed);
         return;
@@ -188,7 +184,7 @@ void Process::bounce(MessagePtr message, const ExitReason& reason) {
   switch (message->kind) {
     case MessageKind::call:
     case MessageKind::system:
-      runtime_.fail({message->from, message->ref, false, Pid{runtime_.node(), 0}},
+      runtime_.fail({message->from, message->ref(), false, Pid{runtime_.node(), 0}},
                     CallError(reason.kind() == ExitReason::Kind::noproc ? CallError::Code::noproc
                                                                         : CallError::Code::exited,
                               CallError::Execution::not_executed, reason));
@@ -203,7 +199,7 @@ void Process::bounce(MessagePtr message, const ExitReason& reason) {
       if (body.signal == Signal::link) {
         runtime_.signal(dead, message->from, Signal::exit, Ref::none, ExitReason::noproc(), true);
       } else if (body.signal == Signal::monitor) {
-        runtime_.signal(dead, message->from, Signal::down, message->ref, ExitReason::noproc());
+        runtime_.signal(dead, message->from, Signal::down, message->ref(), ExitReason::noproc());
       }
       return;
     }
@@ -215,6 +211,18 @@ void Process::bounce(MessagePtr message, const ExitReason& reason) {
     case MessageKind::failed:
       runtime_.counters().late_replies.fetch_add(1, std::memory_order_relaxed);
       return;
+  }
+}
+
+/// Runs what may throw; what escapes is the process's end.
+template <class Callback>
+void Process::guard(const Callback& callback) {
+  try {
+    callback();
+  } catch (const ProcessExit&) {
+    // exit_ holds the reason.
+  } catch (...) {
+    exit_later(exit_cause(std::current_exception()));
   }
 }
 
@@ -249,20 +257,33 @@ void Process::run_slice() {
     return;
   }
   if (!queue_.empty() && !gate_closed) {
+    // From here on any worker may run it.
+    home_.store(nullptr, std::memory_order_relaxed);
     worker_->push(*this, false);
   } else {
     release();
   }
 }
 
-void Process::guard(const std::function<void()>& callback) {
-  try {
-    callback();
-  } catch (const ProcessExit&) {
-    // exit_ holds the reason.
-  } catch (...) {
-    exit_later(exit_cause(std::current_exception()));
+// ---- the caller of the call being handled
+
+Serving::Serving(Process& process, const Caller& caller, const Message& request) noexcept
+    : process_(process) {
+  process_.serving_ = &caller;
+  const Extra* extra = request.extra();
+  process_.request_id_ = extra != nullptr ? &extra->request_id : nullptr;
+}
+
+Serving::~Serving() {
+  if (const Caller* caller = std::exchange(process_.serving_, nullptr)) {
+    process_.callers_.push_back(*caller);
   }
+  process_.request_id_ = nullptr;
+}
+
+const std::string& Process::request_id() const noexcept {
+  static const std::string none;
+  return request_id_ != nullptr ? *request_id_ : none;
 }
 
 bool Process::has_queued() {

@@ -23,6 +23,7 @@
 #include "process/behaviour.hpp"
 #include "process/envelope.hpp"
 #include "process/fiber.hpp"
+#include "process/mailbox.hpp"
 #include "process/ports/name_service.hpp"
 #include "process/timer.hpp"
 
@@ -80,6 +81,15 @@ struct SpawnRequest {
   class AttachedThread* attached = nullptr;
 };
 
+/// What a process waits for, on the stack that waits. `in_place`: a server on the same worker may
+/// put its reply there, without a message.
+struct AwaitedAnswer {
+  Ref ref = Ref::none;
+  ReplyPlace* in_place = nullptr;
+  MessagePtr message;
+  bool here() const noexcept { return message || (in_place != nullptr && in_place->filled); }
+};
+
 enum class PushResult : std::uint8_t { pushed, full, no_process };
 enum class Wake : std::uint8_t {
   woken,
@@ -111,26 +121,39 @@ class Process {
 
   // ---- any thread
   /// User messages count against the mailbox's bound; signals, replies and system messages do not.
-  PushResult push(MessagePtr&& message) noexcept;
+  /// `crowded`: the mailbox is past an eighth of its bound.
+  PushResult push(MessagePtr& message, bool& crowded) noexcept;
   bool alive(std::uint32_t generation) const noexcept {
-    return generation_.load(std::memory_order_acquire) == generation &&
-           alive_.load(std::memory_order_acquire);
+    // Acquire pairs with the stores of spawn() and finish().
+    return life_.load(std::memory_order_acquire) == living(generation);
   }
-  std::size_t queued() const noexcept { return queued_.load(std::memory_order_relaxed); }
-  bool crowded() const noexcept {
-    return queued() > messages_limit_.load(std::memory_order_relaxed) / 8;
+  std::uint32_t generation() const noexcept {
+    return static_cast<std::uint32_t>(life_.load(std::memory_order_relaxed) >> 1);
+  }
+  /// User messages that wait.
+  std::size_t queued() const noexcept {
+    return in_queue_.load(std::memory_order_relaxed) + mailbox_.counted();
   }
   Runtime& runtime() const noexcept { return runtime_; }
 
   // ---- the thread that runs the process
   Pid pid() const noexcept;
   /// Takes new messages in: signals act, replies wake, the rest joins the queue.
-  void drain();
+  void drain() {
+    if (!mailbox_.empty()) take_mailbox();
+  }
   /// One slice: up to `step` messages. Returns on the same thread, maybe after other processes ran.
   void run_slice();
   /// Waits for wake() or a message, depending on `wait_`. Returns `exiting` while unwinding.
   Wake suspend(Duration timeout);
   MessagePtr wait_answer(Ref ref, Duration timeout, bool& refused);
+  /// The same, inline (process/switch.hpp). The answer is in the result, or in `in_place`.
+  MessagePtr await_answer(Ref ref, Duration timeout, bool& refused, ReplyPlace* in_place);
+  /// The process of the same worker that waits for the reply and has a place for one of `type`;
+  /// nullptr: the reply must travel as a message.
+  Process* in_place_caller(const Caller& caller, const MessageType* type) noexcept;
+  ReplyPlace& reply_place() noexcept { return *awaited_->in_place; }
+  void reply_placed() noexcept;
   MessagePtr receive(const std::function<bool(Message&)>& match, Duration timeout);
   /// Gives way to other processes of this worker.
   void yield();
@@ -156,7 +179,7 @@ class Process {
   void forget(const Caller& caller) noexcept { forget_caller(caller.pid, caller.ref); }
   /// Answers everybody who waits for this process to reply.
   void fail_callers(const CallError& error);
-  const std::string& request_id() const noexcept { return request_id_; }
+  const std::string& request_id() const noexcept;
   /// Who asked for what it runs, nearest first; see callers().
   std::span<const Pid> callers() const noexcept {
     return behaviour_ ? behaviour_->callers() : std::span<const Pid>();
@@ -164,6 +187,8 @@ class Process {
   bool ending() const noexcept { return exit_.has_value(); }
   /// A wait would return at once with an error, or does not need a worker.
   bool cannot_park() const noexcept;
+  /// It has a worker, and the node's bound of parked fibers is not reached.
+  bool may_park() const noexcept;
   /// Leaves the stack for ever: it waits for what it may not return without.
   [[noreturn]] void give_up();
   Overflow overflow() const noexcept { return overflow_.load(std::memory_order_relaxed); }
@@ -174,7 +199,7 @@ class Process {
   bool set_trap_exit(bool on) noexcept { return std::exchange(trap_exit_, on); }
   /// Ends the process now if an exit is pending.
   void obey_exit() {
-    if (exit_) suspend(Duration::zero());
+    if (exit_) on_exit();
   }
   void rest(Duration duration);
   /// Spawns; exits with system_limit when the table of processes is full.
@@ -193,62 +218,66 @@ class Process {
   friend class Worker;
   friend class AttachedThread;
   friend class ServerLoop;
+  friend class Serving;
 
   enum class Wait : std::uint8_t { none, answer, message, time };
 
+  void take_mailbox();
   void accept(MessagePtr message);
   bool accept_alias(Ref ref);
   void accept_signal(Message& message, SignalBody& body);
   void bounce(MessagePtr message, const ExitReason& reason);
   void enqueue_own(MessagePtr message);
   void uncount(const Message& message) noexcept;
-  void guard(const std::function<void()>& callback);
+  template <class Callback>
+  void guard(const Callback& callback);
   void release();
   void finish();
   void tell_relations(const Pid& self, const ExitReason& reason);
   void report_crash(const ExitReason& reason);
   void reset();
   Wake on_exit();
-  bool enter_parked() noexcept;
+  static void on_wait_timer(Timer& timer);
+  Wake wait_attached(Duration timeout);
   [[noreturn]] void abandon();
   void cancel(const Pid& caller, Ref ref);
   void forget_caller(const Pid& caller, Ref ref) noexcept;
   void set_limits(const MailboxLimits& limits) noexcept;
   void bounce_late();
+  bool refuses(const Message& message) noexcept;
 
-  // Shared. `mailbox_` is a stack pushed by compare-and-swap (release) and taken whole (acquire).
-  std::atomic<Message*> mailbox_{nullptr};
-  std::atomic<std::uint32_t> generation_{0};
-  std::atomic<bool> alive_{false};
-  std::atomic<bool> scheduled_{false};  // in a run queue or running: exactly one holder
+  static std::uint64_t living(std::uint32_t generation) noexcept {
+    return std::uint64_t{generation} << 1 | 1;
+  }
+
+  // Shared.
+  Mailbox mailbox_;                     // at rest, or owned by who runs or has queued the process
+  std::atomic<std::uint64_t> life_{0};  // its generation; in bit 0, whether it is alive
   std::atomic<Worker*> home_{nullptr};  // set while parked: only that worker may resume it
-  std::atomic<std::size_t> queued_{0};
-  std::atomic<std::size_t> queued_bytes_{0};
+  std::atomic<std::uint32_t> in_queue_{0};  // counted messages in queue_; written by the owner
   // The mailbox's bound. Atomic: a sender that found the predecessor alive may read them late.
-  std::atomic<std::size_t> messages_limit_{0};
+  std::atomic<std::uint32_t> messages_limit_{0};
   std::atomic<std::size_t> bytes_limit_{0};
+  std::atomic<std::size_t> large_bytes_{0};  // of counted messages that are larger than a slot
   std::atomic<Overflow> overflow_{Overflow::refuse};
+  std::atomic<bool> alarmed_{false};  // its crowd was reported
 
   Runtime& runtime_;
   const std::uint32_t slot_;
   // A slot serves attached threads only, or workers only: a late sender may still act on the
-  // predecessor's kind. An attached thread drains without `scheduled_`, which stays set meanwhile.
+  // predecessor's kind. An attached thread owns its mailbox, and drains when it is notified.
   const bool for_thread_;
 
   // Owned by the running thread.
   Process* run_next_ = nullptr;  // in a run queue, under its lock
+  std::uint32_t run_turn_ = 0;   // its place among all that wait there
   Worker* worker_ = nullptr;     // that runs it now; nullptr for attached threads
   class AttachedThread* attached_ = nullptr;
   Fiber* parked_ = nullptr;
-  struct WaitTimer final : Timer {
-    explicit WaitTimer(Process& owner) noexcept;
-    Process& process;
-  } timer_;
   std::unique_ptr<Behaviour> behaviour_;
   std::unique_ptr<Relations> relations_;
   MessageQueue queue_;
-  MessagePtr answer_;
-  Ref waiting_for_ = Ref::none;
+  AwaitedAnswer* awaited_ = nullptr;
   Wait wait_ = Wait::none;
   bool registered_ = false;
   bool exit_by_signal_ = false;
@@ -263,13 +292,34 @@ class Process {
   Epoch epoch_;
   Pid parent_;
   std::optional<ExitReason> exit_;
-  std::vector<Caller> callers_;  // whose requests this process has taken and not answered
-  std::string request_id_;       // of the call being handled
+  std::vector<Caller> callers_;              // whose requests it has taken and not answered
+  const Caller* serving_ = nullptr;          // the same, of the call being handled
+  const std::string* request_id_ = nullptr;  // of the call being handled
 };
 
+/// A call being handled: its caller is told if the process ends, and is noted for later if the
+/// handler returns without a reply.
+class Serving {
+ public:
+  Serving(Process& process, const Caller& caller, const Message& request) noexcept;
+  ~Serving();
+  Serving(const Serving&) = delete;
+  Serving& operator=(const Serving&) = delete;
+
+ private:
+  Process& process_;
+};
+
+/// See context.hpp.
+extern constinit thread_local Process* this_process;
+
 /// The process that the calling thread runs now, or nullptr.
-Process* running_process() noexcept;
+inline Process* running_process() noexcept { return this_process; }
+[[noreturn]] void no_running_process();
 /// The same; aborts with a readable message when there is none.
-Process& current_process();
+inline Process& current_process() {
+  if (this_process == nullptr) no_running_process();
+  return *this_process;
+}
 
 }  // namespace coterie::detail

@@ -23,20 +23,20 @@ void Process::accept_signal(Message& message, SignalBody& body) {
       if (relations_) std::erase(relations_->links, message.from);
       return;
     case Signal::monitor:
-      relations().monitored_by.emplace(message.from, message.ref);
+      relations().monitored_by.emplace(message.from, message.ref());
       return;
     case Signal::demonitor:
-      if (relations_) relations_->monitored_by.erase({message.from, message.ref});
+      if (relations_) relations_->monitored_by.erase({message.from, message.ref()});
       return;
     case Signal::down: {
-      if (!relations_ || relations_->monitors.erase(message.ref) == 0) return;
-      auto down = make_message(MessageKind::send, Down{message.ref, message.from, body.reason});
+      if (!relations_ || relations_->monitors.erase(message.ref()) == 0) return;
+      auto down = make_message(MessageKind::send, Down{message.ref(), message.from, body.reason});
       down->from = message.from;
       enqueue_own(std::move(down));
       return;
     }
     case Signal::cancel:
-      cancel(message.from, message.ref);
+      cancel(message.from, message.ref());
       return;
     case Signal::fence:
       if (strict()) exit_later(body.reason);
@@ -69,9 +69,9 @@ void Process::handle_exit_signal(const Pid& from, const ExitReason& reason, bool
 
 /// DOWN and EXIT messages join the queue past the mailbox's bound: they must not be lost.
 void Process::enqueue_own(MessagePtr message) {
-  message->generation = generation_.load(std::memory_order_relaxed);
-  queued_.fetch_add(1, std::memory_order_relaxed);
-  queued_bytes_.fetch_add(message->size, std::memory_order_relaxed);
+  message->generation = generation();
+  in_queue_.store(in_queue_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  if (!message->in_slot()) large_bytes_.fetch_add(message->bytes(), std::memory_order_relaxed);
   queue_.push_back(std::move(message));
   if (wait_ == Wait::message) woken_ = true;
 }
@@ -82,7 +82,7 @@ void Process::cancel(const Pid& caller, Ref ref) {
   Message* previous = nullptr;
   for (Message* message = queue_.front(); message != nullptr;
        previous = message, message = message->next) {
-    if (message->kind != MessageKind::call || message->ref != ref || message->from != caller)
+    if (message->kind != MessageKind::call || message->ref() != ref || message->from != caller)
       continue;
     uncount(*queue_.remove_after(previous));
     runtime_.counters().expired_requests.fetch_add(1, std::memory_order_relaxed);
@@ -91,6 +91,10 @@ void Process::cancel(const Pid& caller, Ref ref) {
 }
 
 void Process::forget_caller(const Pid& caller, Ref ref) noexcept {
+  if (serving_ != nullptr && serving_->ref == ref && serving_->pid == caller) {
+    serving_ = nullptr;
+    return;
+  }
   for (std::size_t i = callers_.size(); i-- > 0;) {
     if (callers_[i].ref != ref || callers_[i].pid != caller) continue;
     callers_[i] = callers_.back();
@@ -129,8 +133,8 @@ void Process::finish() {
   if (registered_ && runtime_.names() != nullptr) runtime_.names()->process_ended(pid());
   drain();
   const Pid self = pid();
-  alive_.store(false);
-  generation_.fetch_add(1, std::memory_order_release);
+  // Release pairs with alive(): who finds it dead sees that its names are free.
+  life_.store((std::uint64_t{generation()} + 1) << 1, std::memory_order_release);
 
   fail_callers(CallError(
       CallError::Code::exited,
@@ -144,6 +148,7 @@ void Process::finish() {
 }
 
 void Process::fail_callers(const CallError& error) {
+  if (const Caller* caller = std::exchange(serving_, nullptr)) runtime_.fail(*caller, error);
   for (const Caller& caller : std::exchange(callers_, {})) runtime_.fail(caller, error);
 }
 
@@ -165,11 +170,12 @@ void Process::reset() {
   epoch_ = {};
   parent_ = {};
   exit_.reset();
-  answer_.reset();
-  request_id_.clear();
-  waiting_for_ = Ref::none;
+  awaited_ = nullptr;
+  serving_ = nullptr;
+  request_id_ = nullptr;
   wait_ = Wait::none;
   attached_ = nullptr;
+  alarmed_.store(false, std::memory_order_relaxed);
   exit_by_signal_ = registered_ = woken_ = timed_out_ = started_ = trap_exit_ = thrown_ =
       finishing_ = abandoned_ = false;
 }

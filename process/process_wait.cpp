@@ -7,7 +7,7 @@
 
 #include "process/exit_cause.hpp"
 #include "process/process.hpp"
-#include "process/runtime.hpp"
+#include "process/switch.hpp"
 
 namespace coterie::detail {
 namespace {
@@ -17,37 +17,23 @@ constexpr unsigned sends_per_turn = 64;
 
 }  // namespace
 
-Wake Process::suspend(Duration timeout) {
-  if (exit_) return on_exit();
-  if (attached_ != nullptr) {
-    attached_->wait(*this, timeout);
-    return exit_ ? Wake::exiting : woken_ ? Wake::woken : Wake::timeout;
-  }
-  if (timeout <= Duration::zero()) return Wake::timeout;
-  if (!enter_parked()) return Wake::refused;
-  timed_out_ = false;
-  if (timeout != infinity) worker_->timers().set(timer_, timeout);
-  const bool parked = worker_->park(*this, false);
-  worker_->timers().cancel(timer_);
-  runtime_.parked_.fetch_sub(1, std::memory_order_relaxed);
-  if (exit_) return on_exit();
-  if (!parked) return Wake::refused;
-  return woken_ ? Wake::woken : Wake::timeout;
+void Process::on_wait_timer(Timer& timer) {
+  Process& waiting = static_cast<WaitTimer&>(timer).process;
+  waiting.timed_out_ = true;
+  if (waiting.mailbox_.claim()) waiting.runtime_.schedule(waiting);
 }
 
-bool Process::enter_parked() noexcept {
-  const std::size_t parked = runtime_.parked_.fetch_add(1, std::memory_order_relaxed);
-  if (parked < runtime_.options().parked_fibers) return true;
-  runtime_.parked_.fetch_sub(1, std::memory_order_relaxed);
-  return false;
+Wake Process::wait_attached(Duration timeout) {
+  attached_->wait(*this, timeout);
+  return exit_ ? Wake::exiting : woken_ ? Wake::woken : Wake::timeout;
 }
 
 void Process::yield() {
   if (attached_ != nullptr || worker_ == nullptr || finishing_) return;
-  if (!worker_->alone() && enter_parked()) {
+  if (!worker_->alone() && worker_->admit_parked()) {
     woken_ = true;
     worker_->park(*this, true);
-    runtime_.parked_.fetch_sub(1, std::memory_order_relaxed);
+    worker_->discharge_parked();
   } else {
     drain();
   }
@@ -62,24 +48,33 @@ void Process::after_send(bool crowded) {
 }
 
 MessagePtr Process::wait_answer(Ref ref, Duration timeout, bool& refused) {
-  answer_.reset();
-  waiting_for_ = ref;
-  woken_ = false;
-  refused = false;
-  drain();
-  if (!answer_ && !exit_) {
-    wait_ = Wait::answer;
-    const Wake wake = suspend(timeout);
-    wait_ = Wait::none;
-    refused = wake == Wake::refused;
-    // A reply that is already here when the time runs out counts.
-    if (wake == Wake::timeout) drain();
-  } else if (exit_) {
-    waiting_for_ = Ref::none;
-    suspend(Duration::zero());
+  return await_answer(ref, timeout, refused, nullptr);
+}
+
+Process* Process::in_place_caller(const Caller& to, const MessageType* type) noexcept {
+  // Another node's caller, a strict process that must pass the gate, a reply by another process
+  // than the server: they go the long way.
+  if (worker_ == nullptr || strict() || to.server != pid()) return nullptr;
+  Process* caller = runtime_.find(to.pid);
+  // Parked here, so only this worker may run it, and it runs this process now: the caller is this
+  // thread's to touch.
+  if (caller == nullptr || caller->home_.load(std::memory_order_relaxed) != worker_ ||
+      caller->parked_ == nullptr) {
+    return nullptr;
   }
-  waiting_for_ = Ref::none;
-  return std::move(answer_);
+  const AwaitedAnswer* awaited = caller->awaited_;
+  if (awaited == nullptr || awaited->ref != to.ref || awaited->in_place == nullptr ||
+      awaited->in_place->type != type || awaited->here()) {
+    return nullptr;
+  }
+  forget_caller(to.pid, to.ref);
+  return caller;
+}
+
+void Process::reply_placed() noexcept {
+  awaited_->in_place->filled = true;
+  woken_ = true;
+  if (mailbox_.claim()) runtime_.schedule_woken(*this);
 }
 
 MessagePtr Process::receive(const std::function<bool(Message&)>& match, Duration timeout) {
@@ -128,6 +123,10 @@ bool Process::pass_gate() {
 
 bool Process::cannot_park() const noexcept {
   return attached_ != nullptr || finishing_ || (exit_ && std::uncaught_exceptions() > 0);
+}
+
+bool Process::may_park() const noexcept {
+  return worker_ != nullptr && !finishing_ && worker_->may_park();
 }
 
 void Process::rest(Duration duration) {

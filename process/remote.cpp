@@ -294,19 +294,17 @@ void Runtime::deliver_request(Envelope& envelope) {
   message->kind = envelope.signal == Signal::call   ? MessageKind::call
                   : envelope.signal == Signal::cast ? MessageKind::cast
                                                     : MessageKind::send;
-  message->size += static_cast<std::uint32_t>(message->as<Packed>()->bytes.size());
+  message->add_bytes(message->as<Packed>()->bytes.size());
   message->from = envelope.from;
-  message->ref = envelope.ref;
+  message->set_ref(envelope.ref);
   message->named = envelope.named;
   if (!envelope.request_id.empty() || !envelope.trace.empty() || envelope.epoch ||
       envelope.budget != infinity) {
-    message->extra = std::make_unique<Extra>();
-    message->extra->request_id = std::move(envelope.request_id);
-    message->extra->trace = std::move(envelope.trace);
-    message->extra->epoch = envelope.epoch;
-    if (envelope.budget != infinity) {
-      message->extra->expires = after(clock().now(), envelope.budget);
-    }
+    Extra& extra = message->make_extra();
+    extra.request_id = std::move(envelope.request_id);
+    extra.trace = std::move(envelope.trace);
+    extra.epoch = envelope.epoch;
+    if (envelope.budget != infinity) extra.expires = after(clock().now(), envelope.budget);
   }
   const PushResult result = target ? push(*target, message) : PushResult::no_process;
   if (result == PushResult::pushed) return;

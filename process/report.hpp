@@ -20,7 +20,7 @@ struct CrashReport {
   Pid pid;
   std::string name;                    // its registered name; empty: none
   std::vector<std::string> ancestors;  // parent first; names where there are names
-  std::vector<std::string> callers{};    // of a task: who asked for it, nearest first
+  std::vector<std::string> callers{};  // of a task: who asked for it, nearest first
   std::vector<Pid> links;
   std::size_t mailbox_length = 0;
   std::string last_message;  // as text; empty: none

@@ -20,6 +20,7 @@ Runtime::Runtime(RuntimeOptions options, RuntimePorts ports)
       ports_(ports),
       segments_((options_.processes + segment_slots - 1) / segment_slots) {
   install_terminate_handler();
+  prepare_biased_locks();
   monitor_ = ports_.executor.make_strand("monitor");
   monitor_strand_ = monitor_.get();
   const unsigned workers = std::max(1u, options_.workers);
@@ -34,7 +35,7 @@ Runtime::~Runtime() { stop(); }
 
 void Runtime::stop() {
   if (std::exchange(stopped_, true)) return;
-  // Sequentially consistent with alive_: spawn() sees this, or list() sees its process.
+  // Sequentially consistent with life_: spawn() sees this, or list() sees its process.
   stopping_.store(true);
   // Their destructors run. Whoever spawns meanwhile is refused, so this ends.
   for (const Pid& pid : list()) signal({}, pid, Signal::exit, Ref::none, ExitReason::kill());
@@ -67,7 +68,7 @@ Process* Runtime::claim_slot(bool for_thread) {
     const std::uint32_t index = free.front();
     free.pop_front();
     Process* process = slot(index);
-    if (!process->scheduled_.exchange(true)) return process;
+    if (process->mailbox_.claim()) return process;
     free.push_back(index);
   }
   if (slots_made_ >= options_.processes) return nullptr;
@@ -79,8 +80,7 @@ Process* Runtime::claim_slot(bool for_thread) {
   }
   auto* process = new (segment.load() + slots_made_ % segment_slots * sizeof(Process))
       Process(*this, slots_made_, for_thread);
-  process->generation_.store(1, std::memory_order_relaxed);
-  process->scheduled_.store(true);
+  process->life_.store(std::uint64_t{1} << 1, std::memory_order_relaxed);
   slots_bound_.store(++slots_made_);
   return process;
 }
@@ -88,7 +88,7 @@ Process* Runtime::claim_slot(bool for_thread) {
 void Runtime::free_slot(Process& process) {
   const bool attached = process.for_thread_;
   // A pid is never reused: a slot that has run out of generations is retired.
-  if (process.generation_.load(std::memory_order_relaxed) != UINT32_MAX) {
+  if (process.generation() != UINT32_MAX) {
     std::lock_guard guard(slots_lock_);
     (attached ? free_thread_slots_ : free_slots_).push_back(process.slot_);
   }
@@ -114,8 +114,10 @@ std::vector<Pid> Runtime::list() {
   for (std::uint32_t i = 0; i < made; ++i) {
     Process* process = slot(i);
     const Pid pid = process->pid();
-    if (process->alive_.load() && process->alive(static_cast<std::uint32_t>(pid.serial >> 32)))
+    // Sequentially consistent with stopping_: see stop().
+    if (process->life_.load() == Process::living(static_cast<std::uint32_t>(pid.serial >> 32))) {
       pids.push_back(pid);
+    }
   }
   return pids;
 }
@@ -142,7 +144,7 @@ Pid Runtime::spawn(SpawnRequest request) {
   if (request.monitor != Ref::none) {
     process->relations().monitored_by.emplace(request.parent, request.monitor);
   }
-  process->alive_.store(true);
+  process->life_.store(Process::living(process->generation()));
   if (request.attached != nullptr) return pid;
   schedule(*process);
   if (stopping_.load()) signal({}, pid, Signal::exit, Ref::none, ExitReason::kill());
@@ -152,22 +154,53 @@ Pid Runtime::spawn(SpawnRequest request) {
 void Runtime::schedule(Process& process) {
   if (Worker* home = process.home_.load(std::memory_order_relaxed)) {
     home->push(process, true);
-    return;
+  } else {
+    worker_for_new_work().push(process, false);
   }
-  Worker* here = running_worker();
-  if (here == nullptr || &here->runtime() != this) {
-    here = workers_[next_worker_.fetch_add(1, std::memory_order_relaxed) % workers_.size()].get();
-  }
-  here->push(process, false);
 }
 
-/// A queue behind a busy worker is real backlog: one idle worker is worth its wake-up.
+void Runtime::schedule_woken(Process& process) {
+  Worker* home = process.home_.load(std::memory_order_relaxed);
+  Worker& worker = home != nullptr ? *home : worker_for_new_work();
+  if (&worker == running_worker()) {
+    worker.push_woken(process, home != nullptr);
+  } else {
+    worker.push(process, home != nullptr);
+  }
+}
+
+Worker& Runtime::worker_for_new_work() noexcept {
+  Worker* here = running_worker();
+  if (here != nullptr && &here->runtime() == this) return *here;
+  // From a thread of somebody else's: an idle worker, or else the next.
+  const unsigned turn = next_worker_.fetch_add(1, std::memory_order_relaxed);
+  for (std::size_t i = 0; i < workers_.size(); ++i) {
+    Worker& worker = *workers_[(turn + i) % workers_.size()];
+    if (worker.idle()) return worker;
+  }
+  return *workers_[turn % workers_.size()];
+}
+
+/// Something waits behind a busy worker: one idle worker is worth its wake-up.
 void Runtime::wake_helper(Worker& busy) {
+  busy.ask_for_help();
   for (const auto& worker : workers_) {
     if (worker.get() == &busy || !worker->idle()) continue;
     ports_.executor.wake(*worker);
     return;
   }
+}
+
+std::size_t Runtime::parked() const noexcept {
+  std::size_t sum = 0;
+  for (const auto& worker : workers_) sum += worker->parked();
+  return sum;
+}
+
+Ref Runtime::make_ref() noexcept {
+  Worker* here = running_worker();
+  if (here != nullptr && &here->runtime() == this) return here->make_ref();
+  return Ref{next_ref_.fetch_add(1, std::memory_order_relaxed)};
 }
 
 // ---- the monitor: finds callbacks that hold a worker
@@ -185,6 +218,8 @@ void Runtime::monitor_workers() {
     Seen& seen = seen_[i];
     const std::uint64_t slices = worker.slices();
     if (worker.idle() || slices != seen.slices) {
+      // Long slices, and too few of them for the worker to see its own backlog.
+      if (!worker.idle() && worker.ready() > slices - seen.slices) wake_helper(worker);
       seen = {slices, now, false};
       busy |= !worker.idle();
       continue;
@@ -276,10 +311,10 @@ void Runtime::gate_moved() {
   for (const Pid& pid : held) {
     Process* process = find(pid);
     if (process == nullptr) continue;
-    if (process->scheduled_.exchange(true)) {
-      busy.push_back(pid);
-    } else {
+    if (process->mailbox_.claim()) {
       schedule(*process);
+    } else {
+      busy.push_back(pid);
     }
   }
   if (!busy.empty()) {

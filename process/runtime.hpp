@@ -104,7 +104,7 @@ class Runtime final : public DistributionEvents {
   Journals* journals() const noexcept { return journals_; }
   CallbackWatch* watch() const noexcept { return watch_; }
   Distribution* distribution() const noexcept { return distribution_; }
-  Ref make_ref() noexcept { return Ref{next_ref_.fetch_add(1, std::memory_order_relaxed)}; }
+  Ref make_ref() noexcept;
 
   // ---- processes
   /// Pid{} when the table is full.
@@ -112,13 +112,17 @@ class Runtime final : public DistributionEvents {
   Process* find(const Pid& pid) noexcept;  // of this node and alive, else nullptr
   std::vector<Pid> list();
   std::size_t process_count() const noexcept { return live_.load(std::memory_order_relaxed); }
+  /// The caller owns the process. It goes to the end of a queue.
   void schedule(Process& process);
+  /// As schedule(), for a process that the running one has woken: it runs next.
+  void schedule_woken(Process& process);
   void free_slot(Process& process);
   void note_crowded(const Process& process, std::size_t messages);
 
   // ---- messages
   /// To a process of this node. `message` is kept unless the result is `pushed`.
   PushResult push(const Pid& to, MessagePtr& message);
+  PushResult push(const Pid& to, MessagePtr& message, bool& crowded);
   void signal(const Pid& from, const Pid& to, Signal signal, Ref ref, ExitReason reason = {},
               bool link = false);
   void answer(const Caller& caller, MessagePtr answer);
@@ -179,7 +183,7 @@ class Runtime final : public DistributionEvents {
   /// What every process says of itself; one that is stuck is left out. Parks the calling process
   /// at most `timeout`.
   std::vector<ProcessInfo> snapshot(Duration timeout);
-  std::size_t parked() const noexcept { return parked_.load(std::memory_order_relaxed); }
+  std::size_t parked() const noexcept;
   const std::vector<std::unique_ptr<Worker>>& workers() const noexcept { return workers_; }
 
  private:
@@ -214,6 +218,7 @@ class Runtime final : public DistributionEvents {
   Process* slot(std::uint32_t index) noexcept;
   Process* claim_slot(bool for_thread);
   bool is_thread(const Pid& pid) noexcept;
+  Worker& worker_for_new_work() noexcept;
   void wake_helper(Worker& busy);
   void monitor_workers();
   void arm_monitor();
@@ -245,7 +250,7 @@ class Runtime final : public DistributionEvents {
   std::deque<std::uint32_t> free_thread_slots_;
   std::atomic<std::uint32_t> slots_bound_{0};  // slots_made_ for readers; the slots below exist
   std::atomic<std::size_t> live_{0};
-  std::atomic<std::size_t> parked_{0};
+  std::atomic<std::size_t> parked_granted_{0};  // of parked_fibers, to workers
   std::atomic<std::uint64_t> next_ref_{1};
   std::atomic<unsigned> next_worker_{0};
   std::atomic<bool> stopping_{false};

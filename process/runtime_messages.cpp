@@ -8,11 +8,16 @@
 
 namespace coterie::detail {
 
-PushResult Runtime::push(const Pid& to, MessagePtr& message) {
+PushResult Runtime::push(const Pid& to, MessagePtr& message, bool& crowded) {
   Process* process = find(to);
   if (process == nullptr) return PushResult::no_process;
   message->generation = static_cast<std::uint32_t>(to.serial >> 32);
-  return process->push(std::move(message));
+  return process->push(message, crowded);
+}
+
+PushResult Runtime::push(const Pid& to, MessagePtr& message) {
+  bool crowded = false;
+  return push(to, message, crowded);
 }
 
 void Runtime::signal(const Pid& from, const Pid& to, Signal signal, Ref ref, ExitReason reason,
@@ -30,7 +35,7 @@ void Runtime::signal(const Pid& from, const Pid& to, Signal signal, Ref ref, Exi
   }
   auto message = make_message(MessageKind::signal, SignalBody{signal, link, std::move(reason)});
   message->from = from;
-  message->ref = ref;
+  message->set_ref(ref);
   if (push(to, message) == PushResult::pushed) return;
   // There is no such process any more: links and monitors say so at once.
   if (signal == Signal::link) {
@@ -95,7 +100,7 @@ void Runtime::location_refused(const Epoch& epoch) {
 }
 
 void Runtime::complete(const Ticket& ticket, MessagePtr answer) {
-  answer->ref = ticket.ref;
+  answer->set_ref(ticket.ref);
   if (push(ticket.pid, answer) != PushResult::pushed) {
     counters_.late_replies.fetch_add(1, std::memory_order_relaxed);
   }

@@ -15,16 +15,17 @@ void count(std::atomic<std::uint64_t>& counter) { counter.fetch_add(1, std::memo
 void send_here(Process& self, const Pid& to, MessagePtr message) {
   Runtime& runtime = self.runtime();
   for (;;) {
-    const PushResult result = runtime.push(to, message);
+    bool crowded = false;
+    const PushResult result = runtime.push(to, message, crowded);
+    if (result == PushResult::pushed) {
+      self.after_send(crowded);
+      return;
+    }
     if (result == PushResult::no_process) {
       count(runtime.counters().dead_letters);
       return;
     }
     Process* target = runtime.find(to);
-    if (result == PushResult::pushed) {
-      self.after_send(target != nullptr && target->crowded());
-      return;
-    }
     const Overflow overflow = target != nullptr ? target->overflow() : Overflow::refuse;
     if (overflow == Overflow::park && !self.ending()) {
       self.rest(std::chrono::milliseconds(1));
@@ -49,7 +50,7 @@ void send_there(Process& self, const Destination& there, Signal signal, MessageP
     envelope.to = LocalName{there.name};
   }
   envelope.epoch = there.epoch;
-  envelope.ref = message->ref;
+  envelope.ref = message->ref();
   if (message->type->pack == nullptr || message->type->name.empty()) {
     runtime.log().error(LogModule::process,
                         "a message without type_name, or with fields that cannot be packed, "
@@ -75,6 +76,12 @@ void send_there(Process& self, const Destination& there, Signal signal, MessageP
 
 void dispatch(const ServerRef& to, Signal signal, MessagePtr message) {
   Process& self = current_process();
+  if (const Pid* pid = std::get_if<Pid>(&to);
+      pid != nullptr && pid->node == self.runtime().node() && !self.strict()) {
+    message->from = self.pid();
+    send_here(self, *pid, std::move(message));
+    return;
+  }
   if (!self.pass_gate()) {
     count(self.runtime().counters().dead_letters);
     return;

@@ -78,22 +78,18 @@ class ServerLoop final : public Behaviour {
     if (message->kind == MessageKind::call && run_system(self, *message)) return;
     ++turn_;
     idle_ = infinity;
-    if (message->extra && message->extra->expires <= self.runtime().clock().now()) {
+    if (message->extra() != nullptr && message->extra()->expires <= self.runtime().clock().now()) {
       self.runtime().counters().expired_requests.fetch_add(1, std::memory_order_relaxed);
       self.runtime().fail(caller_of(self, *message),
                           CallError(CallError::Code::timeout, CallError::Execution::not_executed));
       return;
     }
-    Caller caller;
-    if (message->kind == MessageKind::call) {
-      caller = caller_of(self, *message);
-      self.callers_.push_back(caller);
-      if (message->extra) {
-        self.request_id_ = message->extra->request_id;
-      } else {
-        self.request_id_.clear();
-      }
+    if (message->kind != MessageKind::call) {
+      run(self, [&] { return callbacks_->handle(*message, {}); }, message.get(), {});
+      return;
     }
+    const Caller caller = caller_of(self, *message);
+    const Serving serving(self, caller, *message);
     run(
         self, [&] { return callbacks_->handle(*message, caller); }, message.get(), caller);
   }
@@ -111,7 +107,7 @@ class ServerLoop final : public Behaviour {
 
  private:
   static Caller caller_of(Process& self, const Message& message) {
-    return {message.from, message.ref, message.named, self.pid()};
+    return {message.from, message.ref(), message.named, self.pid()};
   }
 
   // ---- start

@@ -72,7 +72,7 @@ Pid spawn_task(Process& parent, std::unique_ptr<Behaviour> behaviour, bool link,
 }
 
 bool is_result(const Message& message, Ref task) {
-  return message.kind == MessageKind::send && message.ref == task;
+  return message.kind == MessageKind::send && message.ref() == task;
 }
 const Down* end_of(Message& message, Ref task) {
   const Down* down = message.as<Down>();
@@ -199,7 +199,7 @@ TaskAnswers wait_for_tasks(const std::vector<TaskRecord>& tasks, Duration timeou
     MessagePtr message = receive_message(
         [&](Message& candidate) {
           const Down* down = candidate.as<Down>();
-          found = open.find(down != nullptr ? down->ref : candidate.ref);
+          found = open.find(down != nullptr ? down->ref : candidate.ref());
           return found != open.end() && (down != nullptr || candidate.kind == MessageKind::send);
         },
         left_until(end));

@@ -48,7 +48,7 @@ StreamTasks::~StreamTasks() {
     demonitor(ref, true);
     receive_message(
         [ref = ref](Message& message) {
-          return message.kind == MessageKind::send && message.ref == ref;
+          return message.kind == MessageKind::send && message.ref() == ref;
         },
         Duration::zero());
   }
@@ -75,7 +75,7 @@ void StreamTasks::wait() {
     MessagePtr message = receive_message(
         [&](Message& candidate) {
           const Down* down = candidate.as<Down>();
-          task = running_.find(down != nullptr ? down->ref : candidate.ref);
+          task = running_.find(down != nullptr ? down->ref : candidate.ref());
           return task != running_.end() && (down != nullptr || candidate.kind == MessageKind::send);
         },
         end == Time::max() ? infinity : std::max(end - now(), Duration::zero()));

@@ -1,32 +1,40 @@
 #include "process/worker.hpp"
 
+#include <mutex>
 #include <new>
 #include <utility>
 
 #include "process/context.hpp"
 #include "process/runtime.hpp"
+#include "process/switch.hpp"
 
 namespace coterie::detail {
 namespace {
 
 constexpr std::size_t pooled_fibers_max = 256;
-constexpr unsigned slices_per_tick = 16;
-
-constinit thread_local Worker* this_worker = nullptr;
+constexpr unsigned slices_per_tick = 32;
+// Between two processes that keep waking each other, others have their turn.
+constexpr unsigned woken_in_row_max = 64;
+// What waits longer than this is worth waking another worker for.
+constexpr Duration backlog_wait = std::chrono::microseconds(200);
+constexpr std::uint64_t refs_at_once = 1024;
 
 }  // namespace
 
-Worker* running_worker() noexcept { return this_worker; }
+constinit thread_local Worker* this_worker = nullptr;
 
 void Worker::List::push(Process& process) noexcept {
   process.run_next_ = nullptr;
   (first == nullptr ? first : last->run_next_) = &process;
   last = &process;
+  ++count;
 }
 
 Process* Worker::List::pop() noexcept {
   Process* process = first;
-  if (process != nullptr) first = process->run_next_;
+  if (process == nullptr) return nullptr;
+  first = process->run_next_;
+  --count;
   return process;
 }
 
@@ -43,6 +51,9 @@ Time Worker::run() {
   Process* outer_process = set_running_process(nullptr);
   idle_.store(false, std::memory_order_relaxed);
   runtime_.arm_monitor();
+  since_tick_ = 0;
+  now_ = {};
+  tick();
   if (current_ == nullptr) current_ = take_fiber();
   // Without a stack for its loop a worker cannot even say so; the executor tries again.
   if (current_ != nullptr) driver_.switch_to(*current_);
@@ -53,6 +64,85 @@ Time Worker::run() {
 }
 
 void Worker::loop_entry(void* worker) { static_cast<Worker*>(worker)->loop(); }
+
+void Worker::adopt(Timer& timer, Duration wait) {
+  {
+    std::lock_guard guard(inbox_lock_);
+    adopted_.emplace_back(&timer, wait);
+    from_others_.fetch_add(1, std::memory_order_relaxed);
+  }
+  runtime_.executor().wake(*this);
+}
+
+void Worker::drop(TimerEntry& timer) {
+  std::size_t waiting = 0;
+  {
+    std::lock_guard guard(inbox_lock_);
+    dropped_.push_back(&timer);
+    waiting = dropped_.size();
+    from_others_.fetch_add(1, std::memory_order_relaxed);
+  }
+  // They cost memory only: a sleeping worker is worth a wake-up for many.
+  if (waiting % 1024 == 0) runtime_.executor().wake(*this);
+}
+
+void Worker::tick() {
+  if (from_others_.load(std::memory_order_relaxed) > 0) {
+    std::vector<std::pair<Timer*, Duration>> adopted;
+    std::vector<TimerEntry*> dropped;
+    {
+      // Both at once: a timer is adopted before it can be dropped.
+      std::lock_guard guard(inbox_lock_);
+      adopted.swap(adopted_);
+      dropped.swap(dropped_);
+      from_others_.store(0, std::memory_order_relaxed);
+    }
+    for (auto& [timer, wait] : adopted) timers_.set(*timer, wait);
+    for (TimerEntry* timer : dropped) {
+      timers_.cancel(*timer);
+      runtime_.forget_timer(*timer);
+    }
+  }
+  const Time before = std::exchange(now_, runtime_.clock().now());
+  if (before != Time{} && since_tick_ > 0) weigh_backlog(now_ - before);
+  since_tick_ = 0;
+  next_timer_ = timers_.advance(now_);
+}
+
+/// How long would the last of the queue wait, if slices stay as long as they were?
+void Worker::weigh_backlog(Duration since_last_tick) noexcept {
+  const std::size_t waiting = ready();
+  if (waiting == 0) return;
+  const Duration wait = since_last_tick / since_tick_ * static_cast<Duration::rep>(waiting);
+  if (wait > backlog_wait) runtime_.wake_helper(*this);
+}
+
+[[gnu::always_inline]] inline void Worker::resume(Process& process) {
+  Fiber* target = std::exchange(process.parked_, nullptr);
+  Fiber* here = current_;
+  recycle(here);
+  current_ = target;
+  here->switch_to(*target);
+  // Somebody parked and took this fiber from the pool; `process` may be anything by now.
+}
+
+[[gnu::always_inline]] inline void Worker::step(Process& process) {
+  slices_.store(slices_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  set_running_process(&process);
+  process.worker_ = this;
+  process.drain();
+  const bool strict = process.strict();
+  if (strict) enter_strict(process);
+  if (process.parked_ == nullptr) {
+    process.run_slice();
+  } else if (strict && !process.exit_ && !runtime_.gate_open() && runtime_.hold(process)) {
+    process.release();  // a callback that was parked when the gate closed goes on when it opens
+  } else if (process.woken_ || process.timed_out_ || process.exit_) {
+    resume(process);
+  } else {
+    process.release();
+  }
+}
 
 void Worker::loop() {
   for (;;) {
@@ -73,104 +163,14 @@ void Worker::loop() {
   }
 }
 
-void Worker::adopt(Timer& timer, Duration wait) {
-  {
-    std::lock_guard guard(lock_);
-    adopted_.emplace_back(&timer, wait);
-    from_others_.fetch_add(1, std::memory_order_relaxed);
-  }
-  runtime_.executor().wake(*this);
-}
-
-void Worker::drop(TimerEntry& timer) {
-  std::size_t waiting = 0;
-  {
-    std::lock_guard guard(lock_);
-    dropped_.push_back(&timer);
-    waiting = dropped_.size();
-    from_others_.fetch_add(1, std::memory_order_relaxed);
-  }
-  // They cost memory only: a sleeping worker is worth a wake-up for many.
-  if (waiting % 1024 == 0) runtime_.executor().wake(*this);
-}
-
-void Worker::tick() {
-  since_tick_ = 0;
-  if (from_others_.load(std::memory_order_relaxed) > 0) {
-    std::vector<std::pair<Timer*, Duration>> adopted;
-    std::vector<TimerEntry*> dropped;
-    {
-      // Both at once: a timer is adopted before it can be dropped.
-      std::lock_guard guard(lock_);
-      adopted.swap(adopted_);
-      dropped.swap(dropped_);
-      from_others_.store(0, std::memory_order_relaxed);
-    }
-    for (auto& [timer, wait] : adopted) timers_.set(*timer, wait);
-    for (TimerEntry* timer : dropped) {
-      timers_.cancel(*timer);
-      runtime_.forget_timer(*timer);
-    }
-  }
-  now_ = runtime_.clock().now();
-  next_timer_ = timers_.advance(now_);
-}
-
-void Worker::step(Process& process) {
-  slices_.fetch_add(1, std::memory_order_relaxed);
-  set_running_process(&process);
-  process.worker_ = this;
-  process.drain();
-  const bool strict = process.strict();
-  if (strict) enter_strict(process);
-  if (process.parked_ == nullptr) {
-    process.run_slice();
-  } else if (strict && !process.exit_ && !runtime_.gate_open() && runtime_.hold(process)) {
-    process.release();  // a callback that was parked when the gate closed goes on when it opens
-  } else if (process.woken_ || process.timed_out_ || process.exit_) {
-    resume(process);
-  } else {
-    process.release();
-  }
-}
-
 void Worker::enter_strict(const Process& process) noexcept {
   strict_now_.store(true);
   if (runtime_.watch() != nullptr) runtime_.watch()->enter(index_, process.strict_name());
 }
 
-void Worker::leave_strict() noexcept {
-  if (!strict_now_.load(std::memory_order_relaxed)) return;
+void Worker::end_strict() noexcept {
   if (runtime_.watch() != nullptr) runtime_.watch()->leave(index_);
   strict_now_.store(false, std::memory_order_release);
-}
-
-void Worker::resume(Process& process) {
-  Fiber* target = std::exchange(process.parked_, nullptr);
-  Fiber* here = current_;
-  recycle(here);
-  current_ = target;
-  here->switch_to(*target);
-  // Somebody parked and took this fiber from the pool; `process` may be anything by now.
-}
-
-bool Worker::park(Process& process, bool requeue) {
-  Fiber* fiber = take_fiber();
-  if (fiber == nullptr) return false;
-  Fiber* here = current_;
-  process.parked_ = here;
-  // From here on it may be woken; only this worker resumes it, so not before the switch.
-  if (requeue) {
-    push(process, true);
-  } else {
-    process.release();
-  }
-  current_ = fiber;
-  leave_strict();
-  here->switch_to(*fiber);
-  set_running_process(&process);
-  if (process.strict()) enter_strict(process);
-  return true;
 }
 
 void Worker::abandon(Process& process) {
@@ -184,11 +184,7 @@ void Worker::abandon(Process& process) {
   std::abort();  // nobody switches back to an abandoned fiber
 }
 
-Fiber* Worker::take_fiber() {
-  if (pool_ != nullptr) {
-    --pooled_;
-    return std::exchange(pool_, pool_->next);
-  }
+Fiber* Worker::make_fiber() noexcept {
   try {
     return new Fiber(runtime_.options().stack_bytes, &loop_entry, this);
   } catch (const std::bad_alloc&) {
@@ -207,56 +203,165 @@ void Worker::recycle(Fiber* fiber) noexcept {
   ++pooled_;
 }
 
+// ---- queues
+
 void Worker::push(Process& process, bool pinned) {
-  std::size_t waiting = 0;
-  {
-    std::lock_guard guard(lock_);
+  if (this_worker == this) {
+    std::lock_guard guard(queues_);
+    process.run_turn_ = turns_++;
     (pinned ? pinned_ : ready_).push(process);
-    waiting = pinned ? 0 : ready_count_.load(std::memory_order_relaxed) + 1;
-    if (pinned) {
-      pinned_count_.fetch_add(1, std::memory_order_relaxed);
-    } else {
-      ready_count_.store(waiting, std::memory_order_relaxed);
-    }
+    publish_ready();
+    return;
   }
-  if (this_worker != this) {
-    runtime_.executor().wake(*this);
-  } else if (waiting > 1) {
-    runtime_.wake_helper(*this);
+  bool first = false;
+  {
+    std::lock_guard guard(inbox_lock_);
+    (pinned ? inbox_pinned_ : inbox_ready_).push(process);
+    first = inbox_count_.load(std::memory_order_relaxed) == 0;
+    inbox_count_.store(inbox_pinned_.count + inbox_ready_.count, std::memory_order_relaxed);
+    inbox_ready_count_.store(inbox_ready_.count, std::memory_order_relaxed);
+  }
+  // Whoever put the first one in wakes the worker for all.
+  if (first) runtime_.executor().wake(*this);
+}
+
+void Worker::push_woken(Process& process, bool pinned) {
+  std::lock_guard guard(queues_);
+  if (woken_ == nullptr) {
+    woken_ = &process;
+    woken_pinned_ = pinned;
+  } else {
+    process.run_turn_ = turns_++;
+    (pinned ? pinned_ : ready_).push(process);
+  }
+  publish_ready();
+}
+
+void Worker::join(List& own, List& others) noexcept {
+  while (Process* process = others.pop()) {
+    process->run_turn_ = turns_++;
+    own.push(*process);
   }
 }
 
-Process* Worker::next() {
-  if (pinned_count_.load(std::memory_order_relaxed) + ready_count_.load(std::memory_order_relaxed) >
-      0) {
-    std::lock_guard guard(lock_);
-    // Pinned first, but not only: a process that yields for ever is pinned.
-    const bool pinned_turn = (slices_.load(std::memory_order_relaxed) & 1) == 0;
-    for (bool pinned : {pinned_turn, !pinned_turn}) {
-      Process* process = (pinned ? pinned_ : ready_).pop();
-      if (process == nullptr) continue;
-      (pinned ? pinned_count_ : ready_count_).fetch_sub(1, std::memory_order_relaxed);
-      return process;
-    }
+void Worker::publish_ready() noexcept {
+  const std::size_t count = ready_.count + (woken_ != nullptr && !woken_pinned_ ? 1 : 0);
+  ready_count_.store(count, std::memory_order_relaxed);
+}
+
+void Worker::take_inbox() noexcept {
+  List ready;
+  List pinned;
+  {
+    std::lock_guard guard(inbox_lock_);
+    std::swap(ready, inbox_ready_);
+    std::swap(pinned, inbox_pinned_);
+    inbox_count_.store(0, std::memory_order_relaxed);
+    inbox_ready_count_.store(0, std::memory_order_relaxed);
   }
+  std::lock_guard guard(queues_);
+  join(ready_, ready);
+  join(pinned_, pinned);
+  publish_ready();
+}
+
+Process* Worker::next_of_own() noexcept {
+  std::lock_guard guard(queues_);
+  Process* process = nullptr;
+  const bool others = ready_.first != nullptr || pinned_.first != nullptr;
+  if (woken_ != nullptr && (!others || woken_in_row_ < woken_in_row_max)) {
+    ++woken_in_row_;
+    process = std::exchange(woken_, nullptr);
+  } else {
+    woken_in_row_ = 0;
+    // In the order in which they came: a sender waits for all whom it has given work.
+    const bool pinned = pinned_.first != nullptr &&
+                        (ready_.first == nullptr ||
+                         ready_.first->run_turn_ - pinned_.first->run_turn_ < (1u << 31));
+    process = (pinned ? pinned_ : ready_).pop();
+  }
+  publish_ready();
+  return process;
+}
+
+Process* Worker::next() {
+  if (inbox_count_.load(std::memory_order_relaxed) > 0) take_inbox();
+  if (Process* process = next_of_own()) return process;
   for (const auto& worker : runtime_.workers()) {
     if (worker.get() == this) continue;
-    if (Process* process = worker->steal()) return process;
+    if (Process* process = steal_from(*worker)) return process;
   }
   return nullptr;
 }
 
-Process* Worker::steal() noexcept {
-  if (ready_count_.load(std::memory_order_relaxed) == 0) return nullptr;
-  std::lock_guard guard(lock_);
-  Process* process = ready_.pop();
-  if (process != nullptr) ready_count_.fetch_sub(1, std::memory_order_relaxed);
+Process* Worker::steal_from(Worker& other) noexcept {
+  if (!other.help_wanted_.load(std::memory_order_relaxed) ||
+      !other.help_wanted_.exchange(false, std::memory_order_relaxed)) {
+    return nullptr;
+  }
+  List stolen = other.give_half();
+  Process* process = stolen.pop();
+  if (stolen.first != nullptr) {
+    std::lock_guard guard(queues_);
+    join(ready_, stolen);
+    publish_ready();
+  }
   return process;
 }
 
-bool Worker::alone() const noexcept {
-  return pinned_count_.load(std::memory_order_relaxed) == 0 &&
-         ready_count_.load(std::memory_order_relaxed) == 0;
+/// On the thief's thread. What has not reached this worker yet goes whole: it may be stuck.
+Worker::List Worker::give_half() noexcept {
+  List given;
+  {
+    std::lock_guard guard(inbox_lock_);
+    std::swap(given, inbox_ready_);
+    inbox_count_.store(inbox_pinned_.count, std::memory_order_relaxed);
+    inbox_ready_count_.store(0, std::memory_order_relaxed);
+  }
+  queues_.lock_foreign();
+  const std::size_t half = (ready_.count + 1) / 2;
+  for (std::size_t i = 0; i < half; ++i) given.push(*ready_.pop());
+  if (given.first == nullptr && woken_ != nullptr && !woken_pinned_) {
+    given.push(*std::exchange(woken_, nullptr));
+  }
+  publish_ready();
+  queues_.unlock_foreign();
+  return given;
+}
+
+bool Worker::alone() noexcept {
+  if (inbox_count_.load(std::memory_order_relaxed) > 0) return false;
+  std::lock_guard guard(queues_);
+  return woken_ == nullptr && ready_.first == nullptr && pinned_.first == nullptr;
+}
+
+// ---- shares of what the node gives out
+
+void Worker::take_refs() noexcept {
+  ref_ = runtime_.next_ref_.fetch_add(refs_at_once, std::memory_order_relaxed);
+  refs_end_ = ref_ + refs_at_once;
+}
+
+bool Worker::grant_parked() noexcept {
+  const std::size_t limit = runtime_.options().parked_fibers;
+  // What other workers keep for themselves is not in use: then the exact sum decides.
+  if (runtime_.parked_granted_.fetch_add(1, std::memory_order_relaxed) >= limit &&
+      runtime_.parked() >= limit) {
+    runtime_.parked_granted_.fetch_sub(1, std::memory_order_relaxed);
+    return false;
+  }
+  ++parked_granted_;
+  return true;
+}
+
+void Worker::return_parked() noexcept {
+  constexpr std::size_t back = parked_spare_max / 2;
+  parked_granted_ -= back;
+  runtime_.parked_granted_.fetch_sub(back, std::memory_order_relaxed);
+}
+
+bool Worker::node_may_park() const noexcept {
+  return runtime_.parked() < runtime_.options().parked_fibers;
 }
 
 }  // namespace coterie::detail

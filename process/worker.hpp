@@ -1,8 +1,12 @@
 #pragma once
 // A worker runs processes: it takes one from its queue, runs a slice on its current fiber, and goes
 // on. When a callback parks, its fiber stays with the process and the worker continues on a pooled
-// one, so a callback that does not block pays no switch. An idle worker steals. A worker never
-// waits: run() returns its next timer, and the executor waits.
+// one, so a callback that does not block pays no switch. A worker never waits: run() returns its
+// next timer, and the executor waits.
+//
+// What a running process wakes runs next and here: the other end of a conversation is warm, and
+// waking another thread costs as much as hundreds of messages. Only what would wait long is work
+// for others: then the worker asks for help, and an idle one steals half of its queue.
 
 #include <atomic>
 #include <cstddef>
@@ -10,6 +14,9 @@
 #include <utility>
 #include <vector>
 
+#include <coterie/pid.hpp>
+
+#include "process/biased_lock.hpp"
 #include "process/fiber.hpp"
 #include "process/ports/executor.hpp"
 #include "process/spin_lock.hpp"
@@ -29,36 +36,68 @@ class Worker final : public Runnable {
   Time run() override;
 
   // ---- any thread
-  /// Queues a process whose `scheduled_` the caller has just set. `pinned`: only this worker may
-  /// run it.
+  /// Queues a process that the caller owns. `pinned`: only this worker may run it.
   void push(Process& process, bool pinned);
   bool idle() const noexcept { return idle_.load(std::memory_order_relaxed); }
-  std::size_t ready() const noexcept { return ready_count_.load(std::memory_order_relaxed); }
+  /// Processes that wait and that any worker might run.
+  std::size_t ready() const noexcept {
+    return ready_count_.load(std::memory_order_relaxed) +
+           inbox_ready_count_.load(std::memory_order_relaxed);
+  }
   bool runs_strict() const noexcept { return strict_now_.load(); }
   /// Grows with every slice; the monitor sees a stuck callback by it.
   std::uint64_t slices() const noexcept { return slices_.load(std::memory_order_relaxed); }
-  Process* steal() noexcept;
+  /// Lets idle workers steal from this one, once.
+  void ask_for_help() noexcept { help_wanted_.store(true, std::memory_order_relaxed); }
+  /// Fibers that are parked with their processes.
+  std::size_t parked() const noexcept { return parked_.load(std::memory_order_relaxed); }
   /// Sets a timer from another thread. It fires here.
   void adopt(Timer& timer, Duration wait);
   /// A cancelled timer of this worker, cancelled by another thread: freed at the next tick.
   void drop(TimerEntry& timer);
 
   // ---- this worker's thread
+  /// As push(), for a process that the running one has woken: it runs next.
+  void push_woken(Process& process, bool pinned);
   /// Leaves the current fiber with `process` and goes on with others until it is resumed; with
   /// `requeue` it only goes to the end of the queue. False when no stack can be had.
   bool park(Process& process, bool requeue);
+  /// Counts a fiber that is about to be parked. False: the node's bound is reached.
+  bool admit_parked() noexcept {
+    const std::size_t parked = parked_.load(std::memory_order_relaxed);
+    if (parked == parked_granted_ && !grant_parked()) return false;
+    parked_.store(parked + 1, std::memory_order_relaxed);
+    return true;
+  }
+  void discharge_parked() noexcept {
+    const std::size_t parked = parked_.load(std::memory_order_relaxed) - 1;
+    parked_.store(parked, std::memory_order_relaxed);
+    if (parked_granted_ - parked > parked_spare_max) return_parked();
+  }
+  /// Whether admit_parked() would say yes now.
+  bool may_park() const noexcept {
+    return parked_.load(std::memory_order_relaxed) < parked_granted_ || node_may_park();
+  }
   /// The current fiber is never resumed: its frames are leaked, its process ends on another.
   [[noreturn]] void abandon(Process& process);
-  bool alone() const noexcept;  // nothing else to run
+  bool alone() noexcept;  // nothing else to run
   TimerQueue& timers() noexcept { return timers_; }
   unsigned index() const noexcept { return index_; }
   Runtime& runtime() const noexcept { return runtime_; }
   Time now() const noexcept { return now_; }
+  Ref make_ref() noexcept {
+    if (ref_ == refs_end_) take_refs();
+    return Ref{ref_++};
+  }
 
  private:
+  // Of the node's bound of parked fibers, kept for the next ones.
+  static constexpr std::size_t parked_spare_max = 64;
+
   struct List {
     Process* first = nullptr;
     Process* last = nullptr;
+    std::size_t count = 0;
     void push(Process& process) noexcept;
     Process* pop() noexcept;
   };
@@ -68,27 +107,64 @@ class Worker final : public Runnable {
   void step(Process& process);
   void enter_strict(const Process& process) noexcept;
   void leave_strict() noexcept;
+  void end_strict() noexcept;
   void resume(Process& process);
   Process* next();
+  Process* next_of_own() noexcept;
+  void take_inbox() noexcept;
+  Process* steal_from(Worker& other) noexcept;
+  List give_half() noexcept;
+  void publish_ready() noexcept;
   void tick();
-  Fiber* take_fiber();
+  void weigh_backlog(Duration since_last_tick) noexcept;
+  void join(List& own, List& others) noexcept;
+  void take_refs() noexcept;
+  bool grant_parked() noexcept;
+  void return_parked() noexcept;
+  bool node_may_park() const noexcept;
+  Fiber* take_fiber() noexcept {
+    if (pool_ == nullptr) return make_fiber();
+    --pooled_;
+    return std::exchange(pool_, pool_->next);
+  }
+  Fiber* make_fiber() noexcept;
   void recycle(Fiber* fiber) noexcept;
 
   Runtime& runtime_;
   const unsigned index_;
-  mutable SpinLock lock_;  // guards the lists and the next
+
+  // The worker's own queues. Others lock them only to steal.
+  BiasedLock queues_;
+  Process* woken_ = nullptr;  // runs next
+  bool woken_pinned_ = false;
+  unsigned woken_in_row_ = 0;
+  List ready_;
+  List pinned_;
+  std::uint32_t turns_ = 0;  // given to those who wait in both lists: the lower one is the first
+  unsigned since_tick_ = 0;
+  std::uint64_t ref_ = 0, refs_end_ = 0;  // references that only this worker gives out
+  std::size_t parked_granted_ = 0;        // of the node's bound
+
+  // Written by the worker, read by others.
+  alignas(64) std::atomic<std::size_t> ready_count_{0};
+  std::atomic<std::uint64_t> slices_{0};
+  std::atomic<std::size_t> parked_{0};
+  std::atomic<bool> idle_{true};
+
+  // Written by others.
+  alignas(64) mutable SpinLock inbox_lock_;  // guards what follows
+  List inbox_ready_;
+  List inbox_pinned_;
   std::vector<std::pair<Timer*, Duration>> adopted_;
   std::vector<TimerEntry*> dropped_;
   std::atomic<std::size_t> from_others_{0};  // in these two
-  List ready_;
-  List pinned_;
-  std::atomic<std::size_t> ready_count_{0};
-  std::atomic<std::size_t> pinned_count_{0};
-  std::atomic<bool> idle_{true};
+  std::atomic<std::size_t> inbox_count_{0};  // in both lists
+  std::atomic<std::size_t> inbox_ready_count_{0};
+  std::atomic<bool> help_wanted_{false};
+
   // Sequentially consistent with the gate's end: who sees the gate closed and this false knows that
   // no strict callback runs.
-  std::atomic<bool> strict_now_{false};
-  std::atomic<std::uint64_t> slices_{0};
+  alignas(64) std::atomic<bool> strict_now_{false};
 
   Fiber driver_;
   Fiber* current_ = nullptr;  // the running fiber, or the one to continue with
@@ -98,10 +174,11 @@ class Worker final : public Runnable {
   TimerQueue timers_;
   Time now_{};
   Time next_timer_ = Time::max();
-  unsigned since_tick_ = 0;
 };
 
+extern constinit thread_local Worker* this_worker;
+
 /// The worker whose run() is on the calling thread's stack, or nullptr.
-Worker* running_worker() noexcept;
+inline Worker* running_worker() noexcept { return this_worker; }
 
 }  // namespace coterie::detail

@@ -44,8 +44,10 @@ using CallResult = std::expected<ReplyOf<T>, CallError>;
 
 namespace detail {
 
+/// The reply is in `in_place`, if that is filled, else in the result.
 std::expected<MessagePtr, CallError> call_message(const ServerRef& to, MessagePtr request,
-                                                  const CallOptions& options);
+                                                  const CallOptions& options,
+                                                  ReplyPlace* in_place = nullptr);
 void cast_message(const ServerRef& to, MessagePtr message);
 CallError undecodable_reply(std::string_view type, const std::string& why);
 
@@ -71,9 +73,11 @@ void this_message_is_not_listed_in_Casts_of() = delete;
 
 template <Request R>
 CallResult<R> call(const ServerRef& to, R request, const CallOptions& options) {
+  detail::ReplyBox<ReplyOf<R>> box;
   auto answer = detail::call_message(
-      to, detail::make_message(detail::MessageKind::call, std::move(request)), options);
+      to, detail::make_message(detail::MessageKind::call, std::move(request)), options, &box);
   if (!answer) return std::unexpected(std::move(answer.error()));
+  if (box.filled) return std::move(box.value());
   return detail::take_reply<ReplyOf<R>>(**answer);
 }
 

@@ -88,6 +88,24 @@ struct Caller {
 
 void reply_message(const Caller& to, MessagePtr answer);
 
+/// The caller's own place for its reply, when it waits on this worker; no caller: it does not.
+struct InPlaceReply {
+  class Process* caller = nullptr;
+  void* storage = nullptr;
+};
+InPlaceReply find_reply_place(const Caller& to, const MessageType* type) noexcept;
+void reply_placed(Process& caller) noexcept;
+
+/// False: `value` is untouched, and must travel as a message.
+template <class R>
+bool reply_in_place(const Caller& to, R& value) noexcept {
+  const InPlaceReply place = find_reply_place(to, &message_type<R>);
+  if (place.caller == nullptr) return false;
+  new (place.storage) R(std::move(value));
+  reply_placed(*place.caller);
+  return true;
+}
+
 template <class Server, class Message>
 void no_handle_call_for_a_message_listed_in_Calls() = delete;
 template <class Server, class Message>
@@ -118,6 +136,7 @@ class GenServer {
    public:
     explicit From(detail::Caller caller) noexcept : caller_(caller) {}
     void reply(ReplyOf<R> value) const {
+      if (detail::reply_in_place(caller_, value)) return;
       detail::reply_message(caller_,
                             detail::make_message(detail::MessageKind::reply, std::move(value)));
     }

@@ -142,6 +142,7 @@ std::span<const Implementation> implementations() {
       {"process/fiber", {"memory", "thread_local"}, "stacks of fibers and their guard pages"},
       {"process/stack", {"memory"}, "stacks of fibers and their guard pages"},
       {"process/worker", {"thread_local"}, "the one ambient state: the worker of this thread"},
+      {"process/message_slots", {"thread_local"}, "free memory for messages, a thread's own"},
       {"process/process.",
        {"thread_local", "console"},
        "the process of this thread; misuse of the API ends the program with a line"},

@@ -13,6 +13,7 @@ namespace coterie::detail {
 struct CallbackResult {
   Directive directive;
   MessagePtr reply;
+  bool replied = false;  // in place
   enum class Fault : std::uint8_t { none, bad_message, undecodable, no_reply_taker } fault{};
   std::string why;
 };
@@ -66,8 +67,15 @@ CallbackResult with_payload(Message& message, Run&& run) {
   return result;
 }
 
+/// OTP replies before it goes on, and after terminate when it stops.
+template <class Reply>
+void add_reply(CallbackResult& result, const Caller& caller, Reply value) {
+  result.replied = result.directive.act == Directive::Act::go_on && reply_in_place(caller, value);
+  if (!result.replied) result.reply = make_message(MessageKind::reply, std::move(value));
+}
+
 template <class M, class Value>
-CallbackResult finish_call(Value&& value) {
+CallbackResult finish_call(const Caller& caller, Value&& value) {
   using Reply = ReplyOf<M>;
   using V = std::decay_t<Value>;
   if constexpr (std::is_same_v<V, GenServer::Next>) {
@@ -76,14 +84,14 @@ CallbackResult finish_call(Value&& value) {
     GenServer::Outcome<Reply> outcome(std::move(value));
     auto result = done(std::move(outcome.next()));
     if (outcome.value()) {
-      result.reply = make_message(MessageKind::reply, std::move(*outcome.value()));
+      add_reply<Reply>(result, caller, std::move(*outcome.value()));
     } else if (outcome.error()) {
       result.reply = make_message(MessageKind::failed, std::move(*outcome.error()));
     }
     return result;
   } else {
     CallbackResult result;
-    result.reply = make_message(MessageKind::reply, Reply(std::forward<Value>(value)));
+    add_reply<Reply>(result, caller, Reply(std::forward<Value>(value)));
     return result;
   }
 }
@@ -104,17 +112,17 @@ CallbackResult run_call(Server& server, Message& message, const Caller& caller) 
           server.handle_call(m, from);
           return {};
         } else {
-          return finish_call<M>(server.handle_call(m, from));
+          return finish_call<M>(caller, server.handle_call(m, from));
         }
       } else if constexpr (plain) {
         if constexpr (std::is_void_v<decltype(server.handle_call(m))>) {
           server.handle_call(m);
           CallbackResult result;
-          result.reply = make_message(MessageKind::reply, ReplyOf<M>());
+          add_reply(result, caller, ReplyOf<M>());
           return result;
         } else {
-          auto result = finish_call<M>(server.handle_call(m));
-          if (!result.reply && result.directive.act == Directive::Act::go_on) {
+          auto result = finish_call<M>(caller, server.handle_call(m));
+          if (!result.reply && !result.replied && result.directive.act == Directive::Act::go_on) {
             result.fault = CallbackResult::Fault::no_reply_taker;
           }
           return result;

@@ -33,39 +33,80 @@ enum class MessageKind : std::uint8_t {
 
 /// What the runtime knows of a payload's type. One static object per C++ type.
 struct MessageType {
-  std::string_view name;  // the wire's type_name; empty: it never leaves the node
-  void (*destroy)(void* payload) noexcept;
+  std::string_view name;                    // the wire's type_name; empty: it never leaves the node
+  void (*destroy)(void* payload) noexcept;  // nullptr: there is nothing to destroy
   Bytes (*pack)(const void* payload, Form form);  // nullptr: it cannot leave the node
   std::string (*term)(const void* payload);       // for traces and crash reports
 };
 
 /// Parts of a message that most do not have.
 struct Extra {
+  Ref ref = Ref::none;
   std::string request_id;
   std::string trace;
   Epoch epoch;                 // the epoch the sender resolved
   Time expires = Time::max();  // a queued request is not run after this
 };
 
-struct Message {
-  Message* next = nullptr;
-  const MessageType* type = nullptr;
-  Pid from;
-  Ref ref = Ref::none;
-  std::unique_ptr<Extra> extra;
-  std::uint32_t generation =
-      0;                   // of the receiver: a reused slot refuses messages to its predecessor
-  std::uint32_t size = 0;  // bytes counted against the mailbox
-  MessageKind kind = MessageKind::send;
-  bool named = false;  // call: the answer carries field names
+/// A header of 48 bytes: with a payload of up to 16 it is one cache line.
+class Message {
+ public:
+  static constexpr std::size_t slot_bytes = 64;
+
+  Message(MessageKind what, std::size_t size) noexcept
+      : kind(what), in_slot_(size <= slot_bytes), blocks_(blocks_of(size)) {}
+  ~Message() {
+    if (has_extra_) delete extra_;
+  }
+  Message(const Message&) = delete;
+  Message& operator=(const Message&) = delete;
 
   void* payload() noexcept;
   template <class T>
   T* as() noexcept;
-};
+  /// Of a call, a reply, a monitor ...
+  Ref ref() const noexcept { return has_extra_ ? extra_->ref : ref_; }
+  void set_ref(Ref ref) noexcept { (has_extra_ ? extra_->ref : ref_) = ref; }
+  /// nullptr: there is none.
+  Extra* extra() const noexcept { return has_extra_ ? extra_ : nullptr; }
+  Extra& make_extra();
+  /// What it counts against the mailbox's bound: at least what it occupies.
+  std::size_t bytes() const noexcept {
+    return (blocks_ & big) != 0 ? std::size_t{blocks_ & ~big} << 16 : std::size_t{blocks_} << 6;
+  }
+  /// More that it counts, because its payload owns it.
+  void add_bytes(std::size_t more) noexcept { blocks_ = blocks_of(bytes() + more); }
+  bool in_slot() const noexcept { return in_slot_; }
 
-inline constexpr std::size_t payload_offset =
-    (sizeof(Message) + alignof(std::max_align_t) - 1) & ~(alignof(std::max_align_t) - 1);
+  Message* next = nullptr;
+  const MessageType* type = nullptr;
+  Pid from;
+  std::uint32_t generation =
+      0;  // of the receiver: a reused slot refuses its predecessor's messages
+  MessageKind kind;
+  bool named : 1 = false;  // call: the answer carries field names
+
+ private:
+  // `blocks_` are slots or, with this bit, blocks of 64 KiB: up to 2 GiB.
+  static constexpr unsigned big = 0x8000;
+  static constexpr std::uint16_t blocks_of(std::size_t bytes) noexcept {
+    const std::size_t slots = (bytes + slot_bytes - 1) / slot_bytes;
+    if (slots < big) return static_cast<std::uint16_t>(slots);
+    return static_cast<std::uint16_t>(big | (bytes >> 16 < big ? bytes >> 16 : big - 1));
+  }
+
+  bool has_extra_ : 1 = false;
+  const bool in_slot_ : 1;
+  std::uint16_t blocks_;
+  union {
+    Ref ref_ = Ref::none;
+    Extra* extra_;  // it has taken the ref
+  };
+};
+static_assert(sizeof(Message) == 48);
+
+inline constexpr std::size_t payload_offset = sizeof(Message);
+static_assert(payload_offset % alignof(std::max_align_t) == 0);
 
 inline void* Message::payload() noexcept {
   return reinterpret_cast<std::byte*>(this) + payload_offset;
@@ -110,15 +151,33 @@ constexpr auto packer_of() -> Bytes (*)(const void*, Form) {
 }
 
 template <class T>
-inline constexpr MessageType message_type = {
-    type_name_of<T>(), [](void* payload) noexcept { static_cast<T*>(payload)->~T(); },
-    packer_of<T>(), &term_of<T>};
+constexpr auto destroyer_of() -> void (*)(void*) noexcept {
+  if constexpr (std::is_trivially_destructible_v<T>) {
+    return nullptr;
+  } else {
+    return [](void* payload) noexcept { static_cast<T*>(payload)->~T(); };
+  }
+}
+
+template <class T>
+inline constexpr MessageType message_type = {type_name_of<T>(), destroyer_of<T>(), packer_of<T>(),
+                                             &term_of<T>};
+
+inline Extra& Message::make_extra() {
+  if (!has_extra_) {
+    extra_ = new Extra{.ref = ref_, .request_id = {}, .trace = {}, .epoch = {}};
+    has_extra_ = true;
+  }
+  return *extra_;
+}
 
 template <class T>
 T* Message::as() noexcept {
   return type == &message_type<T> ? static_cast<T*>(payload()) : nullptr;
 }
 
+/// Memory for a message of `bytes`, and back. Slots go from hand to hand between the threads in
+/// batches, so neither costs a lock (process/message_slots.hpp).
 void* allocate_message(std::size_t bytes);
 void free_message(Message* message) noexcept;  // destroys the payload too; null is fine
 
@@ -133,13 +192,35 @@ MessagePtr make_message(MessageKind kind, T&& value) {
   static_assert(alignof(Value) <= alignof(std::max_align_t));
   static_assert(std::is_nothrow_move_constructible_v<Value>,
                 "a message must be nothrow move constructible");
-  void* memory = allocate_message(payload_offset + sizeof(Value));
-  MessagePtr message(new (memory) Message);
-  message->kind = kind;
-  message->size = static_cast<std::uint32_t>(payload_offset + sizeof(Value));
+  constexpr std::size_t bytes = payload_offset + sizeof(Value);
+  void* memory = allocate_message(bytes);
+  MessagePtr message(new (memory) Message(kind, bytes));
   new (message->payload()) Value(std::forward<T>(value));
   message->type = &message_type<Value>;
   return message;
 }
+
+/// Where a caller waits for its reply: on its own stack. A server that runs on the caller's worker
+/// constructs the reply there, and no message is made.
+struct ReplyPlace {
+  const MessageType* type = nullptr;
+  void* storage = nullptr;
+  bool filled = false;
+};
+
+template <class Reply>
+class ReplyBox final : public ReplyPlace {
+ public:
+  ReplyBox() noexcept : ReplyPlace{&message_type<Reply>, bytes_} {}
+  ~ReplyBox() {
+    if (filled) value().~Reply();
+  }
+  ReplyBox(const ReplyBox&) = delete;
+  ReplyBox& operator=(const ReplyBox&) = delete;
+  Reply& value() noexcept { return *std::launder(reinterpret_cast<Reply*>(bytes_)); }
+
+ private:
+  alignas(Reply) std::byte bytes_[sizeof(Reply)];
+};
 
 }  // namespace coterie::detail

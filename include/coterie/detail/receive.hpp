@@ -50,7 +50,7 @@ MessagePtr decode_as(Message& message) {
     if (!value) return nullptr;
     auto decoded = make_message(message.kind, std::move(*value));
     decoded->from = message.from;
-    decoded->ref = message.ref;
+    decoded->set_ref(message.ref());
     return decoded;
   } else {
     return nullptr;

@@ -1,0 +1,145 @@
+#include "process/message_slots.hpp"
+
+#include <cstdint>
+#include <mutex>
+#include <new>
+#include <utility>
+
+#include <coterie/detail/message.hpp>
+
+#include "process/spin_lock.hpp"
+
+#if defined(__SANITIZE_ADDRESS__)
+#define COTERIE_PLAIN_SLOTS 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define COTERIE_PLAIN_SLOTS 1
+#endif
+#endif
+
+namespace coterie::detail {
+namespace {
+
+constexpr std::size_t slot_bytes = Message::slot_bytes;
+
+#ifdef COTERIE_PLAIN_SLOTS
+
+// So that the sanitizer sees each use after the end of a message.
+void* take() { return ::operator new (slot_bytes, std::align_val_t{slot_bytes}); }
+void give(void* slot) noexcept { ::operator delete (slot, std::align_val_t{slot_bytes}); }
+
+#else
+
+constexpr std::uint32_t magazine_slots = 128;
+constexpr std::size_t slab_magazines = 8;
+
+struct Slot {
+  Slot* next;
+  Slot* next_magazine;  // of the first slot of a full magazine
+};
+
+/// Full magazines that no thread holds.
+class Depot {
+ public:
+  constexpr Depot() noexcept = default;
+
+  Slot* take() {
+    {
+      std::lock_guard guard(lock_);
+      if (first_ != nullptr) return std::exchange(first_, first_->next_magazine);
+    }
+    auto* slab = static_cast<std::byte*>(
+        ::operator new (slab_magazines* magazine_slots* slot_bytes, std::align_val_t{slot_bytes}));
+    for (std::size_t m = 1; m < slab_magazines; ++m) give(fill(slab, m));
+    return fill(slab, 0);
+  }
+
+  void give(Slot* magazine) noexcept {
+    std::lock_guard guard(lock_);
+    magazine->next_magazine = std::exchange(first_, magazine);
+  }
+
+  /// The rest of a magazine, from a thread that ends.
+  void give_loose(Slot* slots) noexcept {
+    std::lock_guard guard(lock_);
+    while (slots != nullptr) {
+      Slot* slot = std::exchange(slots, slots->next);
+      slot->next = std::exchange(loose_, slot);
+      if (++loose_count_ < magazine_slots) continue;
+      loose_count_ = 0;
+      loose_->next_magazine = first_;
+      first_ = std::exchange(loose_, nullptr);
+    }
+  }
+
+ private:
+  static Slot* fill(std::byte* slab, std::size_t magazine) noexcept {
+    std::byte* const begin = slab + magazine * magazine_slots * slot_bytes;
+    Slot* first = nullptr;
+    for (std::size_t i = magazine_slots; i-- > 0;) {
+      first = new (begin + i * slot_bytes) Slot{first, nullptr};
+    }
+    return first;
+  }
+
+  SpinLock lock_;
+  Slot* first_ = nullptr;
+  Slot* loose_ = nullptr;
+  std::uint32_t loose_count_ = 0;
+};
+
+constinit Depot depot;
+
+/// A thread's own: one magazine in use, one full or none, so that a thread at the border of a
+/// magazine does not go to the depot each time.
+struct Cache {
+  Slot* first = nullptr;
+  std::uint32_t count = 0;
+  Slot* full = nullptr;
+};
+constinit thread_local Cache cache;
+
+/// Gives the thread's slots away when it ends.
+struct Leaver {
+  ~Leaver() {
+    if (cache.full != nullptr) depot.give(cache.full);
+    depot.give_loose(cache.first);
+    cache = {};
+  }
+  void arrive() noexcept {}
+};
+thread_local Leaver leaver;
+
+[[gnu::noinline]] void refill() {
+  leaver.arrive();
+  cache.first = cache.full != nullptr ? std::exchange(cache.full, nullptr) : depot.take();
+  cache.count = magazine_slots;
+}
+
+[[gnu::noinline]] void spill() noexcept {
+  leaver.arrive();
+  if (cache.full != nullptr) depot.give(cache.full);
+  cache.full = std::exchange(cache.first, nullptr);
+  cache.count = 0;
+}
+
+void* take() {
+  if (cache.count == 0) refill();
+  --cache.count;
+  return std::exchange(cache.first, cache.first->next);
+}
+
+void give(void* memory) noexcept {
+  if (cache.count == magazine_slots) spill();
+  cache.first = new (memory) Slot{cache.first, nullptr};
+  ++cache.count;
+}
+
+#endif
+
+}  // namespace
+
+void* take_message_slot() { return take(); }
+void give_message_slot(void* slot) noexcept { give(slot); }
+
+}  // namespace coterie::detail
