@@ -16,6 +16,14 @@ namespace {
 using coterie::CallError;
 using coterie::LogModule;
 
+/// What the journal keeps of a request: the number of the event that it made, from which as_of()
+/// makes the contract as it was right after it, so that a contract of many payments does not store
+/// itself with each of them; or why it was refused.
+struct Remembered {
+  std::uint64_t event = 0;
+  std::optional<Refusal> refusal;
+};
+
 /// A time that the command does not bring is this node's.
 std::string at_or_now(const std::string& at) {
   return at.empty() ? format_timestamp(coterie::wall_time()) : at;
@@ -39,8 +47,11 @@ ContractServer::ContractServer(std::string id, coterie::NoArguments, ContractTim
     : id_(std::move(id)), times_(times) {}
 
 GenServer::Init ContractServer::init() {
-  const auto opened = journal_.open(std::string(contracts_kind) + '/' + id_,
-                                    [this](const Event& event) { replay(contract_, event); });
+  const auto opened =
+      journal_.open(std::string(contracts_kind) + '/' + id_, [this](const Event& event) {
+        replay(contract_, event);
+        if (std::holds_alternative<Refused>(event)) ++refusals_;
+      });
   if (!opened) return stop_init(opened.error().reason());
   if (contract_) return ok();
   return ok().timeout(times_.blank);
@@ -51,12 +62,12 @@ void ContractServer::terminate(const coterie::ExitReason& reason) {
                            "Contract " + id_ + " terminating: " + to_string(reason));
 }
 
-/// Only what was accepted is journalled, so the outcome of a request is the contract right after
-/// its event: all that the journal keeps for it is the event's number.
 std::optional<Result> ContractServer::first_outcome() const {
   const coterie::Bytes* stored = journal_.outcome(current_request_id());
   if (stored == nullptr) return std::nullopt;
-  return as_of(contract_.value(), coterie::unpack<std::uint64_t>(*stored).value());
+  Remembered remembered = coterie::unpack<Remembered>(*stored).value();
+  if (remembered.refusal) return std::unexpected(*std::move(remembered.refusal));
+  return as_of(contract_.value(), remembered.event);
 }
 
 GenServer::Outcome<Result> ContractServer::answer(Result result) {
@@ -65,19 +76,34 @@ GenServer::Outcome<Result> ContractServer::answer(Result result) {
 }
 
 GenServer::Outcome<Result> ContractServer::record(const Event& event) {
+  const std::uint64_t before = contract_ ? events_of(*contract_) : 0;
   const auto stored =
-      journal_.append(event, current_request_id(), coterie::pack(journal_.size() + 1));
+      journal_.append(event, current_request_id(), coterie::pack(Remembered{before + 1, {}}));
   if (!stored) return fail(stored.error());
   replay(contract_, event);
   return answer(*contract_);
+}
+
+/// A command that came too early is refused again when it is repeated, whatever has happened since:
+/// who sends a whole list of commands again must not get another contract.
+GenServer::Outcome<Result> ContractServer::refuse(Refusal refusal, Operation operation) {
+  if (contract_ && !current_request_id().empty() && refusal.code == Refusal::Code::invalid_state &&
+      comes_to_allow(contract_->state, operation) && refusals_ < refusals_max) {
+    const auto stored = journal_.append(Event(Refused{}), current_request_id(),
+                                        coterie::pack(Remembered{0, refusal}));
+    if (!stored) return fail(stored.error());
+    ++refusals_;
+  }
+  return answer(std::unexpected(std::move(refusal)));
 }
 
 template <class Command>
 GenServer::Outcome<Result> ContractServer::run(Command command) {
   if (auto known = first_outcome()) return answer(*std::move(known));
   command.at = at_or_now(command.at);
-  auto event = decide(contract_, contracts::Command(std::move(command)), Policy{});
-  if (!event) return answer(std::unexpected(std::move(event.error())));
+  const contracts::Command any(std::move(command));
+  auto event = decide(contract_, any, Policy{});
+  if (!event) return refuse(std::move(event.error()), operation_of(any));
   return record(event->value());
 }
 
@@ -113,7 +139,7 @@ GenServer::Outcome<Result> ContractServer::handle_call(const Disburse& command) 
   if (auto known = first_outcome()) return answer(*std::move(known));
   const Disburse disburse{at_or_now(command.at)};
   const auto event = decide(contract_, contracts::Command(disburse), Policy{});
-  if (!event) return answer(std::unexpected(event.error()));
+  if (!event) return refuse(event.error(), Operation::disburse);
   const PayOut request = payout_for(*contract_, disburse.at);
   const auto paid =
       coterie::call_until(payment_system(), request, times_.payment, /*request_id=*/request.key);

@@ -6,8 +6,8 @@
 // It starts blank and replays the journal stream "contracts/<id>"; `Start` is a command like any
 // other. A blank one does not stay: it ends when its first start is refused, and when nobody starts
 // it for a while. What a command did is journalled, with its request id, before the reply leaves,
-// so a repeated request is answered with its first outcome and does nothing. Refusals change
-// nothing and are not remembered.
+// so a repeated request is answered with its first outcome and does nothing. Of the refusals only
+// those are journalled that a repeat might not get again: commands that came too early.
 //
 // disburse asks the payment system first, under a key that never changes for this contract: if the
 // node dies between the payout and the journal, the next disburse gets the same payout back.
@@ -56,12 +56,14 @@ class ContractServer final : public coterie::GenServer {
   template <class Command>
   Outcome<Result> run(Command command);
   Outcome<Result> record(const Event& event);
+  Outcome<Result> refuse(Refusal refusal, Operation operation);
   Outcome<Result> answer(Result result);
 
   const std::string id_;
   const ContractTimes times_;
   coterie::Journal journal_;
   std::optional<Contract> contract_;
+  std::size_t refusals_ = 0;  // journalled
 };
 
 }  // namespace contracts

@@ -1,5 +1,7 @@
 #include "examples/contracts/lifecycle.hpp"
 
+#include <algorithm>
+
 namespace contracts {
 namespace {
 
@@ -47,6 +49,14 @@ std::string label(const Transition& transition) {
 }  // namespace
 
 std::span<const Transition> transitions() noexcept { return table; }
+
+bool comes_to_allow(State from, Operation operation) noexcept {
+  if (next_state(from, operation, false)) return true;
+  return std::ranges::any_of(table, [&](const Transition& transition) {
+    return transition.from == from && transition.to != from &&
+           comes_to_allow(transition.to, operation);
+  });
+}
 
 std::string transitions_text() {
   std::string text;

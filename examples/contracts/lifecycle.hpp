@@ -45,6 +45,9 @@ constexpr std::optional<State> next_state(State from, Operation operation,
   return std::nullopt;
 }
 
+/// Whether a contract in `from` can come to a state that allows `operation`, or is in one.
+bool comes_to_allow(State from, Operation operation) noexcept;
+
 struct Transition {
   State from = State::pending;
   Operation on = Operation::get;

@@ -197,6 +197,8 @@ void apply(Contract& contract, const Paid& event) {
   contract.payments.insert(contract.payments.begin(), Payment{event.amount, event.at});
 }
 
+void apply(Contract&, const Refused&) {}
+
 void replay(std::optional<Contract>& contract, const Event& event) {
   if (const auto* started = std::get_if<Started>(&event)) {
     if (contract) {
@@ -213,6 +215,7 @@ void replay(std::optional<Contract>& contract, const Event& event) {
     void operator()(const Rejected& rejected) const { apply(contract, rejected); }
     void operator()(const Disbursed& disbursed) const { apply(contract, disbursed); }
     void operator()(const Paid& paid) const { apply(contract, paid); }
+    void operator()(const Refused& refused) const { apply(contract, refused); }
   };
   std::visit(Visitor{*contract}, event);
 }

@@ -143,7 +143,13 @@ struct Paid {
   std::string at;
   friend bool operator==(const Paid&, const Paid&) = default;
 };
-using Event = std::variant<Started, Approved, Rejected, Disbursed, Paid>;
+/// A command came too early. It changes nothing; it is there for its request id, so that a repeat
+/// is refused again although the contract has come further.
+struct Refused {
+  static constexpr std::string_view type_name = "refused";
+  friend bool operator==(const Refused&, const Refused&) = default;
+};
+using Event = std::variant<Started, Approved, Rejected, Disbursed, Paid, Refused>;
 
 enum class Overpayment : std::uint8_t { accept, refuse };
 
@@ -152,6 +158,7 @@ struct Policy {
 };
 
 inline constexpr std::size_t payments_max = 10'000;  // of one contract
+inline constexpr std::size_t refusals_max = 1'000;   // of one contract, remembered
 inline constexpr std::size_t id_bytes_max = 200;
 inline constexpr std::size_t reason_bytes_max = 1'000;
 
@@ -176,13 +183,14 @@ void apply(Contract& contract, const Approved& event);
 void apply(Contract& contract, const Rejected& event);
 void apply(Contract& contract, const Disbursed& event);
 void apply(Contract& contract, const Paid& event);
+void apply(Contract& contract, const Refused& event);
 /// Any event, from the first one on. (Not called apply: std::apply would be the better match.)
 void replay(std::optional<Contract>& contract, const Event& event);
 
 /// The contract as it was when `events` of its events had happened, which is what a repeated
 /// request is answered with. 1 <= events <= those that there are.
 Contract as_of(Contract contract, std::uint64_t events);
-/// How many events made this contract.
+/// How many events changed this contract.
 std::uint64_t events_of(const Contract& contract) noexcept;
 
 /// decide and apply in one: what a reference run does. Refused, `contract` is unchanged.

@@ -141,6 +141,49 @@ TEST_F(ContractServerTest, RepeatsAreAnsweredWithTheFirstOutcome) {
   EXPECT_EQ(refused(Start{"contract-1", "c-1", 10'000, 1'000, at}, "other"), Code::already_started);
 }
 
+// Goal: a command that came too early is refused again when the whole list of commands is sent once
+// more, also after a restart; under another request id it is a command of its own.
+TEST_F(ContractServerTest, RefusalsThatCameTooEarlyAreRepeated) {
+  start_payments();
+  ASSERT_TRUE(start_contract());
+  accepted(Start{"contract-1", "c-1", 10'000, 1'000, at}, "s");
+  const auto first = ask(Pay{100, at}, "early");
+  ASSERT_TRUE(first && !*first);
+  EXPECT_EQ(refused(Disburse{at}, "early-d"), Code::invalid_state);
+  EXPECT_EQ(refused(Pay{100, at}), Code::invalid_state) << "without an id";
+  accepted(Approve{at}, "a");
+  accepted(Disburse{at}, "d");
+  EXPECT_EQ(refused(Approve{at}, "late"), Code::invalid_state);
+  const Contract paid = accepted(Pay{200, at}, "p");
+  for (int i = 0; i < 2; ++i) {
+    const auto again = ask(Pay{100, at}, "early");
+    ASSERT_TRUE(again && !*again);
+    EXPECT_EQ(again->error(), first->error());
+    EXPECT_EQ(refused(Disburse{at}, "early-d"), Code::invalid_state);
+    EXPECT_EQ(accepted(Pay{200, at}, "p"), paid);
+    EXPECT_EQ(accepted(Get{}), paid);
+    kill(contract_);
+    ASSERT_TRUE(start_contract());
+  }
+  EXPECT_EQ(accepted(Pay{100, at}, "of its own").payments.size(), 2u);
+  // Start, approve, disburse and two payments; of the refusals the two early ones with an id.
+  EXPECT_EQ(streams_.read("contracts/contract-1")->size(), 7u);
+}
+
+// Goal: however many come too early, a contract remembers a bounded number of them.
+TEST_F(ContractServerTest, RememberedRefusalsAreBounded) {
+  ASSERT_TRUE(start_contract());
+  accepted(Start{"contract-1", "c-1", 10'000, 1'000, at}, "s");
+  for (std::size_t i = 0; i < refusals_max + 5; ++i) {
+    ASSERT_EQ(refused(Pay{100, at}, "early-" + std::to_string(i)), Code::invalid_state);
+  }
+  EXPECT_EQ(streams_.read("contracts/contract-1")->size(), 1 + refusals_max);
+  kill(contract_);
+  ASSERT_TRUE(start_contract());
+  EXPECT_EQ(refused(Pay{100, at}, "one more"), Code::invalid_state);
+  EXPECT_EQ(streams_.read("contracts/contract-1")->size(), 1 + refusals_max);
+}
+
 // Goal: of a contract that never was nothing is left: a refused start ends it, nobody's start too,
 // and everything else is refused.
 TEST_F(ContractServerTest, BlankContractsDoNotStay) {
