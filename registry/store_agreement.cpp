@@ -198,13 +198,13 @@ void StoreAgreement::forget_removed() {
   std::set<std::string> rows;
   for (const auto& [name, member] : view_.members) rows.insert(lease_key(name, member.incarnation));
   std::erase_if(watches_, [&](const auto& watch) { return !rows.contains(watch.first); });
-  std::erase_if(outside_since_, [&](const auto& outside) { return !rows.contains(outside.first); });
+  std::erase_if(outside_, [&](const auto& outside) { return !rows.contains(outside.first); });
 }
 
 void StoreAgreement::restart_waits() {
   if (!options_.protections.restart_wait) return;
   for (auto& [row, watch] : watches_) watch.since = now_;
-  for (auto& [row, since] : outside_since_) since = now_;
+  for (auto& [row, outside] : outside_) outside.since = now_;
 }
 
 bool StoreAgreement::late(Time started) const {

@@ -224,11 +224,15 @@ class StoreAgreement final {
   std::uint64_t installed_ = 0;
   std::optional<View> proposed_;  // by the change under way; none: an eviction record
 
-  std::map<std::string, Watch> watches_;       // by lease key
-  std::deque<Incarnation> dead_;               // proven, bounded
-  std::set<std::string> evictions_;            // keys of eviction records that exist
-  std::map<std::string, Time> outside_since_;  // lease key -> outside the largest group
-  std::set<std::string> group_;                // the largest group, by name
+  std::map<std::string, Watch> watches_;  // by lease key
+  std::deque<Incarnation> dead_;          // proven, bounded
+  std::set<std::string> evictions_;       // keys of eviction records that exist
+  struct Outside {
+    Time since{};
+    bool told = false;
+  };
+  std::map<std::string, Outside> outside_;  // lease key -> outside the largest connected group
+  std::set<std::string> group_;             // the largest group, by name
   std::set<std::string> heard_;
   bool reports_heard_ = false;
 

@@ -139,10 +139,10 @@ bool StoreAgreement::propose_eviction() {
   for (const auto& [name, member] : view_.members) {
     const std::string key = evict_key(name, member.incarnation);
     const bool refused = evictions_.contains(key);
-    const auto outside = outside_since_.find(lease_key(name, member.incarnation));
+    const auto outside = outside_.find(lease_key(name, member.incarnation));
     const bool refuse =
-        outside != outside_since_.end() && now_ - outside->second > options_.timing.partial_evict;
-    if (refuse == refused || (refused && outside != outside_since_.end())) continue;
+        outside != outside_.end() && now_ - outside->second.since > options_.timing.partial_evict;
+    if (refuse == refused || (refused && outside != outside_.end())) continue;
     Transaction transaction{.conditions = {view_condition(), {own_row_, std::nullopt}},
                             .writes = {{key, std::nullopt}}};
     if (refuse) transaction.writes[0].value = Bytes("refused");
@@ -184,10 +184,14 @@ void StoreAgreement::learn_connectivity(const std::vector<Record>& records) {
   for (const auto& [name, member] : view_.members) {
     const std::string row = lease_key(name, member.incarnation);
     if (group_.contains(name)) {
-      outside_since_.erase(row);
-    } else if (outside_since_.try_emplace(row, now_).second) {
-      actions_.push_back(Notice{name + " is outside the largest connected group"});
+      outside_.erase(row);
+      continue;
     }
+    Outside& outside = outside_.try_emplace(row, Outside{now_}).first->second;
+    // The links of a newcomer are told of after it is in: only what stays is worth a line.
+    if (outside.told || now_ - outside.since < options_.timing.length) continue;
+    outside.told = true;
+    actions_.push_back(Notice{name + " is outside the largest connected group"});
   }
 }
 

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "registry/connectivity.hpp"
 #include "registry/record_codec.hpp"
 #include "registry/store_agreement.hpp"
@@ -262,7 +264,11 @@ TEST_F(StoreAgreementTest, partial_connectivity_ends_whole) {
   a.step(now, Core::Heard{{"b", "c"}});
   b.step(now, Core::Heard{{"a"}});
   c.step(now, Core::Heard{{"a"}});
-  run(19s, {&a, &b, &c});
+  const std::string told = "c is outside the largest connected group";
+  run(1s, {&a, &b, &c});
+  EXPECT_EQ(std::ranges::count(a.notices, told), 0) << "as while the links of a newcomer come up";
+  run(18s, {&a, &b, &c});
+  EXPECT_EQ(std::ranges::count(a.notices, told), 1);
   EXPECT_EQ(a.view->members.size(), 3u);
   EXPECT_EQ(c.core.state(), NodeState::active);
   bool frozen_first = false;
