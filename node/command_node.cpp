@@ -71,6 +71,13 @@ int run_guardian(const Invocation& invocation, const std::string& who, const Clu
   return Guardian(clock, log, reporter, std::move(options)).run();
 }
 
+void warn_of_strangers(Log& log, const NodeSection& own) {
+  log.warning(LogModule::node,
+              "insecure = true: whoever reaches these addresses is trusted as a member",
+              {{"listen", own.listen},
+               {"clients", own.client_listen.empty() ? "none" : own.client_listen}});
+}
+
 int run_node(Invocation& invocation, const std::string& who, const ClusterConfig& config,
              const NodeSection& own) {
   // Blocks the signals first: threads inherit that, and none may arrive while the directory is
@@ -90,6 +97,7 @@ int run_node(Invocation& invocation, const std::string& who, const ClusterConfig
   if (const std::string& remark = (*state)->remark(); !remark.empty()) {
     log.warning(LogModule::node, remark);
   }
+  if (config.cluster.insecure) warn_of_strangers(log, own);
 
   ThreadExecutor executor(clock, {.blocking_threads_max = config.limits.blocking_threads});
   NodeSurroundings out{clock, random, executor, log, **state, guardian.page(), [&guardian] {

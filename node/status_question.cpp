@@ -23,6 +23,7 @@ struct StatusQuestion::Surroundings {
 struct StatusQuestion::Round {
   std::mutex mutex;
   std::vector<NodeAnswer> answers;
+  std::vector<Time> came;  // each answer
   std::size_t missing = 0;
 };
 
@@ -85,6 +86,7 @@ std::vector<NodeAnswer> StatusQuestion::ask() {
       ++round->missing;
     }
   }
+  round->came.resize(round->answers.size());
   for (std::size_t i = 0; i < round->answers.size(); ++i) {
     if (config_.nodes[i].client_advertise.empty()) continue;
     ++around.under_way;
@@ -95,6 +97,7 @@ std::vector<NodeAnswer> StatusQuestion::ask() {
         std::lock_guard lock(round->mutex);
         NodeAnswer& answer = round->answers[i];
         answer.error = status ? std::string() : status.error();
+        round->came[i] = around.clock.now();
         if (status) answer.status = std::move(*status);
         --round->missing;
       }
@@ -109,6 +112,14 @@ std::vector<NodeAnswer> StatusQuestion::ask() {
   around.executor.wait(round.get(), all_here,
                        around.clock.now() + within_ + std::chrono::milliseconds(200));
   std::lock_guard lock(round->mutex);
+  // Another node may have kept us waiting: all are told as of now.
+  for (std::size_t i = 0; i < round->answers.size(); ++i) {
+    auto& status = round->answers[i].status;
+    if (!status) continue;
+    status->uptime_ms +=
+        std::chrono::duration_cast<std::chrono::milliseconds>(around.clock.now() - round->came[i])
+            .count();
+  }
   return round->answers;
 }
 
