@@ -13,6 +13,7 @@
 #include "node/replay_account.hpp"
 #include "node/terminal_progress.hpp"
 #include "node/workload_driver.hpp"
+#include "node/workload_file.hpp"
 #include "process/duration_text.hpp"
 #include "process/json.hpp"
 #include "process/system_clock.hpp"
@@ -44,13 +45,6 @@ std::expected<const Workload*, std::string> find_workload(const Program& program
   return std::unexpected("--workload: no workload \"" + wanted + '"' + suggest(wanted, known));
 }
 
-std::expected<std::vector<WorkloadOperation>, std::string> read_file(const Workload& workload,
-                                                                     const std::string& name) {
-  std::ifstream file(name, std::ios::binary);
-  if (!file) return std::unexpected(name + ": cannot be read");
-  return workload.read(file, name);
-}
-
 struct Question {
   ClusterConfig config;
   const Workload* workload = nullptr;
@@ -67,7 +61,7 @@ std::expected<Question, std::string> read_question(const Invocation& invocation,
   const auto workload = find_workload(invocation.program, arguments.workload);
   if (!workload) return std::unexpected(workload.error());
   question.workload = *workload;
-  auto operations = read_file(**workload, arguments.file);
+  auto operations = read_workload_file(**workload, arguments.file);
   if (!operations) return std::unexpected(operations.error());
   question.operations = *std::move(operations);
   const auto give_up = parse_duration(arguments.give_up);

@@ -8,6 +8,7 @@
 #include "node/exit_codes.hpp"
 #include "node/interruption.hpp"
 #include "node/run_directory.hpp"
+#include "node/workload_file.hpp"
 #include "process/system_clock.hpp"
 #include "process/system_random.hpp"
 #include "sim/demo_run.hpp"
@@ -52,8 +53,7 @@ std::expected<std::vector<WorkloadOperation>, std::string> workload_file(const W
   std::ofstream out(path, std::ios::binary);
   workload.write(demo_operations(workload, plan), out);
   if (!out.flush()) return std::unexpected(path.string() + ": cannot be written");
-  std::ifstream in(path, std::ios::binary);
-  return workload.read(in, path.string());
+  return read_workload_file(workload, path.string());
 }
 
 void print_logs(const LocalCluster& cluster) {

@@ -38,7 +38,7 @@ int play(const FailoverPlan& plan, const FailoverOptions& options, std::uint64_t
   auto cluster = LocalCluster::make(clock, random, std::move(local));
   if (!cluster) return complain(who, cluster.error(), exit_code::usage);
   auto load = FailoverWorkloads::make(clock, random, plan, (*cluster)->config(), seed, wait);
-  if (!load) return complain(who, load.error(), exit_code::usage);
+  if (!load) return complain("", load.error(), exit_code::usage);
 
   FailoverRunOptions run_options;
   run_options.nodes = plan.nodes;

@@ -99,13 +99,16 @@ std::optional<Duration> FailoverDirector::paused_since(const NodeFacts& node) co
 void FailoverDirector::came_back(const std::string& node) {
   doomed_.erase(node);
   gone_.erase(node);
+  lived_.erase(node);
 }
 
 std::set<std::string> FailoverDirector::left_away() const { return gone_; }
 
 std::vector<Deed> FailoverDirector::step(Duration now, std::span<const NodeFacts> facts,
                                          const Sighting* sighting) {
-  if (sighting != nullptr) {
+  // Once each: it says nothing about a node that has come back since.
+  if (sighting != nullptr && sighting->asked > sighted_) {
+    sighted_ = sighting->asked;
     for (const auto& [name, node] : sighting->nodes) {
       auto& lived = lived_[name];
       lived.clear();

@@ -113,6 +113,7 @@ class FailoverDirector {
   std::set<std::string> doomed_;
   std::set<std::string> gone_;                             // sent away without a way back
   std::map<std::string, std::vector<std::string>> lived_;  // names per node, as last seen
+  Duration sighted_ = Duration::min();                     // when the last sighting was asked for
   std::vector<FaultMoment> moments_;
   std::vector<std::string> texts_;
   std::vector<Event> events_;

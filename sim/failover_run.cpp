@@ -225,7 +225,12 @@ void FailoverRun::ask() {
   if (!playing_ || questions_.sighting_is_open() || (!wanted && at < next_sighting_)) return;
   std::vector<std::string> nodes;
   for (const NodeFacts& node : facts_) {
-    if (asks(node) && watch_.answered(node.name)) nodes.push_back(node.name);
+    if (!asks(node)) continue;
+    if (watch_.answered(node.name)) {
+      nodes.push_back(node.name);
+    } else if (!sighting_) {
+      return;  // the first one has every node: all were up when time began
+    }
   }
   questions_.ask_sighting(nodes);
   next_sighting_ = at + sighting_interval;

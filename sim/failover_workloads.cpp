@@ -1,11 +1,11 @@
 #include "sim/failover_workloads.hpp"
 
 #include <algorithm>
-#include <fstream>
 #include <iterator>
 #include <set>
 #include <utility>
 
+#include "node/workload_file.hpp"
 #include "process/duration_text.hpp"
 #include "process/seeded_random.hpp"
 #include "sim/failover_feed.hpp"
@@ -45,6 +45,19 @@ Operation operation_of(const OperationRecord& record, std::uint64_t first_client
   return operation;
 }
 
+/// Keys of a source from number `first` on: the ones before are another workload's.
+class SourceFrom final : public Workload::Source {
+ public:
+  SourceFrom(std::unique_ptr<Workload::Source> source, std::size_t first)
+      : source_(std::move(source)), first_(first) {}
+  WorkloadOperation start(std::size_t index) override { return source_->start(first_ + index); }
+  WorkloadOperation next(std::size_t index) override { return source_->next(first_ + index); }
+
+ private:
+  std::unique_ptr<Workload::Source> source_;
+  std::size_t first_;
+};
+
 }  // namespace
 
 struct FailoverWorkloads::One {
@@ -80,40 +93,64 @@ std::expected<std::unique_ptr<FailoverWorkloads>, std::string> FailoverWorkloads
   std::unique_ptr<FailoverWorkloads> load(
       new FailoverWorkloads(clock, random, plan, config, std::move(wait)));
   SeededRandom seeds(seed);
+  std::map<std::string, std::size_t> drawn;  // keys of a kind, all its workloads so far
+  std::map<std::string, std::set<std::string>> taken;
   for (const WorkloadChoice& choice : plan.scenario.workloads) {
     auto one = std::make_unique<One>();
     one->workload = plan.workloads.find(choice.kind.text)->second;
     one->choice = &choice;
     one->seed = seeds.split();
     if (choice.file) {
-      const std::string path = beside(plan.scenario.file, choice.file->text);
-      std::ifstream in(path);
-      if (!in) {
-        return std::unexpected(
-            placed(plan.scenario.file, choice.file->place, path + " cannot be read"));
-      }
-      auto commands = one->workload->read(in, path);
-      if (!commands) return std::unexpected(commands.error());
-      one->file = *std::move(commands);
-      // The first command of a key is what brings it into being.
-      std::set<std::string, std::less<>> seen;
-      for (const WorkloadOperation& command : one->file) {
-        const bool first = seen.insert(command.key).second;
-        if (first) one->keys.push_back(command.key);
-        (first ? one->starts : one->rest).push_back(command);
+      if (auto read = read_file(*one, plan.scenario.file); !read) {
+        return std::unexpected(read.error());
       }
     } else {
-      std::map<std::string, std::uint64_t> weights;
-      for (const auto& [word, weight] : choice.ops) {
-        weights[word] = static_cast<std::uint64_t>(weight);
-      }
-      one->source = one->workload->source(one->seed, weights);
-      one->starts = starts(*one->source, static_cast<std::size_t>(choice.keys));
-      for (const WorkloadOperation& start : one->starts) one->keys.push_back(start.key);
+      draw(*one, drawn[choice.kind.text]);
+    }
+    for (const std::string& key : one->keys) {
+      // Two models that do not know of each other's commands would call the other's a violation.
+      if (taken[choice.kind.text].insert(key).second) continue;
+      return std::unexpected(placed(plan.scenario.file, choice.place,
+                                    "two workloads of the kind \"" + choice.kind.text +
+                                        "\" have the name \"" + key +
+                                        "\"; put its commands into one of them"));
     }
     load->all_.push_back(std::move(one));
   }
   return load;
+}
+
+std::expected<void, std::string> FailoverWorkloads::read_file(One& one,
+                                                              const std::string& scenario) {
+  const Placed& file = *one.choice->file;
+  const std::string path = beside(scenario, file.text);
+  auto commands = read_workload_file(*one.workload, path);
+  if (!commands) {
+    const bool unread = commands.error().starts_with(path + ": ");
+    return std::unexpected(unread ? placed(scenario, file.place, commands.error())
+                                  : commands.error());
+  }
+  one.file = *std::move(commands);
+  // The first command of a key is what brings it into being.
+  std::set<std::string, std::less<>> seen;
+  for (const WorkloadOperation& command : one.file) {
+    const bool first = seen.insert(command.key).second;
+    if (first) one.keys.push_back(command.key);
+    (first ? one.starts : one.rest).push_back(command);
+  }
+  return {};
+}
+
+void FailoverWorkloads::draw(One& one, std::size_t& first) {
+  std::map<std::string, std::uint64_t> weights;
+  for (const auto& [word, weight] : one.choice->ops) {
+    weights[word] = static_cast<std::uint64_t>(weight);
+  }
+  const auto keys = static_cast<std::size_t>(one.choice->keys);
+  one.source = std::make_unique<SourceFrom>(one.workload->source(one.seed, weights), first);
+  one.starts = starts(*one.source, keys);
+  for (const WorkloadOperation& start : one.starts) one.keys.push_back(start.key);
+  first += keys;
 }
 
 /// All of a list, one command per key at a time. Ends early when somebody wants to end.

@@ -44,6 +44,9 @@ class FailoverWorkloads final : public FailoverLoad {
 
   FailoverWorkloads(const Clock& clock, Random& random, const FailoverPlan& plan,
                     const ClusterConfig& config, std::function<bool(Duration)> wait);
+  static std::expected<void, std::string> read_file(One& one, const std::string& scenario);
+  /// Its keys begin with number `first`, which is then the number after its last.
+  static void draw(One& one, std::size_t& first);
   std::vector<OperationRecord> drive(One& one, std::vector<WorkloadOperation> operations,
                                      Duration give_up_after);
 

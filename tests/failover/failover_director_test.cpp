@@ -238,5 +238,18 @@ TEST(FailoverDirector, GoesWithoutASightingAtLast) {
   EXPECT_THAT(table.director->moments()[0].keys, ElementsAre("contract-1"));
 }
 
+// What a node ran before it was started again is not what a second fault takes away.
+TEST(FailoverDirector, ANodeThatIsBackRunsNothingYet) {
+  Table table(
+      "[[fault]]\nat = \"1s\"\ndo = \"kill\"\nnode = \"b\"\nrestart_after = \"1s\"\n"
+      "[[fault]]\nat = \"3s\"\ndo = \"kill\"\nnode = \"b\"\n");
+  table.seen.nodes["b"].names["contracts"] = {"contract-1"};
+  table.before = [&] { table.sighted = table.now <= 1s; };
+  table.run(6s);
+  EXPECT_THAT(table.log, ElementsAre("1000 kill b", "2000 restart b", "4500 kill b"));
+  EXPECT_THAT(table.director->moments(), SizeIs(1));
+  EXPECT_THAT(table.events, testing::Contains("fault: kill b, where 0 names live"));
+}
+
 }  // namespace
 }  // namespace coterie::sim
