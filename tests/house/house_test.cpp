@@ -1,6 +1,9 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "tests/house/rules.hpp"
+#include "tests/house/tables.hpp"
 
 namespace coterie::house {
 namespace {
@@ -38,6 +41,42 @@ TEST(House, HeadersSayWhatTheyAre) { expect_kept(check_header); }
 TEST(House, TypesHaveMeaningfulNames) { expect_kept(check_type_names); }
 TEST(House, TextIsTidy) { expect_kept(check_text); }
 TEST(House, NoTestIsDisabled) { expect_kept(check_tests_enabled); }
+
+bool someone(std::string_view path, const auto& does) {
+  return std::ranges::any_of(repository(), [&](const Source& source) {
+    return source.path.starts_with(path) && does(source);
+  });
+}
+
+TEST(House, WhatIsAllowedIsNeeded) {
+  // Goal: the tables allow nothing that nobody does, so they say what the tree is like.
+  for (const Implementation& row : implementations()) {
+    for (const std::string_view what : row.what) {
+      EXPECT_TRUE(someone(row.path,
+                          [&](const Source& source) {
+                            return std::ranges::count(find_reaches(source), what,
+                                                      &ReachFound::what) > 0;
+                          }))
+          << row.path << " need not reach for the " << what;
+    }
+  }
+  for (const Library& library : libraries()) {
+    for (const std::string_view place : library.places) {
+      EXPECT_TRUE(someone(place,
+                          [&](const Source& source) {
+                            return std::ranges::any_of(
+                                source.includes, [&](const Include& include) {
+                                  return std::string_view(include.path).starts_with(library.prefix);
+                                });
+                          }))
+          << place << " need not know " << library.prefix;
+    }
+  }
+  for (const LongFile& row : long_files()) {
+    EXPECT_TRUE(someone(row.path, [](const Source& source) { return source.lines.size() > 400; }))
+        << row.path << " may be like others";
+  }
+}
 
 }  // namespace
 }  // namespace coterie::house

@@ -117,32 +117,38 @@ Violations check_libraries(const Source& source) {
   return found;
 }
 
-Violations check_reach(const Source& source) {
-  Violations found;
+std::vector<ReachFound> find_reaches(const Source& source) {
+  std::vector<ReachFound> found;
   if (!is_product(source)) return found;
   for (const Reach& reach : reaches()) {
-    const bool allowed = std::ranges::any_of(implementations(), [&](const auto& each) {
-      return source.path.starts_with(each.path) && std::ranges::count(each.what, reach.what) > 0;
-    });
-    if (allowed) continue;
-    const auto complain = [&](std::size_t line, std::string_view what) {
-      found.push_back({source.path, line,
-                       std::string(what) + " reaches for the " + std::string(reach.what) +
-                           ": take it from a port, or list the real implementation in "
-                           "tests/house/tables.cpp"});
-    };
     for (const Include& include : source.includes) {
       if (std::ranges::count(reach.headers, include.path) > 0) {
-        complain(include.line, "<" + include.path + ">");
+        found.push_back({reach.what, include.line, "<" + include.path + ">"});
       }
     }
     for (std::size_t i = 0; i < source.code.size(); ++i) {
       for (const auto word : reach.words) {
-        if (mentions(source.code[i], word) && !is_include(source, i + 1)) complain(i + 1, word);
+        if (!mentions(source.code[i], word) || is_include(source, i + 1)) continue;
+        found.push_back({reach.what, i + 1, std::string(word)});
       }
     }
   }
   return found;
+}
+
+Violations check_reach(const Source& source) {
+  Violations violations;
+  for (const ReachFound& found : find_reaches(source)) {
+    const bool allowed = std::ranges::any_of(implementations(), [&](const auto& each) {
+      return source.path.starts_with(each.path) && std::ranges::count(each.what, found.what) > 0;
+    });
+    if (allowed) continue;
+    violations.push_back({source.path, found.line,
+                          found.by + " reaches for the " + std::string(found.what) +
+                              ": take it from a port, or list the real implementation in "
+                              "tests/house/tables.cpp"});
+  }
+  return violations;
 }
 
 Violations check_header(const Source& source) {

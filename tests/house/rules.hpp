@@ -3,6 +3,7 @@
 // of the repository and the samples that test the rules themselves call the same functions.
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tests/house/source.hpp"
@@ -20,6 +21,13 @@ using Violations = std::vector<Violation>;
 Violations check_layers(const Source& source);
 /// Each library is known in its one place.
 Violations check_libraries(const Source& source);
+/// What a file of the product reaches for, whether it may or not.
+struct ReachFound {
+  std::string_view what;  // a row of reaches()
+  std::size_t line = 0;
+  std::string by;  // the word or the header
+};
+std::vector<ReachFound> find_reaches(const Source& source);
 /// Clocks, threads, sockets, files, environment, randomness: only in real implementations.
 Violations check_reach(const Source& source);
 /// `#pragma once`, then a comment that says what this is; no `using namespace`.

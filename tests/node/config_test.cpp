@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <map>
 #include <set>
@@ -194,6 +195,38 @@ TEST(Config, TheFirstErrorOfTheFileIsShown) {
   // Goal: people mend a file from its top, whatever the order in which keys are checked.
   const std::string text = replaced(replaced(good, "\"100ms\"", "5"), "weight = 50", "weight = 0");
   EXPECT_EQ(error_of(text).find("etc/c.toml:6:12: lease.interval"), 0u);
+}
+
+TEST(Config, EveryKeyIsUsed) {
+  // Goal: no key is read, documented and then forgotten: a part of the node takes its field.
+  std::string node;
+  for (const auto& entry : std::filesystem::directory_iterator(source_dir + "/node")) {
+    const std::string name = entry.path().filename();
+    // These read and write configurations; whatever they name has no effect by that.
+    if (!name.ends_with(".cpp") || name.starts_with("config") || name.starts_with("local_")) {
+      continue;
+    }
+    std::ifstream file(entry.path());
+    node.append(std::istreambuf_iterator<char>(file), {});
+  }
+  const auto takes = [&](const std::string& field) {
+    for (auto at = node.find(field); at != node.npos; at = node.find(field, at + 1)) {
+      const char next = node.at(at + field.size());
+      if (std::isalnum(static_cast<unsigned char>(next)) == 0 && next != '_') return true;
+    }
+    return false;
+  };
+  for (const ConfigKey& key : config_keys()) {
+    if (key.path == "cluster.agreement" || key.path == "cluster.mode") continue;  // one value each
+    std::string field = "." + key.path;
+    if (key.path.starts_with("log.")) field = "section." + key.path.substr(4);
+    if (key.path.starts_with("log.modules.")) field = "section.modules";
+    EXPECT_TRUE(takes(field)) << key.path << " has no effect";
+  }
+  for (const NodeKey& key : node_keys()) {
+    EXPECT_TRUE(takes("own." + key.name) || takes("own_." + key.name) || takes("own->" + key.name))
+        << "node." << key.name << " has no effect";
+  }
 }
 
 TEST(Config, SeveralHostsNeedASharedJournalAndReachableAddresses) {

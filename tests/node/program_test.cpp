@@ -1,6 +1,7 @@
 // The command line with real processes: a cluster used as a user uses it, and everything that a
 // user can get wrong. What is expected is waited for; no test passes by being fast.
 
+#include "node/free_ports.hpp"
 #include "tests/node/program_fixture.hpp"
 
 namespace coterie {
@@ -151,6 +152,38 @@ TEST_F(ProgramTest, AnOwnAddressMustResolve) {
   EXPECT_EQ(result.code, 2) << result.error;
   EXPECT_THAT(result.error, AllOf(HasSubstr("no-such-host.invalid"), HasSubstr("resolve")));
   EXPECT_TRUE(one_line(result.error)) << result.error;
+}
+
+TEST_F(ProgramTest, APeerThatDoesNotResolveIsShown) {
+  // Goal: another node's unknown name stops nobody; status says what is wrong with it, and every
+  // start says that strangers are trusted.
+  const char* const postgres = ::getenv("COTERIE_TEST_POSTGRES");
+  ASSERT_NE(postgres, nullptr) << "run ./run test, which starts a server";
+  const auto ports = free_ports(3, random_);
+  ASSERT_TRUE(ports) << ports.error();
+  const auto port = [&](std::size_t i) { return ':' + std::to_string((*ports)[i]) + "\"\n"; };
+  const std::string file =
+      write("hosts.toml", "[cluster]\nid = \"" + root_.filename().string().substr(8) +
+                              "\"\ninsecure = true\njournal = \"postgres:" + postgres +
+                              "\"\n[[node]]\nname = \"a\"\nlisten = \"0.0.0.0" + port(0) +
+                              "advertise = \"10.77.0.1" + port(0) + "client_listen = \"127.0.0.1" +
+                              port(1) + "state_dir = \"a\"\n[[node]]\nname = \"b\"\n" +
+                              "listen = \"no-such-host.invalid" + port(0) +
+                              "client_listen = \"no-such-host.invalid" + port(2));
+  BackgroundProgram node(program, {"node", "--config", file, "--name", "a"});
+  const std::string shown =
+      "! node a is not connected with b: waiting to dial (host 'no-such-host.invalid' does not "
+      "resolve";
+  ProgramResult status;
+  for (int tries = 0; tries < 20 && status.out.find(shown) == std::string::npos; ++tries) {
+    status = run_and_wait(program, {"status", "--config", file}, 30s);
+  }
+  EXPECT_EQ(status.code, 1);
+  EXPECT_THAT(status.out, AllOf(HasSubstr("1 of 2 nodes active"), HasSubstr(shown)));
+  node.signal(SIGTERM);
+  const ProgramResult ended = node.wait(60s);
+  EXPECT_EQ(ended.code, 0) << ended.error;
+  EXPECT_THAT(ended.error, HasSubstr("insecure = true: whoever reaches these addresses"));
 }
 
 TEST_F(ProgramTest, WrongArgumentsAreOneLineAndCodeTwo) {
