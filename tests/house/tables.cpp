@@ -27,6 +27,7 @@ std::span<const PublicHeader> public_headers() {
       {"child_spec.hpp", "supervision"},
       {"cluster_child.hpp", "supervision"},
       {"command_line.hpp", "node"},
+      {"consumer_supervisor.hpp", "supervision"},
       {"coterie.hpp", "node"},
       {"detail/*", "process"},
       {"dynamic_supervisor.hpp", "supervision"},

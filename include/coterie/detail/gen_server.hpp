@@ -18,6 +18,15 @@ struct CallbackResult {
   std::string why;
 };
 
+/// A behaviour built on GenServer whose users have message lists of their own: it takes its own
+/// messages, calls included, before those lists are asked.
+class OwnMessages {
+ public:
+  virtual ~OwnMessages() = default;
+  /// False: it is none of its own.
+  virtual bool take_own(Message& message, CallbackResult& result) = 0;
+};
+
 /// The part of a behaviour that knows the user's type. Made inside the new process.
 class Callbacks {
  public:
@@ -221,6 +230,10 @@ class ServerCallbacks final : public Callbacks {
   }
 
   CallbackResult handle(Message& message, const Caller& caller) override {
+    if constexpr (std::is_base_of_v<OwnMessages, Server>) {
+      CallbackResult own;
+      if (static_cast<OwnMessages&>(server_).take_own(message, own)) return own;
+    }
     switch (message.kind) {
       case MessageKind::call:
         return dispatch(calls_, message, caller);
