@@ -28,6 +28,7 @@ std::vector<StoreNames::Action> StoreNames::step(Time now, const Event& event) {
 
 void StoreNames::on(const Installed& installed) {
   if (stopped_ || (view_ && installed.view->number <= view_->number)) return;
+  if (!view_) next_sweep_ = after(now_, options_.sweep_every);
   view_ = installed.view;
   members_.clear();
   for (const auto& [name, member] : view_->members) members_.insert(member.incarnation.id);
@@ -167,6 +168,7 @@ void StoreNames::proceed() {
     if (usable()) {
       prepare();
       send_batch();
+      begin_sweep();
       send_sweep();
     }
     if (view_) send_fetch();
@@ -177,6 +179,10 @@ void StoreNames::proceed() {
 bool StoreNames::usable() const {
   const Member* self = view_ ? view_->find(options_.node) : nullptr;
   return self && self->incarnation == options_.incarnation;
+}
+
+bool StoreNames::sweeps() const {
+  return usable() && view_->members.begin()->first == options_.node;
 }
 
 void StoreNames::expire() {
@@ -206,6 +212,7 @@ void StoreNames::set_timer() {
   while (!deadlines_.empty() && !asked_.contains(deadlines_.top().second)) deadlines_.pop();
   Time next = deadlines_.empty() ? Time::max() : deadlines_.top().first;
   if (retry_at_ > now_) next = std::min(next, retry_at_);
+  if (next_sweep_ > now_ && sweeps()) next = std::min(next, next_sweep_);
   if (next == timer_ && timer_ > now_) return;
   timer_ = next;
   if (next != Time::max()) actions_.push_back(SetTimer{next});

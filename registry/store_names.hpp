@@ -48,6 +48,10 @@ struct NamesOptions {
   Incarnation incarnation;
   std::size_t batch_max = 512;                           // changes in one commit, keys in one read
   Duration retry_after = std::chrono::milliseconds(50);  // after the store failed
+  /// How often the rows are deleted whose owners are gone and whose names nobody has taken since.
+  /// They count as free anyway: this only keeps the table small. It reads all rows, so one node
+  /// does it: the view's first.
+  Duration sweep_every = std::chrono::minutes(10);
   NameProtections protections;
 };
 
@@ -98,16 +102,13 @@ class StoreNames final {
     std::uint64_t id = 0;
     StorageResult<std::vector<Record>> records;
   };
-  /// Delete the rows whose owners are gone and whose names nobody has taken since. They count as
-  /// free anyway: this only keeps the table small. Reads all rows.
-  struct Sweep {};
   struct Tick {};
   /// This incarnation is out: everything is answered, nothing is asked any more.
   struct Stop {
     std::string why;
   };
   using Event = std::variant<Installed, Reserve, Confirm, Release, Lookup, Withdraw, Committed,
-                             Fetched, Scanned, Sweep, Tick, Stop>;
+                             Fetched, Scanned, Tick, Stop>;
 
   // Actions.
   struct CommitStore {
@@ -196,7 +197,6 @@ class StoreNames final {
   void on(const Committed& committed);
   void on(const Fetched& fetched);
   void on(const Scanned& scanned);
-  void on(const Sweep&);
   void on(const Tick&) {}
   void on(const Stop& stop);
 
@@ -204,6 +204,7 @@ class StoreNames final {
   void expire();
   void prepare();
   void send_batch();
+  void begin_sweep();
   void send_sweep();
   void send_fetch();
   void set_timer();
@@ -234,6 +235,7 @@ class StoreNames final {
   bool owner_in_view(const NameRow& row) const;
   bool own(const NameRow& row) const { return row.incarnation == options_.incarnation; }
   bool usable() const;
+  bool sweeps() const;  // this node is the one
 
   const NamesOptions options_;
   const std::string session_key_;
@@ -270,6 +272,7 @@ class StoreNames final {
   std::vector<std::string> fetch_keys_;
   std::uint64_t sweep_scan_ = 0, sweep_ = 0;                     // ids under way
   std::deque<std::pair<std::string, std::uint64_t>> abandoned_;  // rows to delete, with versions
+  Time next_sweep_ = Time::max();
   Time retry_at_ = Time::min();
   Time timer_ = Time::max();
 };

@@ -172,8 +172,9 @@ void StoreNames::send_batch() {
   actions_.push_back(CommitStore{batch_, std::move(transactions)});
 }
 
-void StoreNames::on(const Sweep&) {
-  if (stopped_ || !usable() || sweep_scan_ != 0 || !abandoned_.empty()) return;
+void StoreNames::begin_sweep() {
+  if (now_ < next_sweep_ || !sweeps() || sweep_scan_ != 0 || !abandoned_.empty()) return;
+  next_sweep_ = after(now_, options_.sweep_every);
   sweep_scan_ = next_id_++;
   actions_.push_back(ScanStore{sweep_scan_, "names/row/"});
 }

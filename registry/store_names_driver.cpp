@@ -105,10 +105,6 @@ void StoreNamesDriver::forget(std::string_view registry, std::string_view key,
   cache_.forget(StoreNames::row_key(registry, key), location.epoch);
 }
 
-void StoreNamesDriver::sweep() {
-  to_logic([this] { step(StoreNames::Sweep{}); });
-}
-
 void StoreNamesDriver::to_logic(Strand::Job job) {
   std::lock_guard lock(mutex_);
   if (!closed_) logic_->post(std::move(job));

@@ -73,10 +73,6 @@ class StoreNamesDriver final {
   void forget(std::string_view registry, std::string_view key, const Location& location);
   void forget_epoch(const Epoch& epoch) { cache_.forget(epoch); }
 
-  /// Deletes the rows of names that ended with their nodes and that nobody has taken since. Reads
-  /// all rows: now and then, on one node.
-  void sweep();
-
   /// Changes asked for and not yet done. 0: every release so far is durable.
   std::size_t changes_pending() const noexcept {
     return changes_posted_.load() + changes_pending_.load();

@@ -9,6 +9,8 @@
 namespace coterie::testing {
 namespace {
 
+constexpr Duration sweep_every = 3s;
+
 class NamesSim final : public ClusterSim {
  public:
   NamesSim(std::uint64_t seed, int nodes, Faults faults, NameProtections rules = {})
@@ -34,10 +36,7 @@ class NamesSim final : public ClusterSim {
     while (pending() && step_until(limit)) {
     }
     if (pending()) violation("releases are not done");
-    for (const auto& node : nodes_) {
-      if (node->alive) step(node, StoreNames::Sweep{});
-    }
-    const Duration swept = now_ + 1s;
+    const Duration swept = now_ + sweep_every + 1s;
     while (step_until(swept)) {
     }
     const auto rows = *names_store_.scan("names/row/");
@@ -71,6 +70,7 @@ class NamesSim final : public ClusterSim {
     state->core = std::make_unique<StoreNames>(NamesOptions{.node = node->name,
                                                             .incarnation = node->incarnation,
                                                             .batch_max = 8,
+                                                            .sweep_every = sweep_every,
                                                             .protections = rules_});
     local_[node.get()] = std::move(state);
   }
@@ -127,9 +127,7 @@ class NamesSim final : public ClusterSim {
     state.asked[request] = name;
     const Time now = local(*node);
     const double what = chance();
-    if (what < 0.01) {
-      step(node, StoreNames::Sweep{});
-    } else if (what < 0.2) {
+    if (what < 0.2) {
       step(node, StoreNames::Lookup{request, name, now + between(10ms, 2s)});
     } else if (auto owned = state.owned.find(name); owned != state.owned.end()) {
       // The process ends; now and then another takes the name on at once.
