@@ -25,6 +25,8 @@ namespace coterie {
 struct NodeEnd {
   int exit_code = 0;
   std::string message;
+  /// A callback does not return: the node cannot be destroyed, the program leaves by std::_Exit.
+  bool stuck = false;
 };
 
 /// Everything outside; all outlive the node.
@@ -49,7 +51,7 @@ class ClusterNode final {
 
   /// Opens storage, listens, joins the cluster and starts the applications. Returns once the node
   /// listens; it becomes active when the cluster agrees. An error means that nothing is left
-  /// behind.
+  /// behind, unless it is `stuck`.
   std::expected<void, NodeEnd> start();
 
   /// Any thread, also a signal-handling one: drain and leave. Idempotent.

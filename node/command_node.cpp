@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <memory>
 
@@ -121,7 +122,10 @@ int run_node(Invocation& invocation, const std::string& who, const ClusterConfig
   if (!config.log.file.empty()) {
     log.error(LogModule::node, "the node ended", {{"why", end.message}, {"code", end.exit_code}});
   }
-  return complain(who, end.message, end.exit_code);
+  const int code = complain(who, end.message, end.exit_code);
+  // A thread of the node still runs in it: nothing can be destroyed.
+  if (end.stuck) std::_Exit(code);
+  return code;
 }
 
 int run(Invocation& invocation, const NodeOptions& options) {

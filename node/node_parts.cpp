@@ -14,7 +14,9 @@
 namespace coterie {
 namespace {
 
+// Together less than the time that the guardian gives after `guardian.drain_max`.
 constexpr Duration link_drain = std::chrono::seconds(1);
+constexpr Duration stop_max = std::chrono::seconds(2);
 
 std::unexpected<NodeEnd> failed(int code, std::string message) {
   return std::unexpected(NodeEnd{code, std::move(message)});
@@ -60,7 +62,7 @@ NodeParts::NodeParts(const ClusterConfig& config, const NodeSection& own,
   answers_.names = [this](const std::string& kind) { return names(kind); };
 }
 
-NodeParts::~NodeParts() { stop_parts(); }
+NodeParts::~NodeParts() { static_cast<void>(stop_parts()); }
 
 std::expected<void, NodeEnd> NodeParts::start() {
   for (const std::string& kind : own_.kinds) {
@@ -75,10 +77,7 @@ std::expected<void, NodeEnd> NodeParts::start() {
   make_runtime();
   auto result = listen();
   if (result) result = start_processes();
-  if (!result) {
-    stop_parts();
-    return result;
-  }
+  if (!result) return std::unexpected(stopped(std::move(result.error())));
   return {};
 }
 
@@ -111,6 +110,7 @@ void NodeParts::make_runtime() {
   options.processes = config_.limits.processes;
   options.mailbox = {config_.mailbox.messages, config_.mailbox.bytes, Overflow::refuse};
   options.stuck_after = config_.limits.stuck_after;
+  options.stop_max = stop_max;
   runtime_ = std::make_unique<detail::Runtime>(
       options, detail::RuntimePorts{out_.clock, out_.random, out_.executor, out_.log});
   for (unsigned i = 0; i < options.workers; ++i) {
@@ -263,7 +263,15 @@ NodeEnd NodeParts::wait() {
   } else if (!stop_requested_.load()) {
     end = {exit_code::failure, "the node's supervisor gave up: see its reports in the log"};
   }
-  stop_parts();
+  return stopped(std::move(end));
+}
+
+NodeEnd NodeParts::stopped(NodeEnd end) {
+  if (stop_parts()) return end;
+  end.stuck = true;
+  if (end.exit_code == exit_code::ok) end.exit_code = exit_code::failure;
+  if (!end.message.empty()) end.message += "; ";
+  end.message += "a callback does not return, and the program ended without it: see the log";
   return end;
 }
 
@@ -316,6 +324,11 @@ void NodeParts::drain() {
   while (names_driver_->changes_pending() > 0 && out_.clock.now() < names_end) {
     sleep(std::chrono::milliseconds(5));
   }
+  if (runtime_->strict_running()) {
+    // Its name may run elsewhere only once this node has stopped: its death says so, not its word.
+    out_.log.error(LogModule::node, "a callback does not return: the node ends without leaving");
+    return;
+  }
   agreement_->leave();
   out_.executor.wait(
       this, [this] { return over_.load(); },
@@ -324,14 +337,14 @@ void NodeParts::drain() {
   out_.page.acknowledge_frozen(agreement_->lease_end());
 }
 
-void NodeParts::stop_parts() {
-  lease_strand_.reset();
+bool NodeParts::stop_parts() {
   if (links_) links_->stop(link_drain);
   if (runtime_) {
     thread_.reset();
-    runtime_->stop();
+    if (!runtime_->stop()) return false;
   }
-  clients_.reset();  // after the last process that answers a client
+  lease_strand_.reset();  // until here the guardian sees that the lease is kept
+  clients_.reset();       // after the last process that answers a client
   gateway_.reset();
   journal_.reset();
   appends_.reset();
@@ -347,6 +360,7 @@ void NodeParts::stop_parts() {
   links_.reset();
   runtime_.reset();
   storage_ = {};
+  return true;
 }
 
 }  // namespace coterie

@@ -48,7 +48,8 @@ class NodeParts final : public AgreementEvents,
 
   // Stopping.
   void drain();
-  void stop_parts();
+  bool stop_parts();  // false: a callback does not return, and everything stays as it is
+  NodeEnd stopped(NodeEnd end);
 
   // The lease, seen by the guardian and by what waits for it.
   void watch_lease();

@@ -67,8 +67,11 @@ bool handling_process_exit() noexcept {
 }
 
 void install_terminate_handler() noexcept {
-  if (std::get_terminate() == &on_terminate) return;
-  previous_handler = std::set_terminate(&on_terminate);
+  static const bool installed = [] {
+    previous_handler = std::set_terminate(&on_terminate);
+    return true;
+  }();
+  static_cast<void>(installed);
 }
 
 }  // namespace coterie::detail

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cstdio>
+#include <cstdlib>
 #include <new>
 #include <utility>
 
@@ -12,6 +14,11 @@ namespace coterie::detail {
 namespace {
 
 constexpr Duration monitor_interval = std::chrono::milliseconds(10);
+
+[[noreturn]] void misuse(const char* what) noexcept {
+  std::fprintf(stderr, "coterie: node: %s\n", what);
+  std::abort();
+}
 
 }  // namespace
 
@@ -28,28 +35,92 @@ Runtime::Runtime(RuntimeOptions options, RuntimePorts ports)
   seen_.resize(workers);
   for (unsigned i = 0; i < workers; ++i) {
     ports_.executor.add(*workers_[i], "worker-" + std::to_string(i));
+    added_.push_back(workers_[i].get());
   }
 }
 
-Runtime::~Runtime() { stop(); }
-
-void Runtime::stop() {
-  if (std::exchange(stopped_, true)) return;
-  // Sequentially consistent with life_: spawn() sees this, or list() sees its process.
-  stopping_.store(true);
-  // Their destructors run. Whoever spawns meanwhile is refused, so this ends.
-  for (const Pid& pid : list()) signal({}, pid, Signal::exit, Ref::none, ExitReason::kill());
-  const Time end = after(clock().now(), std::chrono::seconds(10));
-  ports_.executor.wait(
-      &live_, [this] { return live_.load() == 0; }, end);
-  for (const auto& worker : workers_) ports_.executor.remove(*worker);
-  monitor_.reset();  // after the last worker that could arm it
+Runtime::~Runtime() {
+  if (!stop()) misuse("destroyed while a callback or a job of blocking() does not return");
+  if (attached_.load() != 0) misuse("destroyed while a thread is attached");
   workers_.clear();
   for (std::uint32_t i = 0; i < slots_made_; ++i) slot(i)->~Process();
   for (auto& segment : segments_) {
     ::operator delete (segment.load(), std::align_val_t{alignof(Process)});
   }
-  segments_.clear();
+}
+
+bool Runtime::stop() {
+  if (monitor_ == nullptr) return true;
+  // Sequentially consistent with life_: spawn() sees this, or list() sees its process.
+  stopping_.store(true);
+  // Their destructors run. Whoever spawns meanwhile is refused, so this ends.
+  for (const Pid& pid : list()) signal({}, pid, Signal::exit, Ref::none, ExitReason::kill());
+  const Time end = after(clock().now(), options_.stop_max);
+  const auto ended = [this] { return live_.load() == 0 && blocking_->none(); };
+  ports_.executor.wait(&live_, ended, end);
+  blocking_->close();
+  // One worker may have used up the time; those that are not stuck get a moment all the same.
+  const Time last = std::max(end, after(clock().now(), options_.stop_max / 10));
+  std::erase_if(added_, [&](Worker* worker) { return ports_.executor.remove(*worker, last); });
+  const bool stuck = !added_.empty() || !blocking_->none();
+  if (stuck || live_.load() != 0) report_unended(stuck);
+  if (stuck) return false;
+  monitor_.reset();  // after the last worker that could arm it
+  return true;
+}
+
+void Runtime::report_unended(bool stuck) {
+  std::string processes;
+  for (const Pid& pid : list()) {
+    if (is_thread(pid)) continue;
+    if (processes.size() > 200) {
+      processes += " ...";
+      break;
+    }
+    processes += (processes.empty() ? "" : " ") + to_string(pid, node());
+  }
+  log().error(LogModule::process,
+              stuck ? "a callback or a job of blocking() does not return: this node cannot be "
+                      "stopped, only left behind by the end of its program"
+                    : "processes did not end in time: their destructors are not run",
+              {{"workers", added_.size()}, {"processes", processes}});
+}
+
+// ---- blocking jobs
+
+bool BlockingJobs::begin() {
+  std::lock_guard guard(lock_);
+  if (closed_) return false;
+  ++running_;
+  return true;
+}
+
+void BlockingJobs::end() {
+  std::lock_guard guard(lock_);
+  --running_;
+}
+
+bool BlockingJobs::none() const {
+  std::lock_guard guard(lock_);
+  return running_ == 0;
+}
+
+void BlockingJobs::close() {
+  std::lock_guard guard(lock_);
+  closed_ = true;
+}
+
+void Runtime::run_blocking(std::move_only_function<void()> job, Completer done) {
+  // After end() the runtime may be gone: what follows is the executor's.
+  ports_.executor.run_blocking([jobs = blocking_, &executor = ports_.executor, key = &live_,
+                                job = std::move(job), done]() mutable {
+    if (!jobs->begin()) return;
+    job();
+    job = nullptr;
+    done(true);
+    jobs->end();
+    executor.notify(key);
+  });
 }
 
 // ---- slots
@@ -87,6 +158,7 @@ Process* Runtime::claim_slot(bool for_thread) {
 
 void Runtime::free_slot(Process& process) {
   const bool attached = process.for_thread_;
+  if (attached) attached_.fetch_sub(1);
   // A pid is never reused: a slot that has run out of generations is retired.
   if (process.generation() != UINT32_MAX) {
     std::lock_guard guard(slots_lock_);
@@ -126,7 +198,7 @@ Pid Runtime::spawn(SpawnRequest request) {
   if (stopping_.load()) return {};
   Process* process = claim_slot(request.attached != nullptr);
   if (process == nullptr) return {};
-  if (request.attached == nullptr) live_.fetch_add(1);
+  (request.attached == nullptr ? live_ : attached_).fetch_add(1);
   counters_.spawned.fetch_add(1, std::memory_order_relaxed);
   process->home_.store(nullptr, std::memory_order_relaxed);
   process->behaviour_ = std::move(request.behaviour);

@@ -45,6 +45,7 @@ struct RuntimeOptions {
   std::size_t stack_bytes = 256u << 10;  // of address space; a parked fiber touches about 4 KiB
   MailboxLimits mailbox{};
   Duration stuck_after = std::chrono::seconds(1);  // a callback that runs longer is reported
+  Duration stop_max = std::chrono::seconds(10);    // stop() waits so long for processes to end
 };
 
 /// Everything outside. All must outlive the runtime.
@@ -78,9 +79,26 @@ struct TimerEntry final : Timer {
   Worker* worker = nullptr;
 };
 
+/// The jobs of blocking() that run now. Shared with them: one that begins after the runtime has
+/// stopped is not run, so none finds the runtime gone.
+class BlockingJobs {
+ public:
+  bool begin();  // false: too late
+  void end();
+  bool none() const;
+  void close();
+
+ private:
+  mutable std::mutex lock_;
+  std::size_t running_ = 0;
+  bool closed_ = false;
+};
+
 class Runtime final : public DistributionEvents {
  public:
   Runtime(RuntimeOptions options, RuntimePorts ports);
+  /// Stops. Aborts, with a line that says why, if what it would free is still in use: by a callback
+  /// that never returns, as std::thread does, or by an attached thread.
   ~Runtime() override;
 
   /// Before the first process that uses them.
@@ -89,8 +107,11 @@ class Runtime final : public DistributionEvents {
   void set_journals(Journals* journals) noexcept { journals_ = journals; }
   void set_watch(CallbackWatch* watch) noexcept { watch_ = watch; }
 
-  /// Kills every process and stops the workers. Called by the destructor too.
-  void stop();
+  /// Kills every process, waits for their destructors and takes the workers off their threads.
+  /// Whoever still holds the runtime (attached threads, the agreement, ...) meets dead processes
+  /// from now on. False: a callback or a job of blocking() has not returned within `stop_max`,
+  /// which is logged. Nothing that it may use can be destroyed then: leave by std::_Exit.
+  [[nodiscard]] bool stop();
 
   NodeId node() const noexcept { return options_.incarnation.id; }
   const RuntimeOptions& options() const noexcept { return options_; }
@@ -128,6 +149,8 @@ class Runtime final : public DistributionEvents {
   void answer(const Caller& caller, MessagePtr answer);
   void fail(const Caller& caller, CallError error);
   void complete(const Ticket& ticket, MessagePtr answer);
+  /// Runs `job` on a thread that may block, then completes `done`.
+  void run_blocking(std::move_only_function<void()> job, Completer done);
 
   // ---- local names
   bool register_name(const std::string& name, const Pid& pid);
@@ -222,6 +245,7 @@ class Runtime final : public DistributionEvents {
   void wake_helper(Worker& busy);
   void monitor_workers();
   void arm_monitor();
+  void report_unended(bool stuck);
   void deliver_signal(NodeId from, Envelope& envelope);
   void deliver_request(Envelope& envelope);
   void refuse_location(const Envelope& late);
@@ -254,7 +278,8 @@ class Runtime final : public DistributionEvents {
   std::atomic<std::uint64_t> next_ref_{1};
   std::atomic<unsigned> next_worker_{0};
   std::atomic<bool> stopping_{false};
-  bool stopped_ = false;
+  std::atomic<std::size_t> attached_{0};
+  const std::shared_ptr<BlockingJobs> blocking_ = std::make_shared<BlockingJobs>();
 
   mutable std::shared_mutex names_lock_;
   std::unordered_map<std::string, Pid> local_names_;
@@ -271,6 +296,7 @@ class Runtime final : public DistributionEvents {
   std::vector<Pid> node_subscribers_;
 
   std::vector<std::unique_ptr<Worker>> workers_;
+  std::vector<Worker*> added_;  // to the executor
   std::unique_ptr<Strand> monitor_;
   Strand* monitor_strand_ = nullptr;  // valid while a job of it runs, also in its destructor
   std::atomic<bool> monitor_armed_{false};

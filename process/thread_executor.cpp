@@ -65,6 +65,7 @@ void ThreadExecutor::add(Runnable& runnable, std::string name) {
     const void* there = slot.runnable.load(std::memory_order_relaxed);
     if (there != nullptr && there != &removed_mark) continue;
     slot.stopping.store(false, std::memory_order_relaxed);
+    slot.ended.store(false, std::memory_order_relaxed);
     // Before the thread starts: a wake from now on is kept for it.
     slot.runnable.store(&runnable, std::memory_order_release);
     try {
@@ -73,6 +74,8 @@ void ThreadExecutor::add(Runnable& runnable, std::string name) {
           const Time next = runnable.run();
           slot.parker.park(clock_, next, options_.spin);
         }
+        slot.ended.store(true, std::memory_order_release);
+        notify(&slot.ended);
       });
     } catch (...) {
       slot.runnable.store(&removed_mark, std::memory_order_release);
@@ -83,7 +86,7 @@ void ThreadExecutor::add(Runnable& runnable, std::string name) {
   misuse("more runnables than runnables_max");
 }
 
-void ThreadExecutor::remove(Runnable& runnable) {
+bool ThreadExecutor::remove(Runnable& runnable, Time until) {
   std::lock_guard lock(slots_mutex_);
   Slot* slot = find(&runnable);
   if (slot == nullptr) misuse("a runnable was removed that is not there");
@@ -92,9 +95,13 @@ void ThreadExecutor::remove(Runnable& runnable) {
   }
   slot->stopping.store(true, std::memory_order_release);
   slot->parker.wake();
+  const auto ended = [slot] { return slot->ended.load(std::memory_order_acquire); };
+  wait(&slot->ended, ended, until);
+  if (!ended()) return false;
   slot->thread.join();
   slot->thread = {};
   slot->runnable.store(&removed_mark, std::memory_order_release);
+  return true;
 }
 
 void ThreadExecutor::wake(Runnable& runnable) {

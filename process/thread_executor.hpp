@@ -40,8 +40,8 @@ class ThreadExecutor final : public Executor {
   /// At most runnables_max at once; more are a programming error and abort. Throws
   /// std::system_error when the system has no more threads.
   void add(Runnable& runnable, std::string name) override;
-  /// Waits for the current run() to return. Not from the runnable's own thread.
-  void remove(Runnable& runnable) override;
+  /// Not from the runnable's own thread. After false it may be tried again.
+  bool remove(Runnable& runnable, Time until) override;
   /// Of a runnable that is not (or no longer) there: does nothing.
   void wake(Runnable& runnable) override;
 
@@ -54,6 +54,7 @@ class ThreadExecutor final : public Executor {
   struct alignas(64) Slot {
     std::atomic<const void*> runnable{nullptr};
     std::atomic<bool> stopping{false};
+    std::atomic<bool> ended{false};
     detail::ThreadParker parker;
     std::thread thread;
   };

@@ -118,12 +118,13 @@ void SimExecutor::add(Runnable& runnable, std::string) {
   slots_.push_back(std::make_unique<Slot>(*this, runnable));
 }
 
-void SimExecutor::remove(Runnable& runnable) {
+bool SimExecutor::remove(Runnable& runnable, Time) {
   const auto found =
       std::ranges::find_if(slots_, [&](const auto& slot) { return slot->is(runnable); });
   if (found == slots_.end()) misuse("a runnable was removed that is not there");
   if ((*found)->running) misuse("a runnable was removed while it runs");
   slots_.erase(found);
+  return true;
 }
 
 void SimExecutor::wake(Runnable& runnable) {

@@ -23,7 +23,7 @@ class SimExecutor final : public Executor {
   /// The job runs at a moment of its own within the next `blocking_time_max`.
   void run_blocking(std::move_only_function<void()> job) override;
   void add(Runnable& runnable, std::string name) override;
-  void remove(Runnable& runnable) override;
+  bool remove(Runnable& runnable, Time until) override;
   void wake(Runnable& runnable) override;
   /// A wait that nothing can ever end is an error of the test: std::logic_error.
   void wait(const void* key, const std::function<bool()>& ready, Time until) override;

@@ -51,7 +51,9 @@ class Executor {
 
   /// Starts to run `runnable` on a thread of its own; it stays until remove() returns.
   virtual void add(Runnable& runnable, std::string name) = 0;
-  virtual void remove(Runnable& runnable) = 0;
+  /// Waits for its current run() to return. False: it has not until `until`, and `runnable` stays;
+  /// neither it nor the executor may be destroyed then.
+  virtual bool remove(Runnable& runnable, Time until) = 0;
   /// `runnable` has something to do, or an earlier timer. Any thread; a wake is never lost.
   virtual void wake(Runnable& runnable) = 0;
 

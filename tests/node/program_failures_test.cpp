@@ -191,5 +191,28 @@ TEST_F(ProgramFailures, StopsWhileItStarts) {
   start({"a"});
 }
 
+TEST_F(ProgramFailures, ACallbackThatDoesNotReturn) {
+  // Goal: the node ends in bounded time all the same, and says why. It does not leave: its death
+  // is the proof that the callback runs no more, and only then the name runs elsewhere.
+  make({{"guardian.drain_max", "1s", {"test", 1, 1}}});
+  start({"a", "b", "c"});
+  ASSERT_EQ(call({"boxes/x", "put", "--node", "a"}).code, 0);
+  std::string home;
+  for (const std::string node : {"a", "b", "c"}) {
+    const auto names = cluster_->names(node, "boxes");
+    if (names && !names->empty()) home = node;
+  }
+  ASSERT_NE(home, "");
+  EXPECT_EQ(call({"boxes/x", "spin", "--timeout", "1s"}).code, 5);
+  ASSERT_TRUE(cluster_->stop(home));
+  const auto code = cluster_->wait_stopped(home, 60s);
+  ASSERT_TRUE(code) << code.error();
+  const std::string log = cluster_->log_tail(home, 40);
+  EXPECT_EQ(*code, 1) << log;
+  EXPECT_THAT(complaint(log), HasSubstr("a callback does not return")) << log;
+  EXPECT_THAT(log, HasSubstr("the node ends without leaving"));
+  EXPECT_EQ(call({"boxes/x", "put", "--timeout", "30s"}).out, "1\n");
+}
+
 }  // namespace
 }  // namespace coterie

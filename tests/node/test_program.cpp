@@ -1,7 +1,8 @@
 // A program as a user writes one, for program_test.cpp: boxes of cluster scope that answer, refuse,
-// stall and crash, and a greeter on every node.
+// stall, hang and crash, and a greeter on every node.
 
 #include <stdexcept>
+#include <thread>
 
 #include <coterie/gen_server.hpp>
 #include <coterie/program.hpp>
@@ -33,11 +34,15 @@ class Box final : public coterie::GenServer {
     using Reply = void;
     static constexpr std::string_view type_name = "boxes.crash";
   };
+  struct Spin {
+    using Reply = void;
+    static constexpr std::string_view type_name = "boxes.spin";
+  };
   struct Close {
     using Reply = void;
     static constexpr std::string_view type_name = "boxes.close";
   };
-  using Calls = Messages<Put, Take, Stall, Crash, Close>;
+  using Calls = Messages<Put, Take, Stall, Spin, Crash, Close>;
 
   Box(std::string, coterie::NoArguments) {}
   std::int64_t handle_call(const Put& put) {
@@ -51,6 +56,9 @@ class Box final : public coterie::GenServer {
     return value;
   }
   void handle_call(const Stall&) { coterie::sleep(60s); }
+  void handle_call(const Spin&) {
+    for (;;) std::this_thread::sleep_for(1s);  // holds its worker, as an endless loop does
+  }
   Outcome<coterie::Nothing> handle_call(const Close&) {
     return stop(coterie::ExitReason::normal(), coterie::Nothing{});
   }

@@ -276,7 +276,7 @@ TEST(ThreadExecutor, LosesNoWake) {
       }
     }
     EXPECT_TRUE(eventually([&] { return consumer.consumed == 3'000 + 15'000; }));
-    executor.remove(consumer);
+    EXPECT_TRUE(executor.remove(consumer, Time::max()));
     consumer.announce();  // nobody is there: harmless
   }
 }
@@ -315,8 +315,8 @@ TEST(ThreadExecutor, PingPongNeverStops) {
   executor.wait(
       &right, [&] { return right.done.load(); }, clock.now() + 60s);
   EXPECT_TRUE(right.done);
-  executor.remove(left);
-  executor.remove(right);
+  EXPECT_TRUE(executor.remove(left, Time::max()));
+  EXPECT_TRUE(executor.remove(right, Time::max()));
   EXPECT_EQ(right.played, rounds);
 }
 
@@ -349,8 +349,8 @@ TEST(ThreadExecutor, RunsAtTheReturnedTime) {
   executor.wake(slow);
   EXPECT_TRUE(eventually([&] { return slow.ticks >= 3; }));
   EXPECT_EQ(quick.early, 0);
-  executor.remove(quick);
-  executor.remove(slow);
+  EXPECT_TRUE(executor.remove(quick, Time::max()));
+  EXPECT_TRUE(executor.remove(slow, Time::max()));
 }
 
 // Goal: after remove() returns, run() is not called again; the slot serves the next one.
@@ -364,7 +364,7 @@ TEST(ThreadExecutor, RemoveIsFinalAndSlotsAreReused) {
     if (round % 50 == 0) {
       ASSERT_TRUE(eventually([&] { return consumer->consumed == 1; }));
     }
-    executor.remove(*consumer);
+    EXPECT_TRUE(executor.remove(*consumer, Time::max()));
   }
 }
 

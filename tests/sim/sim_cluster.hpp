@@ -1,6 +1,8 @@
 #pragma once
 // Simulated nodes of processes on one network, driven by the test from outside.
 
+#include <gtest/gtest.h>
+
 #include <functional>
 #include <map>
 #include <memory>
@@ -78,7 +80,7 @@ struct SimCluster {
     // Its ports first: nothing that its destructors do can be seen.
     network.kill(node, confirmed);
     nodes.at(node)->executor.freeze(false);
-    nodes.at(node)->runtime->stop();
+    EXPECT_TRUE(nodes.at(node)->runtime->stop());
     nodes.erase(node);
   }
   void join_all() {
