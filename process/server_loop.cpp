@@ -156,7 +156,9 @@ class ServerLoop final : public Behaviour {
   }
 
   Duration name_timeout() const {
-    return options_.timeout == infinity ? Duration(std::chrono::seconds(10)) : options_.timeout;
+    // The starter is to hear why before it stops to wait.
+    if (options_.timeout == infinity) return std::chrono::seconds(10);
+    return options_.timeout / 4 * 3;
   }
 
   static StartError start_error(const NameError& error) {
