@@ -9,6 +9,9 @@
 namespace coterie {
 namespace {
 
+// Storage bounds its statements; this is for a disk that never comes back from a write.
+constexpr Duration append_max = std::chrono::minutes(1);
+
 JournalError from_storage(const StorageError& error) {
   JournalError made;
   made.maybe_applied = error.maybe_applied;
@@ -107,12 +110,18 @@ std::expected<void, JournalError> Journal::append_packed(Bytes event, std::strin
   stored.payload = std::move(event);
   stored.outcome = outcome;
   Journals* journals = self.runtime().journals();
-  auto answer = await<AppendAnswer>([&](detail::Completer done) {
-    journals->append(std::move(append),
-                     [done](StorageResult<void> result) { done(AppendAnswer{std::move(result)}); });
-  });
+  auto answer = await<AppendAnswer>(
+      [&](detail::Completer done) {
+        journals->append(std::move(append), [done](StorageResult<void> result) {
+          done(AppendAnswer{std::move(result)});
+        });
+      },
+      append_max);
   if (!answer) {
-    state_->broken = JournalError{.maybe_applied = true, .message = "the process is ending"};
+    state_->broken =
+        JournalError{.maybe_applied = true,
+                     .message = self.ending() ? "the process is ending"
+                                              : "storage has not answered for a minute"};
     return std::unexpected(*state_->broken);
   }
   if (!answer->result) {

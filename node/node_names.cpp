@@ -20,6 +20,10 @@ struct Answer {
   NameResult<T> result;
 };
 
+struct SpecRead {
+  StorageResult<std::optional<Record>> record;
+};
+
 NameError ending() {
   NameError error;
   error.code = NameError::Code::unavailable;
@@ -50,7 +54,7 @@ NameResult<Location> NodeNames::resolve(std::string_view registry, std::string_v
     if (found || found.error().code != NameError::Code::not_found || !kinds_.contains(registry)) {
       return found;
     }
-    NameError why = absent(registry, key);
+    NameError why = absent(registry, key, end - clock_.now());
     if (why.code != NameError::Code::unavailable || clock_.now() + pause >= end) {
       return std::unexpected(std::move(why));
     }
@@ -58,13 +62,22 @@ NameResult<Location> NodeNames::resolve(std::string_view registry, std::string_v
   }
 }
 
-NameError NodeNames::absent(std::string_view kind, std::string_view key) const {
+NameError NodeNames::absent(std::string_view kind, std::string_view key, Duration timeout) const {
   const auto error = [](NameError::Code code, std::string why) {
     return NameError{code, {}, std::move(why)};
   };
   const std::string name = std::string(kind).append(1, '/').append(key);
-  const auto record =
-      blocking([&specs = specs_, at = detail::spec_key(kind, key)] { return specs.read(at); });
+  // Many may wait for storage that is away, one after the other: not longer than the caller.
+  const auto read = await<SpecRead>(
+      [&](detail::Completer done) {
+        detail::current_process().runtime().run_blocking(
+            [&specs = specs_, at = detail::spec_key(kind, key), done] {
+              done(SpecRead{specs.read(at)});
+            });
+      },
+      timeout);
+  if (!read) return error(NameError::Code::unavailable, "the store did not answer in time");
+  const auto& record = read->record;
   if (!record) return error(NameError::Code::unavailable, record.error().message);
   if (!*record) return error(NameError::Code::not_found, "there is no " + name);
   const auto row = detail::unpack_row((*record)->value);

@@ -38,7 +38,7 @@ class NodeNames final : public NameService {
  private:
   Time deadline(Duration timeout) const { return after(clock_.now(), timeout); }
   /// Why nobody runs this name: unavailable if somebody will, not_found if there is no such child.
-  NameError absent(std::string_view kind, std::string_view key) const;
+  NameError absent(std::string_view kind, std::string_view key, Duration timeout) const;
 
   StoreNamesDriver& names_;
   const Clock& clock_;
