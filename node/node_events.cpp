@@ -230,6 +230,7 @@ NodeStatus NodeParts::status() {
     told.waiting = asked->waiting;
     told.failed = asked->failed;
     told.quarantined = asked->quarantined;
+    told.unreadable = asked->unreadable;
     told.restarts = asked->restarts_total;
     told.claimed = asked->claimed_total;
     told.last_error = asked->last_error;

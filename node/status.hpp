@@ -34,6 +34,7 @@ struct KindStatus {
   std::uint64_t restarts = 0;
   std::uint64_t claimed = 0;
   std::string last_error;
+  std::uint64_t unreadable = 0;  // rows of the whole kind that cannot be decoded
 };
 
 struct MailboxStatus {

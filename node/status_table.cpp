@@ -199,7 +199,10 @@ void judge_node(const NodeAnswer& node, std::vector<std::string>& problems) {
 
 ClusterView judge_cluster(std::string cluster, std::vector<NodeAnswer> nodes) {
   ClusterView view{std::move(cluster), true, {}, std::move(nodes)};
-  std::map<std::string, std::pair<std::uint64_t, std::uint64_t>> lost;  // failed, quarantined
+  struct Lost {
+    std::uint64_t failed = 0, quarantined = 0, unreadable = 0;
+  };
+  std::map<std::string, Lost> lost;
   for (const NodeAnswer& node : view.nodes) {
     if (!node.status) {
       view.healthy = false;
@@ -209,20 +212,25 @@ ClusterView judge_cluster(std::string cluster, std::vector<NodeAnswer> nodes) {
     view.healthy = view.healthy && node.status->state == "active";
     judge_node(node, view.problems);
     for (const KindStatus& kind : node.status->kinds) {
-      auto& [failed, quarantined] = lost[kind.kind];  // each instance counts the whole cluster's
-      failed = std::max(failed, kind.failed);
-      quarantined = std::max(quarantined, kind.quarantined);
+      Lost& of = lost[kind.kind];  // each instance counts the whole cluster's
+      of.failed = std::max(of.failed, kind.failed);
+      of.quarantined = std::max(of.quarantined, kind.quarantined);
+      of.unreadable = std::max(of.unreadable, kind.unreadable);
     }
   }
   view.healthy = judge_views(view) && view.healthy;
   for (const auto& [kind, counts] : lost) {
-    if (counts.first > 0) {
-      view.problems.push_back(kind + ": " + std::to_string(counts.first) +
+    if (counts.failed > 0) {
+      view.problems.push_back(kind + ": " + std::to_string(counts.failed) +
                               " names have failed for good");
     }
-    if (counts.second > 0) {
-      view.problems.push_back(kind + ": " + std::to_string(counts.second) +
+    if (counts.quarantined > 0) {
+      view.problems.push_back(kind + ": " + std::to_string(counts.quarantined) +
                               " names are quarantined, each took two nodes down");
+    }
+    if (counts.unreadable > 0) {
+      view.problems.push_back(kind + ": " + std::to_string(counts.unreadable) +
+                              " names are not started, their rows are damaged: see the log");
     }
   }
   return view;

@@ -56,6 +56,12 @@ struct FoundRow {
   SpecRow row{};
 };
 
+struct FoundRows {
+  std::vector<FoundRow> rows{};
+  /// Keys of rows that cannot be decoded, and why.
+  std::vector<std::pair<std::string, std::string>> unreadable{};
+};
+
 struct RowWrite {
   std::string key{};
   std::uint64_t version = 0;     // must be the stored one; 0: absent
@@ -139,9 +145,9 @@ class ClusterCore {
   void drain(Time deadline, Time now);
 
   // ---- answers to actions
-  /// All rows; `complete` is false when the scan failed and nothing is known.
-  void scanned(std::vector<FoundRow> rows, bool complete, Time now);
-  void rows_read(std::vector<FoundRow> rows, Time now);
+  /// All rows; nothing: the scan failed, and nothing is known.
+  void scanned(std::optional<FoundRows> all, Time now);
+  void rows_read(FoundRows found, Time now);
   void wrote(std::vector<RowResult> results, Time now);
   void started(const std::string& key, Pid pid, Time now);
   void start_failed(const std::string& key, const StartError& error, Time now);
@@ -201,6 +207,7 @@ class ClusterCore {
   };
 
   // cluster_core_rows.cpp
+  void note_unreadable(const FoundRows& found);
   void judge(FoundRow&& found);
   void judge_orphan(FoundRow&& found);
   void claim(FoundRow&& found);
@@ -267,6 +274,7 @@ class ClusterCore {
   Time next_sweep_{}, scan_begun_{};
   std::unordered_set<std::string> erased_;    // since the oldest read that is under way began
   std::unordered_set<std::uint64_t> ghosts_;  // claims of inserts that may yet apply, and must not
+  std::unordered_set<std::string> unreadable_;  // rows that were told of
   std::map<NodeId, std::unordered_set<std::string>> death_reports_;
   std::deque<NodeId> death_order_;
 

@@ -56,8 +56,10 @@ void ClusterCore::started(const std::string& key, Pid pid, Time now) {
 void ClusterCore::start_failed(const std::string& key, const StartError& error, Time now) {
   --starting_;
   Child& child = children_.at(key);
+  // What takes too long while this node holds no lease is held, as all its names are.
+  const bool held = !active_ && error.reason == ExitReason::term("timeout");
   const bool undecided =
-      error.code == StartError::Code::unavailable ||
+      held || error.code == StartError::Code::unavailable ||
       error.code == StartError::Code::already_started ||
       (error.code == StartError::Code::failed &&
        (error.reason.term() == data_unavailable_term || is_fenced(error.reason)));

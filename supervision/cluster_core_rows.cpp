@@ -14,22 +14,27 @@ namespace {
 constexpr Duration storage_retry_min = std::chrono::milliseconds(50);
 constexpr Duration storage_retry_max = std::chrono::seconds(2);
 constexpr std::size_t ghosts_max = 65'536;
+constexpr std::size_t unreadable_max = 4'096;  // told of one by one; all are counted
 
 }  // namespace
 
-void ClusterCore::scanned(std::vector<FoundRow> rows, bool complete, Time now) {
+void ClusterCore::scanned(std::optional<FoundRows> all, Time now) {
   scanning_ = false;
   const Duration took = now - scan_begun_;
   const auto jitter = Duration(static_cast<Duration::rep>(
       random_.below(static_cast<std::uint64_t>(options_.sweep.count()) / 4 + 1)));
   // A sweep costs at most a twentieth of the time, however many rows there are.
-  next_sweep_ = now + jitter +
-                (complete ? std::max(options_.sweep, took * 20)
-                          : std::min(options_.sweep, storage_retry_max));
-  if (complete) {
+  next_sweep_ =
+      now + jitter +
+      (all ? std::max(options_.sweep, took * 20) : std::min(options_.sweep, storage_retry_max));
+  if (all) {
     totals_.failed = totals_.quarantined = 0;
+    totals_.unreadable = all->unreadable.size();
+    note_unreadable(*all);
     std::unordered_set<std::string> mine;
-    for (auto& found : rows) {
+    // Whoever runs with a row that was damaged since goes on.
+    for (const auto& [key, why] : all->unreadable) mine.insert(key);
+    for (auto& found : all->rows) {
       totals_.failed += found.row.state == SpecState::failed;
       totals_.quarantined += found.row.state == SpecState::quarantined;
       if (found.row.owner_id == options_.node_id) mine.insert(found.key);
@@ -41,11 +46,19 @@ void ClusterCore::scanned(std::vector<FoundRow> rows, bool complete, Time now) {
   pump(now);
 }
 
-void ClusterCore::rows_read(std::vector<FoundRow> rows, Time now) {
+void ClusterCore::rows_read(FoundRows found, Time now) {
   --reads_;
-  for (auto& found : rows) judge(std::move(found));
+  note_unreadable(found);
+  for (auto& row : found.rows) judge(std::move(row));
   if (reads_ == 0 && !scanning_) erased_.clear();
   pump(now);
+}
+
+void ClusterCore::note_unreadable(const FoundRows& found) {
+  for (const auto& [key, why] : found.unreadable) {
+    if (unreadable_.size() >= unreadable_max || !unreadable_.insert(key).second) continue;
+    note(Level::error, "child not started: its row cannot be read", key, why);
+  }
 }
 
 void ClusterCore::judge(FoundRow&& found) {

@@ -10,6 +10,7 @@ using Code = ChildError::Code;
 namespace {
 
 constexpr std::size_t requests_max = 65'536;
+constexpr const char* helper_ended = "the process that saw to it ended";
 
 ClusterOptions core_options(const ClusterInstanceOptions& options, std::string node, NodeId id) {
   ClusterOptions core;
@@ -158,20 +159,45 @@ GenServer::Next ClusterInstance::handle_call(const cluster::StartChild& request,
   return noreply();
 }
 
+void ClusterInstance::help(std::move_only_function<Finish()> work, Finish lost) {
+  auto finish = std::make_shared<Finish>(std::move(lost));
+  const auto [pid, ref] =
+      spawn_monitor([finish, work = std::move(work)]() mutable { *finish = work(); });
+  helpers_.emplace(ref, std::move(finish));
+}
+
+GenServer::Next ClusterInstance::handle_info(const Down& down) {
+  const auto helper = helpers_.extract(down.ref);
+  if (helper.empty()) return noreply();
+  (*helper.mapped())(*this);
+  return perform();
+}
+
+ClusterInstance::Finish ClusterInstance::answering(RequestId request, ChildResult<Pid> result) {
+  return [request, result = std::move(result)](ClusterInstance& self) mutable {
+    self.answer(request, std::move(result));
+  };
+}
+
+ClusterInstance::Finish ClusterInstance::refusing(RequestId request, Code code, std::string why) {
+  return answering(request, std::unexpected(ChildError{code, {}, {}, std::move(why)}));
+}
+
 void ClusterInstance::forward_start(RequestId request, const std::string& home,
                                     cluster::StartChild child) {
-  spawn([instance = self(), request, to = at(options_.name, home), child = std::move(child),
-         timeout = options_.forward_timeout] {
-    auto result = call(to, child, timeout);
-    ChildResult<Pid> answer =
-        result ? std::move(*result)
-               : ChildResult<Pid>(std::unexpected(
-                     ChildError{result.error().maybe_executed() ? Code::unknown : Code::unavailable,
-                                {},
-                                result.error().reason(),
-                                to_string(ServerRef(to)) + ": " + to_string(result.error())}));
-    cast(instance, instance::Answered(request, std::move(answer)));
-  });
+  help(
+      [request, to = at(options_.name, home), child = std::move(child),
+       timeout = options_.forward_timeout] {
+        auto result = call(to, child, timeout);
+        if (result) return answering(request, std::move(*result));
+        return answering(request,
+                         std::unexpected(ChildError{
+                             result.error().maybe_executed() ? Code::unknown : Code::unavailable,
+                             {},
+                             result.error().reason(),
+                             to_string(ServerRef(to)) + ": " + to_string(result.error())}));
+      },
+      refusing(request, Code::unknown, helper_ended));
 }
 
 GenServer::Next ClusterInstance::handle_call(const cluster::TerminateChild& request,
@@ -194,31 +220,40 @@ GenServer::Next ClusterInstance::handle_call(const cluster::ReleaseChild& reques
 }
 
 void ClusterInstance::find_owner(RequestId request, const std::string& key, bool release) {
-  spawn([instance = self(), request, key, release, store = store_, name = options_.name,
-         view = ports_->agreement.view(), timeout = options_.forward_timeout] {
-    const auto refuse = [&](Code code, std::string why) {
-      ChildError error{code, {}, {}, std::move(why)};
-      cast(instance, instance::Answered(request, std::unexpected(std::move(error))));
-    };
-    auto rows = blocking([store, key] { return store->read({key}); });
-    if (!rows) return refuse(Code::unavailable, rows.error().message);
-    if (rows->empty()) return refuse(Code::not_found, "no child " + key);
-    FoundRow& row = rows->front();
-    if (!view) return refuse(Code::unavailable, "this node has not joined its cluster yet");
-    const Member* owner = view->find(row.row.owner_id);
-    if (release || owner == nullptr) {
-      cast(instance, instance::OrphanFound(request, std::move(row), release));
-      return;
-    }
-    auto result = call(at(name, owner->name), cluster::TerminateChild{key, true}, timeout);
-    if (!result) {
-      return refuse(result.error().maybe_executed() ? Code::unknown : Code::unavailable,
-                    to_string(result.error()));
-    }
-    ChildResult<Pid> answer;
-    if (!*result) answer = std::unexpected(std::move(result->error()));
-    cast(instance, instance::Answered(request, std::move(answer)));
-  });
+  help(
+      [request, key, release, store = store_, name = options_.name, view = ports_->agreement.view(),
+       timeout = options_.forward_timeout]() -> Finish {
+        auto found = blocking([store, key] { return store->read({key}); });
+        if (!found) return refusing(request, Code::unavailable, found.error().message);
+        if (!found->unreadable.empty()) {
+          return refusing(request, Code::unavailable, found->unreadable.front().second);
+        }
+        if (found->rows.empty()) return refusing(request, Code::not_found, "no child " + key);
+        if (!view) {
+          return refusing(request, Code::unavailable, "this node has not joined its cluster yet");
+        }
+        FoundRow& row = found->rows.front();
+        const Member* owner = view->find(row.row.owner_id);
+        if (release || owner == nullptr) {
+          return [request, release, row = std::move(row)](ClusterInstance& self) mutable {
+            if (release) {
+              self.core_.release_request(request, std::move(row), self.now());
+            } else {
+              self.core_.terminate_orphan(request, std::move(row), self.now());
+            }
+          };
+        }
+        auto result = call(at(name, owner->name), cluster::TerminateChild{key, true}, timeout);
+        if (!result) {
+          return refusing(request,
+                          result.error().maybe_executed() ? Code::unknown : Code::unavailable,
+                          to_string(result.error()));
+        }
+        ChildResult<Pid> answer;
+        if (!*result) answer = std::unexpected(std::move(result->error()));
+        return answering(request, std::move(answer));
+      },
+      refusing(request, Code::unknown, helper_ended));
 }
 
 GenServer::Next ClusterInstance::handle_call(const cluster::Drain& request,
@@ -253,37 +288,6 @@ GenServer::Next ClusterInstance::handle_cast(const cell::Exited& exited) {
   running_.erase(exited.key);
   core_.exited(exited.key, exited.reason, now());
   return perform();
-}
-
-GenServer::Next ClusterInstance::handle_cast(const instance::Wrote& wrote) {
-  storage_error_ = wrote.error;
-  core_.wrote(wrote.results, now());
-  return perform();
-}
-
-GenServer::Next ClusterInstance::handle_cast(const instance::Scanned& scanned) {
-  storage_error_ = scanned.error;
-  core_.scanned(scanned.rows, scanned.complete, now());
-  return perform();
-}
-
-GenServer::Next ClusterInstance::handle_cast(const instance::RowsRead& read) {
-  core_.rows_read(read.rows, now());
-  return perform();
-}
-
-GenServer::Next ClusterInstance::handle_cast(const instance::OrphanFound& found) {
-  if (found.release) {
-    core_.release_request(found.request, found.row, now());
-  } else {
-    core_.terminate_orphan(found.request, found.row, now());
-  }
-  return perform();
-}
-
-GenServer::Next ClusterInstance::handle_cast(const instance::Answered& answered) {
-  answer(answered.request, answered.result);
-  return noreply();
 }
 
 GenServer::Next ClusterInstance::handle_info(const Exit& exit) {

@@ -1,7 +1,7 @@
 #pragma once
 // ClusterInstance: the instance on this node of a DynamicSupervisor of cluster scope. A GenServer
-// that feeds a ClusterCore and carries out its actions: storage on the blocking pool, starts in
-// cells, what belongs to another node through a process of its own. It never blocks. Registered
+// that feeds a ClusterCore and carries out its actions: starts in cells, what blocks or belongs to
+// another node in helper processes, whose end always brings an answer. It never blocks. Registered
 // under the supervisor's local name on every node that hosts the kind.
 
 #include <coterie/cluster_child.hpp>
@@ -38,36 +38,6 @@ struct ClusterInstanceOptions {
 
 namespace instance {
 
-// Answers of the processes that work for the instance. Not aggregates: they stay on the node.
-struct Wrote {
-  Wrote(std::vector<RowResult> r, std::string e) : results(std::move(r)), error(std::move(e)) {}
-  std::vector<RowResult> results;
-  std::string error;
-};
-struct Scanned {
-  Scanned(std::vector<FoundRow> r, bool c, std::string e)
-      : rows(std::move(r)), complete(c), error(std::move(e)) {}
-  std::vector<FoundRow> rows;
-  bool complete;
-  std::string error;
-};
-struct RowsRead {
-  explicit RowsRead(std::vector<FoundRow> r) : rows(std::move(r)) {}
-  std::vector<FoundRow> rows;
-};
-/// The row of a child that is not one of this instance, for a pending request.
-struct OrphanFound {
-  OrphanFound(RequestId r, FoundRow f, bool rel) : request(r), row(std::move(f)), release(rel) {}
-  RequestId request;
-  FoundRow row;
-  bool release;
-};
-/// A pending request is answered by somebody else.
-struct Answered {
-  Answered(RequestId r, ChildResult<Pid> a) : request(r), result(std::move(a)) {}
-  RequestId request;
-  ChildResult<Pid> result;
-};
 struct Tick {
   explicit Tick(std::uint64_t n) : number(n) {}
   std::uint64_t number;
@@ -84,10 +54,8 @@ class ClusterInstance final : public GenServer {
 
   using Calls = Messages<cluster::StartChild, cluster::TerminateChild, cluster::ReleaseChild,
                          cluster::WhichChildren, cluster::Status, cluster::Drain>;
-  using Casts =
-      Messages<cluster::Adopt, cluster::NodeDied, cell::Started, cell::Exited, instance::Wrote,
-               instance::Scanned, instance::RowsRead, instance::OrphanFound, instance::Answered>;
-  using Infos = Messages<Exit, ViewChanged, NodeUp, NodeDown, instance::Tick>;
+  using Casts = Messages<cluster::Adopt, cluster::NodeDied, cell::Started, cell::Exited>;
+  using Infos = Messages<Exit, Down, ViewChanged, NodeUp, NodeDown, instance::Tick>;
 
   ClusterInstance(std::shared_ptr<const ClusterPorts> ports, ClusterInstanceOptions options);
 
@@ -103,12 +71,8 @@ class ClusterInstance final : public GenServer {
   Next handle_cast(const cluster::NodeDied& report);
   Next handle_cast(const cell::Started& started);
   Next handle_cast(const cell::Exited& exited);
-  Next handle_cast(const instance::Wrote& wrote);
-  Next handle_cast(const instance::Scanned& scanned);
-  Next handle_cast(const instance::RowsRead& read);
-  Next handle_cast(const instance::OrphanFound& found);
-  Next handle_cast(const instance::Answered& answered);
   Next handle_info(const Exit& exit);
+  Next handle_info(const Down& down);
   Next handle_info(const ViewChanged&);
   void handle_info(const NodeUp&) {}
   void handle_info(const NodeDown&) {}
@@ -119,6 +83,14 @@ class ClusterInstance final : public GenServer {
     std::size_t cell = 0;
     Pid pid;
   };
+
+  /// What the instance does with a helper's result, in the instance.
+  using Finish = std::move_only_function<void(ClusterInstance&)>;
+  /// Runs `work`, which may park, in a process of its own. Its result is taken when that process is
+  /// down, so there is always one: `lost` if the process ended before `work` did.
+  void help(std::move_only_function<Finish()> work, Finish lost);
+  static Finish answering(RequestId request, ChildResult<Pid> result);
+  static Finish refusing(RequestId request, ChildError::Code code, std::string why);
 
   Time now() const;
   bool active() const;
@@ -153,6 +125,7 @@ class ClusterInstance final : public GenServer {
   std::vector<std::size_t> idle_;
   std::unordered_map<std::string, Running> running_;
   std::unordered_map<RequestId, std::function<void(ChildResult<Pid>)>> requests_;
+  std::unordered_map<Ref, std::shared_ptr<Finish>> helpers_;  // by their monitors
   std::vector<From<cluster::Drain>> draining_;
   RequestId last_request_ = 0;
   std::uint64_t ticks_ = 0;

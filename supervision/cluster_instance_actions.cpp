@@ -34,35 +34,55 @@ GenServer::Next ClusterInstance::perform() {
 }
 
 void ClusterInstance::act(act::Scan&&) {
-  spawn([instance = self(), store = store_, view = ports_->agreement.view(), id = node_id_] {
-    auto rows = blocking([store, view, id] { return store->scan(*view, id); });
-    if (rows) {
-      cast(instance, instance::Scanned(std::move(*rows), true, {}));
-    } else {
-      cast(instance, instance::Scanned({}, false, std::move(rows.error().message)));
-    }
-  });
+  const auto told = [](std::optional<FoundRows> rows, std::string error) -> Finish {
+    return [rows = std::move(rows), error = std::move(error)](ClusterInstance& self) mutable {
+      self.storage_error_ = std::move(error);
+      self.core_.scanned(std::move(rows), self.now());
+    };
+  };
+  help(
+      [told, store = store_, view = ports_->agreement.view(), id = node_id_] {
+        auto found = blocking([store, view, id] { return store->scan(*view, id); });
+        return found ? told(std::move(*found), {})
+                     : told(std::nullopt, std::move(found.error().message));
+      },
+      told(std::nullopt, "the process that reads the rows ended"));
 }
 
 void ClusterInstance::act(act::Read&& read) {
-  spawn([instance = self(), store = store_, keys = std::move(read.keys)] {
-    auto rows = blocking([store, keys] { return store->read(keys); });
-    // Not read now, found by the next sweep.
-    if (!rows) rows.emplace();
-    cast(instance, instance::RowsRead(std::move(*rows)));
-  });
+  const auto told = [](FoundRows rows) -> Finish {
+    return [rows = std::move(rows)](ClusterInstance& self) mutable {
+      self.core_.rows_read(std::move(rows), self.now());
+    };
+  };
+  help(
+      [told, store = store_, keys = std::move(read.keys)] {
+        auto found = blocking([store, keys] { return store->read(keys); });
+        // Not read now, found by the next sweep.
+        return told(found ? std::move(*found) : FoundRows{});
+      },
+      told({}));
 }
 
 void ClusterInstance::act(act::Write&& write) {
-  spawn([instance = self(), store = store_, writes = std::move(write.writes)] {
-    auto shared = std::make_shared<const std::vector<RowWrite>>(std::move(writes));
-    auto [results, error] = blocking([store, shared] {
-      std::string why;
-      auto outcomes = store->write(*shared, why);
-      return std::pair(std::move(outcomes), std::move(why));
-    });
-    cast(instance, instance::Wrote(std::move(results), std::move(error)));
-  });
+  const auto told = [](std::vector<RowResult> results, std::string error) -> Finish {
+    return [results = std::move(results), error = std::move(error)](ClusterInstance& self) mutable {
+      self.storage_error_ = std::move(error);
+      self.core_.wrote(std::move(results), self.now());
+    };
+  };
+  auto writes = std::make_shared<const std::vector<RowWrite>>(std::move(write.writes));
+  std::vector<RowResult> none(writes->size());  // all lost: tried again
+  help(
+      [told, store = store_, writes] {
+        auto [results, error] = blocking([store, writes] {
+          std::string why;
+          auto outcomes = store->write(*writes, why);
+          return std::pair(std::move(outcomes), std::move(why));
+        });
+        return told(std::move(results), std::move(error));
+      },
+      told(std::move(none), "the process that writes rows ended"));
 }
 
 void ClusterInstance::act(act::Start&& start) {
@@ -85,19 +105,21 @@ void ClusterInstance::act(act::Resolve&& resolve) {
   if (names == nullptr) {
     return answer(resolve.request, std::unexpected(ChildError{Code::starting, {}, {}, {}}));
   }
-  spawn([instance = self(), names, request = resolve.request, registry = options_.registry,
-         key = std::move(resolve.key)] {
-    const auto location = names->resolve(registry, key, true, resolve_timeout);
-    ChildError error{Code::already_started, {}, {}, {}};
-    if (location) {
-      error.pid = location->pid;
-    } else {
-      error.code =
-          location.error().code == NameError::Code::not_found ? Code::starting : Code::unavailable;
-      error.detail = location.error().message;
-    }
-    cast(instance, instance::Answered(request, std::unexpected(std::move(error))));
-  });
+  const RequestId request = resolve.request;
+  help(
+      [names, request, registry = options_.registry, key = std::move(resolve.key)] {
+        const auto location = names->resolve(registry, key, true, resolve_timeout);
+        ChildError error{Code::already_started, {}, {}, {}};
+        if (location) {
+          error.pid = location->pid;
+        } else {
+          error.code = location.error().code == NameError::Code::not_found ? Code::starting
+                                                                           : Code::unavailable;
+          error.detail = location.error().message;
+        }
+        return answering(request, std::unexpected(std::move(error)));
+      },
+      refusing(request, Code::unavailable, "the process that looked it up ended"));
 }
 
 void ClusterInstance::act(act::Adopt&& adopt) {

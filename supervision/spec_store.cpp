@@ -9,37 +9,43 @@ std::expected<FoundRow, StorageError> SpecStore::decode(const Record& record) co
         .code = StorageError::Code::corrupt,
         .message = "the record " + record.key + " is no spec of a child: " + row.error()});
   }
-  const std::size_t prefix = spec_prefix(supervisor_).size();
-  return FoundRow{record.key.substr(prefix), record.version, std::move(*row)};
+  return FoundRow{key_of(record), record.version, std::move(*row)};
 }
 
-StorageResult<std::vector<FoundRow>> SpecStore::scan(const View& view, NodeId node) const {
+std::string SpecStore::key_of(const Record& record) const {
+  return record.key.substr(spec_prefix(supervisor_).size());
+}
+
+// One row that cannot be read must not keep the others down; it stays as it is, unstarted.
+void SpecStore::add(FoundRows& to, const Record& record) const {
+  if (auto found = decode(record)) {
+    to.rows.push_back(std::move(*found));
+  } else {
+    to.unreadable.emplace_back(key_of(record), found.error().message);
+  }
+}
+
+StorageResult<FoundRows> SpecStore::scan(const View& view, NodeId node) const {
   auto records = records_.scan(spec_prefix(supervisor_));
   if (!records) return std::unexpected(std::move(records.error()));
-  std::vector<FoundRow> rows;
-  for (const auto& record : *records) {
-    auto found = decode(record);
-    // One row that cannot be read must not keep the others down; it stays as it is, unstarted.
-    if (!found) continue;
-    const NodeId owner = found->row.owner_id;
-    if (owner == node || owner == NodeId::none || view.find(owner) == nullptr) {
-      rows.push_back(std::move(*found));
-    }
-  }
-  return rows;
+  FoundRows found;
+  for (const auto& record : *records) add(found, record);
+  std::erase_if(found.rows, [&](const FoundRow& one) {
+    const NodeId owner = one.row.owner_id;
+    return owner != node && owner != NodeId::none && view.find(owner) != nullptr;
+  });
+  return found;
 }
 
-StorageResult<std::vector<FoundRow>> SpecStore::read(const std::vector<std::string>& keys) const {
-  std::vector<FoundRow> rows;
+StorageResult<FoundRows> SpecStore::read(const std::vector<std::string>& keys) const {
+  FoundRows found;
   for (const auto& key : keys) {
     auto record = records_.read(spec_key(supervisor_, key));
     if (!record) return std::unexpected(std::move(record.error()));
     if (!*record) continue;
-    auto found = decode(**record);
-    if (!found) return std::unexpected(std::move(found.error()));
-    rows.push_back(std::move(*found));
+    add(found, **record);
   }
-  return rows;
+  return found;
 }
 
 std::vector<RowResult> SpecStore::write(const std::vector<RowWrite>& writes,

@@ -16,14 +16,16 @@ class SpecStore {
       : records_(records), supervisor_(std::move(supervisor)) {}
 
   /// The rows that concern `node`: its own, and those whose owner is not in `view`.
-  StorageResult<std::vector<FoundRow>> scan(const View& view, NodeId node) const;
+  StorageResult<FoundRows> scan(const View& view, NodeId node) const;
   /// Those of `keys` that exist.
-  StorageResult<std::vector<FoundRow>> read(const std::vector<std::string>& keys) const;
+  StorageResult<FoundRows> read(const std::vector<std::string>& keys) const;
   /// One commit. A result for each; all `lost` if storage failed, `error` then says how.
   std::vector<RowResult> write(const std::vector<RowWrite>& writes, std::string& error) const;
 
  private:
   std::expected<FoundRow, StorageError> decode(const Record& record) const;
+  std::string key_of(const Record& record) const;
+  void add(FoundRows& to, const Record& record) const;
 
   Records& records_;
   std::string supervisor_;

@@ -46,7 +46,8 @@ struct ClusterStatus {
   std::uint64_t start_failures_total = 0;
   bool draining = false;
   bool active = false;
-  std::string last_error;  // of storage or of a start; empty: none yet
+  std::string last_error;        // of storage or of a start; empty: none yet
+  std::uint64_t unreadable = 0;  // rows that cannot be decoded, of the whole supervisor
 };
 
 namespace cluster {

@@ -94,10 +94,14 @@ class FirstPlacement final : public Placement {
 };
 
 struct ClusterNodeUnderTest {
-  ClusterNodeUnderTest(std::string name, std::uint64_t id, SharedNames& shared)
+  ClusterNodeUnderTest(std::string name, std::uint64_t id, SharedNames& shared,
+                       std::size_t parked_fibers)
       : incarnation{id, NodeId{id}},
         names(shared),
-        local({.node = std::move(name), .incarnation = incarnation, .workers = 2}) {
+        local({.node = std::move(name),
+               .incarnation = incarnation,
+               .workers = 2,
+               .parked_fibers = parked_fibers}) {
     local.runtime.set_names(&names);
   }
   Incarnation incarnation;

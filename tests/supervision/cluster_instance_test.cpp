@@ -2,6 +2,9 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
+#include <thread>
+
 #include <coterie/dynamic_supervisor.hpp>
 #include <coterie/supervisor.hpp>
 
@@ -48,8 +51,8 @@ struct ClusterInstanceTest : ::testing::Test {
   std::map<std::string, std::unique_ptr<ClusterNodeUnderTest>> nodes;
   std::uint64_t view_number = 0;
 
-  void boot(const std::string& name, std::uint64_t id) {
-    nodes[name] = std::make_unique<ClusterNodeUnderTest>(name, id, shared);
+  void boot(const std::string& name, std::uint64_t id, std::size_t parked_fibers = 16'384) {
+    nodes[name] = std::make_unique<ClusterNodeUnderTest>(name, id, shared, parked_fibers);
     new_view();
     use(name);
     detail::ClusterInstanceOptions options{.name = "accounts",
@@ -172,6 +175,55 @@ TEST_F(ClusterInstanceTest, DrainsInBoundedTime) {
   EXPECT_EQ(start("late").error().code, Code::unavailable);
   use("b");  // no links here, so it is the sweep that finds its new rows
   EXPECT_TRUE(eventually([&] { return status().running == 50; }, 10s));
+}
+
+// Goal: an instance whose helpers cannot wait, because the node's bound of parked fibers is
+// reached, tries again and waits for none of them for ever.
+TEST_F(ClusterInstanceTest, GoesOnWhenItsHelpersEndWithoutAnAnswer) {
+  constexpr std::size_t bound = 16;
+  boot("a", 11, bound);
+  ASSERT_TRUE(start("before"));
+  detail::Runtime& runtime = nodes.at("a")->local.runtime;
+  std::vector<Pid> parked;
+  while (runtime.parked() < bound) {
+    parked.push_back(spawn([] { sleep(infinity); }));
+    sleep(1ms);
+  }
+  std::optional<ChildResult<Pid>> answer;
+  std::thread starter([&] {
+    const detail::AttachedThread attached(runtime);
+    answer = start("x");
+  });
+  EXPECT_TRUE(eventually([&] { return status().last_error.ends_with("writes rows ended"); }));
+  use("a");
+  for (const Pid& pid : parked) coterie::exit(pid, ExitReason::kill());
+  starter.join();
+  ASSERT_TRUE(*answer) << to_string(answer->error());
+  EXPECT_EQ(call(via("accounts", "x"), Account::Get{}).value(), "x of moe");
+}
+
+// Goal: a row that cannot be read starts nothing, is counted and told of once, and holds up nobody.
+TEST_F(ClusterInstanceTest, ARowThatCannotBeReadIsToldOfOnce) {
+  Transaction damaged;
+  damaged.writes.push_back({"spec/accounts/bad", Bytes("\xc1")});
+  ASSERT_TRUE(records.commit({&damaged, 1}));
+  boot("a", 11);
+  ASSERT_TRUE(start("good"));
+  ASSERT_TRUE(eventually([&] { return status().unreadable == 1; }));
+  new_view();  // looks at all rows again
+  new_view();
+  ASSERT_TRUE(start("better"));
+  EXPECT_EQ(DynamicSupervisor::terminate_child(local("accounts"), "bad", 100ms).error().code,
+            Code::unavailable);
+  const auto entries = nodes.at("a")->local.sink.entries();
+  EXPECT_EQ(std::ranges::count_if(entries,
+                                  [](const auto& entry) {
+                                    return entry.message.find("cannot be read") !=
+                                               std::string::npos &&
+                                           entry.field("key") == "bad";
+                                  }),
+            1);
+  EXPECT_EQ(status().running, 2u);
 }
 
 }  // namespace

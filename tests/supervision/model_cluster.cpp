@@ -156,12 +156,14 @@ void ModelCluster::act(Node& node, detail::Action&& action) {
     const bool complete = storage_up_ && (calm_ || !chance(faults_.storage_lost_percent));
     auto rows = read(nullptr);  // as they are now; they arrive later
     later(node, slow, [this, complete, rows = std::move(rows)](Node& n) mutable {
-      n.core->scanned(std::move(rows), complete, now_);
+      std::optional<detail::FoundRows> all;
+      if (complete) all = detail::FoundRows{std::move(rows), {}};
+      n.core->scanned(std::move(all), now_);
     });
   } else if (auto* want = std::get_if<act::Read>(&action)) {
     auto rows = read(&want->keys);
     later(node, slow, [this, rows = std::move(rows)](Node& n) mutable {
-      n.core->rows_read(std::move(rows), now_);
+      n.core->rows_read({std::move(rows), {}}, now_);
     });
   } else if (auto* write = std::get_if<act::Write>(&action)) {
     // The commit happens some time after it was asked for, even if the node is gone by then; its
