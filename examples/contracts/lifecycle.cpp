@@ -41,9 +41,13 @@ static_assert(table.size() == 7, "pending 2, approved 1, disbursed 2, repaying 2
 std::string label(const Transition& transition) {
   std::string text(to_string(transition.on));
   if (transition.on == Operation::pay) {
-    text += transition.fully_paid ? "[paid >= total]" : "[paid < total]";
+    text += transition.fully_paid ? ", total reached" : ", less than total";
   }
   return text;
+}
+
+constexpr bool is_final(State state) {
+  return std::ranges::none_of(table, [state](const Transition& t) { return t.from == state; });
 }
 
 }  // namespace
@@ -58,26 +62,16 @@ bool comes_to_allow(State from, Operation operation) noexcept {
   });
 }
 
-std::string transitions_text() {
-  std::string text;
+std::string transitions_diagram() {
+  std::string text = "stateDiagram-v2\n    [*] --> pending: start\n";
   for (const Transition& transition : table) {
-    text += std::string(to_string(transition.from)) + " --" + label(transition) + "--> " +
-            std::string(to_string(transition.to)) + "\n";
+    text += "    " + std::string(to_string(transition.from)) + " --> " +
+            std::string(to_string(transition.to)) + ": " + label(transition) + "\n";
+  }
+  for (const State state : states) {
+    if (is_final(state)) text += "    " + std::string(to_string(state)) + " --> [*]\n";
   }
   return text;
-}
-
-std::string transitions_dot() {
-  std::string text = "digraph contract {\n  rankdir=LR;\n  start [shape=point];\n";
-  text += "  start -> pending [label=\"start\"];\n";
-  for (const State state : {State::completed, State::rejected}) {
-    text += "  " + std::string(to_string(state)) + " [peripheries=2];\n";
-  }
-  for (const Transition& transition : table) {
-    text += "  " + std::string(to_string(transition.from)) + " -> " +
-            std::string(to_string(transition.to)) + " [label=\"" + label(transition) + "\"];\n";
-  }
-  return text + "}\n";
 }
 
 std::string_view to_string(State state) noexcept {

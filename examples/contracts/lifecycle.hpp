@@ -1,6 +1,6 @@
 #pragma once
 // The states of a contract and the only transitions between them. One constexpr function is the
-// table; the list, the text and the dot diagram are computed from it, so they cannot disagree.
+// table; the list and the diagram are computed from it, so they cannot disagree.
 // Pure; any thread.
 
 #include <array>
@@ -57,10 +57,8 @@ struct Transition {
 
 /// Every transition that changes or may change the state, in the order of `states`.
 std::span<const Transition> transitions() noexcept;
-/// One line each: "disbursed --pay[paid >= total]--> completed".
-std::string transitions_text();
-/// The same for Graphviz.
-std::string transitions_dot();
+/// The same as a Mermaid state diagram, which docs/contracts.md shows.
+std::string transitions_diagram();
 
 std::string_view to_string(State state) noexcept;
 std::string_view to_string(Operation operation) noexcept;
