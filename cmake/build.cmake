@@ -31,6 +31,11 @@ if(COTERIE_SANITIZE)
     ${PROJECT_SOURCE_DIR}/tests/house/sanitized.sh ${COTERIE_SANITIZE})
 endif()
 
+if(PROJECT_IS_TOP_LEVEL)
+  # -rdynamic: stack traces of crash reports name functions of the program itself.
+  set(CMAKE_ENABLE_EXPORTS ON)
+endif()
+
 find_program(COTERIE_CCACHE ccache)
 if(COTERIE_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${COTERIE_CCACHE})

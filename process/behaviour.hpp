@@ -3,11 +3,14 @@
 // the process, one call at a time; an exception that escapes becomes the process's exit reason.
 
 #include <span>
-#include <string>
 #include <string_view>
 
 #include <coterie/detail/message.hpp>
 #include <coterie/exit_reason.hpp>
+
+namespace coterie {
+struct CrashReport;
+}
 
 namespace coterie::detail {
 
@@ -31,8 +34,11 @@ class Behaviour {
   virtual bool hibernating() const noexcept { return false; }
   /// Elixir's $callers: who asked for what runs here, nearest first. Tasks have them.
   virtual std::span<const Pid> callers() const noexcept { return {}; }
-  /// The message being handled, as text, for crash reports; empty if there is none.
-  virtual std::string last_message() const { return {}; }
+  virtual bool suspended() const noexcept { return false; }
+  /// It takes MessageKind::system in handle(); for others the process answers that it is plain.
+  virtual bool answers_system() const noexcept { return false; }
+  /// Adds what only the behaviour knows: last message, its client, the state.
+  virtual void describe(CrashReport&) const {}
 };
 
 }  // namespace coterie::detail

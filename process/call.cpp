@@ -256,15 +256,48 @@ class Request {
 
 }  // namespace
 
+namespace {
+
+/// OTP's words for why a call failed, and which call it was. Only for those that did.
+void explain(CallError& error, Process& self, const ServerRef& to, std::string_view type,
+             Duration timeout) {
+  const NodeId here = self.runtime().node();
+  const Pid* pid = std::get_if<Pid>(&to);
+  if (error.code() == CallError::Code::nodedown || error.code() == CallError::Code::noconnection) {
+    // A name that its registry finds on a lost node is not registered any more.
+    const auto* at = std::get_if<RemoteName>(&to);
+    ExitReason reason = ExitReason::noproc();
+    if (at != nullptr) reason = ExitReason::term("{nodedown," + at->node + "}");
+    if (pid != nullptr) reason = ExitReason::term("{nodedown," + to_string(pid->node) + "}");
+    error = CallError(error.code(), error.execution(), std::move(reason), error.detail());
+  }
+  const std::string server = pid != nullptr ? to_string(*pid, here) : to_string(to);
+  const std::string message = type.empty() ? "_" : std::string(last_segment(type));
+  const std::string wait =
+      timeout == infinity
+          ? "infinity"
+          : std::to_string(std::chrono::ceil<std::chrono::milliseconds>(timeout).count());
+  error.set_call("[" + server + "," + message + "," + wait + "]");
+}
+
+}  // namespace
+
 Answer call_message(const ServerRef& to, MessagePtr request, const CallOptions& options,
                     ReplyPlace* in_place) {
   Process& self = current_process();
+  const MessageType* type = request->type;
+  std::string packed_type;
+  if (const auto* packed = request->as<Packed>()) packed_type = packed->type;
   Request call(self, to, std::move(request), options, in_place);
   const Pid* pid = std::get_if<Pid>(&to);
-  if (pid != nullptr && pid->node == self.runtime().node() && !self.strict() && self.may_park()) {
-    return call.run_here(*pid);
+  const bool here =
+      pid != nullptr && pid->node == self.runtime().node() && !self.strict() && self.may_park();
+  Answer answer = here ? call.run_here(*pid) : call.run();
+  if (!answer) {
+    explain(answer.error(), self, to, packed_type.empty() ? type->name : packed_type,
+            options.timeout);
   }
-  return call.run();
+  return answer;
 }
 
 CallError undecodable_reply(std::string_view type, const std::string& why) {

@@ -52,6 +52,17 @@ std::string_view to_string(CallError::Execution execution) noexcept {
   return "unknown";
 }
 
+ExitReason CallError::exit_reason() const {
+  // A server that ended `normal` without a reply has ended its callers, abnormally.
+  const bool named = reason_.kind() != ExitReason::Kind::normal || code_ == Code::exited;
+  const std::string reason = named ? to_string(reason_) : std::string(to_string(code_));
+  if (!call_) return named && reason_ != ExitReason() ? reason_ : ExitReason::term(reason);
+  const std::string call = "{gen_server,call," + *call_ + "}";
+  // {shutdown,Term} is a clean end in OTP, also when it says {shutdown,{gen_server,call,...}}.
+  if (named && reason == "shutdown") return ExitReason::shutdown(call);
+  return ExitReason::term("{" + reason + "," + call + "}");
+}
+
 std::string to_string(const CallError& error) {
   std::string text(to_string(error.code()));
   text += " (";

@@ -10,6 +10,8 @@
 #include <coterie/call_error.hpp>
 
 #include "process/process.hpp"
+#include "process/runtime.hpp"
+#include "process/throw_trace.hpp"
 
 namespace coterie::detail {
 namespace {
@@ -20,6 +22,12 @@ std::terminate_handler previous_handler = nullptr;
   if (Process* process = running_process()) process->abandon_if_ending();
   if (previous_handler != nullptr) previous_handler();
   std::abort();
+}
+
+/// The stack of the throw as text, if it was noted on the way to the handler.
+std::string trace_of(const void* object) {
+  const Process* process = running_process();
+  return process == nullptr ? "" : process->runtime().stack_text().of(thrown_from(object));
 }
 
 }  // namespace
@@ -35,18 +43,19 @@ ExitReason exit_cause(const std::exception_ptr& error) {
   try {
     std::rethrow_exception(error);
   } catch (const std::bad_expected_access<CallError>& failed) {
-    const CallError& call = failed.error();
-    if (call.reason().kind() != ExitReason::Kind::normal) return call.reason();
-    return ExitReason::term(std::string(to_string(call.code())));
+    const ExitReason reason = failed.error().exit_reason();
+    return ExitReason::make(reason.kind(), reason.term(), reason.what(),
+                            trace_of(dynamic_cast<const void*>(&failed)), reason.confirmed());
   } catch (const std::bad_expected_access<ExitReason>& ended) {
     // A process that misses a result has not ended well.
     if (ended.error().kind() != ExitReason::Kind::normal) return ended.error();
     return ExitReason::term("{normal,no_result}");
   } catch (const std::exception& exception) {
-    return ExitReason::error(demangled(typeid(exception)), exception.what());
+    return ExitReason::error(demangled(typeid(exception)), exception.what(),
+                             trace_of(dynamic_cast<const void*>(&exception)));
   } catch (...) {
     const std::type_info* type = abi::__cxa_current_exception_type();
-    return ExitReason::error(type != nullptr ? demangled(*type) : "unknown", "");
+    return ExitReason::error(type != nullptr ? demangled(*type) : "unknown", "", trace_of(nullptr));
   }
 }
 

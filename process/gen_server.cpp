@@ -1,8 +1,10 @@
 #include <coterie/gen_server.hpp>
 
+#include <algorithm>
 #include <utility>
 
-#include "process/exit_cause.hpp"
+#include <coterie/sys.hpp>
+
 #include "process/resolve.hpp"
 #include "process/server_loop.hpp"
 
@@ -33,8 +35,6 @@ InPlaceReply find_reply_place(const Caller& to, const MessageType* type) noexcep
 
 void reply_placed(Process& caller) noexcept { caller.reply_placed(); }
 
-std::string type_text(const std::type_info& type) { return demangled(type); }
-
 std::expected<Pid, StartError> start_server(std::string_view type, MakeCallbacks make,
                                             StartOptions options, bool link) {
   Process& self = current_process();
@@ -48,8 +48,8 @@ std::expected<Pid, StartError> start_server(std::string_view type, MakeCallbacks
   request.parent = link ? self.pid() : Pid{};
   request.ancestors = ancestors_of(self);
   request.link = link;
-  request.behaviour =
-      make_server_loop(std::string(type), std::move(make), std::move(options), ticket);
+  request.behaviour = std::make_unique<ServerLoop>(
+      type, std::make_unique<ServerStart>(std::move(make), std::move(options), ticket));
   const Pid pid = self.spawn_child(std::move(request));
   if (!pid) {
     return std::unexpected(StartError{.code = StartError::Code::unavailable,
@@ -88,21 +88,35 @@ GenServer::Init GenServer::stop_init(ExitReason reason) {
   return Init(Init::Kind::stop, std::move(directive));
 }
 
+GenServer::Init GenServer::error(ExitReason reason) {
+  detail::Directive directive;
+  directive.reason = std::move(reason);
+  return Init(Init::Kind::error, std::move(directive));
+}
+
 std::expected<void, CallError> GenServer::stop(const ServerRef& server, ExitReason reason,
                                                Duration timeout) {
+  const Clock& clock = detail::current_process().runtime().clock();
+  const Time end = timeout == infinity ? Time::max() : coterie::after(clock.now(), timeout);
   const Ref death = monitor(server);
-  auto stopped = call(server, detail::StopRequest{std::move(reason)}, timeout);
-  if (!stopped && stopped.error().code() != CallError::Code::exited) {
+  auto asked = sys::terminate(server, reason, timeout);
+  if (!asked && asked.error().code() != CallError::Code::exited) {
     demonitor(death, true);
-    return std::unexpected(std::move(stopped.error()));
+    return std::unexpected(std::move(asked.error()));
   }
-  const bool ended = receive(when([death](const Down& down) { return down.ref == death; },
-                                  [](const Down&) { return true; }),
-                             after(timeout, [] { return false; }));
+  const Duration left = timeout == infinity ? infinity : std::max(end - clock.now(), Duration{});
+  std::optional<ExitReason> ended;
+  receive(when([death](const Down& down) { return down.ref == death; },
+               [&](const Down& down) { ended = down.reason; }),
+          after(left, [] {}));
   demonitor(death, true);
-  if (ended) return {};
-  return std::unexpected(CallError(CallError::Code::timeout, CallError::Execution::executed,
-                                   ExitReason::term("timeout"), "the server has not ended yet"));
+  if (!ended) {
+    return std::unexpected(CallError(CallError::Code::timeout, CallError::Execution::executed,
+                                     ExitReason::term("timeout"), "the server has not ended yet"));
+  }
+  if (*ended == reason) return {};
+  return std::unexpected(CallError(CallError::Code::exited, CallError::Execution::unknown,
+                                   std::move(*ended), "the server ended with another reason"));
 }
 
 GenServer::Failure GenServer::fail(const JournalError& error) {

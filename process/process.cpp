@@ -11,6 +11,7 @@
 #include "process/report.hpp"
 #include "process/runtime.hpp"
 #include "process/switch.hpp"
+#include "process/throw_trace.hpp"
 
 namespace coterie::detail {
 namespace {
@@ -19,6 +20,12 @@ constexpr unsigned slice_messages = 64;
 
 bool counted(MessageKind kind) noexcept {
   return kind == MessageKind::send || kind == MessageKind::cast || kind == MessageKind::call;
+}
+
+CallError plain_process(const Pid& pid) {
+  return {CallError::Code::refused, CallError::Execution::not_executed,
+          ExitReason::term("{not_a_behaviour," + to_string(pid, pid.node) + "}"),
+          "a plain process answers no sys requests: make it a GenServer, or what is built on one"};
 }
 
 }  // namespace
@@ -144,6 +151,8 @@ void Process::accept(MessagePtr message) {
       if (awaited_ != nullptr && message->ref() == awaited_->ref && !awaited_->here()) {
         awaited_->message = std::move(message);
         woken_ = true;
+      } else if (relations_ && relations_->requests.erase(message->ref()) > 0) {
+        enqueue_own(response_of(std::move(message)));
       } else {
         runtime_.counters().late_replies.fetch_add(1, std::memory_order_relaxed);
       }
@@ -155,6 +164,12 @@ void Process::accept(MessagePtr message) {
         accept_signal(*message, *message->as<SignalBody>());
       }
       return;
+    case MessageKind::system:
+      if (!behaviour_ || !behaviour_->answers_system()) {
+        runtime_.fail({message->from, message->ref(), false, pid()}, plain_process(pid()));
+        return;
+      }
+      [[fallthrough]];
     case MessageKind::call:
       if (message->extra() != nullptr && message->extra()->epoch &&
           message->extra()->epoch != epoch_) {
@@ -172,7 +187,6 @@ void Process::accept(MessagePtr message) {
       }
       break;
     case MessageKind::cast:
-    case MessageKind::system:
       break;
   }
   queue_.push_back(std::move(message));
@@ -221,6 +235,7 @@ void Process::guard(const Callback& callback) {
     callback();
   } catch (const ProcessExit&) {
     // exit_ holds the reason.
+  } catch (const ThrownHere&) {
   } catch (...) {
     exit_later(exit_cause(std::current_exception()));
   }

@@ -102,6 +102,7 @@ enum class Wake : std::uint8_t {
 struct Relations {
   std::vector<Pid> links;
   std::map<Ref, Pid> monitors;  // ours, by reference; each is an alias too
+  std::map<Ref, Pid> requests;  // sent without waiting, to whom; their answers become messages
   std::map<Ref, bool> aliases;  // true: the first message closes it
   std::set<std::pair<Pid, Ref>> monitored_by;
   std::vector<Pid> ancestors;
@@ -219,6 +220,7 @@ class Process {
   friend class AttachedThread;
   friend class ServerLoop;
   friend class Serving;
+  friend class ServerStart;
 
   enum class Wait : std::uint8_t { none, answer, message, time };
 
@@ -312,6 +314,8 @@ class Serving {
 
 /// See context.hpp.
 extern constinit thread_local Process* this_process;
+/// The answer to a request that nobody waits for on the spot, as a Response.
+MessagePtr response_of(MessagePtr answer);
 
 /// The process that the calling thread runs now, or nullptr.
 inline Process* running_process() noexcept { return this_process; }

@@ -188,8 +188,8 @@ void Process::report_crash(const ExitReason& reason) {
   crash.pid = pid();
   crash.mailbox_length = queued();
   crash.reason = reason;
-  if (behaviour_ && !abandoned_) crash.last_message = behaviour_->last_message();
   for (const Pid& caller : callers()) crash.callers.push_back(to_string(caller, runtime_.node()));
+  if (behaviour_ && !abandoned_) behaviour_->describe(crash);
   if (relations_) {
     crash.name = relations_->name;
     if (crash.name.empty() && relations_->registration.id != 0) {
@@ -208,6 +208,7 @@ ProcessInfo Process::info() const {
   info.pid = pid();
   info.initial_call = behaviour_ ? std::string(behaviour_->initial_call()) : "attached";
   info.status = exit_                                     ? Status::exiting
+                : behaviour_ && behaviour_->suspended()   ? Status::suspended
                 : behaviour_ && behaviour_->hibernating() ? Status::hibernating
                                                           : Status::running;
   info.message_queue_length = queued();

@@ -291,7 +291,8 @@ void Runtime::deliver_request(Envelope& envelope) {
   }
   auto message = make_message(MessageKind::send,
                               Packed{std::move(envelope.type), std::move(envelope.payload)});
-  message->kind = envelope.signal == Signal::call   ? MessageKind::call
+  const bool system = message->as<Packed>()->type.starts_with("coterie.sys.");
+  message->kind = envelope.signal == Signal::call ? system ? MessageKind::system : MessageKind::call
                   : envelope.signal == Signal::cast ? MessageKind::cast
                                                     : MessageKind::send;
   message->add_bytes(message->as<Packed>()->bytes.size());

@@ -41,7 +41,7 @@ void report(Log& log, const CrashReport& crash) {
   const std::string callers = crash.callers.empty() ? "" : joined(crash.callers);
   const std::string links = joined(crash.links);
   // The long ones come last, so that a cut line loses those first.
-  const std::array<LogField, 12> fields{{
+  const std::array<LogField, 13> fields{{
       {"report", "crash"},
       {"initial_call", crash.initial_call},
       {"pid", crash.pid},
@@ -51,6 +51,7 @@ void report(Log& log, const CrashReport& crash) {
       {"callers", callers},
       {"mailbox", crash.mailbox_length},
       {"last_message", crash.last_message},
+      {"client", crash.client},
       {"links", links},
       {"trace", crash.reason.trace()},
       {"state", crash.state},

@@ -24,6 +24,7 @@ struct CrashReport {
   std::vector<Pid> links;
   std::size_t mailbox_length = 0;
   std::string last_message;  // as text; empty: none
+  std::string client;        // who sent the last message, and whether it lives; empty: unknown
   std::string state;         // as format_status shows it; empty: unknown
   ExitReason reason;         // with its trace
 };

@@ -29,6 +29,7 @@
 #include "process/ports/node_events.hpp"
 #include "process/ports/random.hpp"
 #include "process/process.hpp"
+#include "process/throw_trace.hpp"
 #include "process/worker.hpp"
 
 namespace coterie::detail {
@@ -121,6 +122,7 @@ class Runtime final : public DistributionEvents {
   Log& log() const noexcept { return ports_.log; }
   Gate& gate() noexcept { return gate_; }
   RuntimeCounters& counters() noexcept { return counters_; }
+  StackText& stack_text() noexcept { return stack_text_; }
   NameService* names() const noexcept { return names_; }
   Journals* journals() const noexcept { return journals_; }
   CallbackWatch* watch() const noexcept { return watch_; }
@@ -265,6 +267,7 @@ class Runtime final : public DistributionEvents {
   CallbackWatch* watch_ = nullptr;
   Gate gate_;
   RuntimeCounters counters_;
+  StackText stack_text_;
 
   static constexpr std::size_t segment_slots = 1024;
   std::vector<std::atomic<std::byte*>> segments_;

@@ -62,6 +62,7 @@ class AgentServer final : public GenServer {
   template <class First>
   explicit AgentServer(First&& first) : state_(make(std::forward<First>(first))) {}
 
+  State& state() { return state_; }
   Answer handle_call(const Run& run) { return Answer(run.function(state_)); }
   void handle_cast(const Change& change) { change.function(state_); }
 

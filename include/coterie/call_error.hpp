@@ -3,6 +3,7 @@
 // docs/semantics.md; the idea is erpc's "may or may not be applied", split into what is certain.
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -43,16 +44,24 @@ class CallError {
   Execution execution() const noexcept { return execution_; }
   /// False only when the request certainly did not run.
   bool maybe_executed() const noexcept { return execution_ != Execution::not_executed; }
-  /// The reason with which OTP's caller would exit.
+  /// What ended the request: the server's own exit reason, noproc, timeout ...
   const ExitReason& reason() const noexcept { return reason_; }
+  /// The reason with which `.value()` ends the calling process, as OTP's: reason() and the call,
+  /// {timeout,{gen_server,call,[counter,increment,5000]}}.
+  ExitReason exit_reason() const;
   /// What was called and what to do next, for people.
   const std::string& detail() const noexcept { return detail_; }
+  /// Notes server, message and timeout for exit_reason(): "[counter,increment,5000]".
+  void set_call(std::string arguments) {
+    call_ = std::make_shared<const std::string>(std::move(arguments));
+  }
 
  private:
   Code code_;
   Execution execution_;
   ExitReason reason_;
   std::string detail_;
+  std::shared_ptr<const std::string> call_;
 };
 
 std::string_view to_string(CallError::Code code) noexcept;

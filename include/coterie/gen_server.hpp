@@ -18,7 +18,8 @@
 // not compile. A handler returns the reply, an Outcome<Reply>, or nothing / Next for casts, infos
 // and continues; a second parameter From<Request> lets it reply later, from any process.
 // Optional members: Init init(); void terminate(const ExitReason&); void on_hibernate();
-// Next handle_info(AnyMessage) for everything not listed (the default logs and goes on).
+// Next handle_info(AnyMessage) for everything not listed (the default logs and goes on); state(),
+// version, format_status(...) and code_change(...), see <coterie/sys.hpp>.
 // The constructor and init run in the new process. The destructor always runs, also after a kill.
 
 #include <array>
@@ -32,6 +33,7 @@
 #include <variant>
 
 #include <coterie/call.hpp>
+#include <coterie/detail/server_state.hpp>
 #include <coterie/journal_error.hpp>
 #include <coterie/process.hpp>
 
@@ -82,8 +84,9 @@ struct Directive {
 struct Caller {
   Pid pid;
   Ref ref = Ref::none;
-  bool named = false;  // answer with field names
-  Pid server;          // that took the request
+  bool named = false;   // answer with field names
+  Pid server;           // that took the request
+  bool traced = false;  // sys shows the reply, so it travels as a message
 };
 
 void reply_message(const Caller& to, MessagePtr answer);
@@ -116,8 +119,12 @@ template <class Server, class Message>
 void no_handle_continue_for_a_message_listed_in_Continues() = delete;
 template <class Server, class Message>
 void a_message_listed_in_Calls_has_no_Reply() = delete;
-template <class Server, class Message>
+template <class Server, class Message, class Returned>
 void handle_call_does_not_return_the_Reply_of_its_message() = delete;
+template <class Server, class Message, class Returned>
+void a_handler_without_reply_returns_neither_nothing_nor_Next() = delete;
+template <class Server, class... Arguments>
+void no_constructor_of_the_server_takes_these_arguments() = delete;
 
 }  // namespace detail
 
@@ -208,12 +215,15 @@ class GenServer {
     Next next_;
   };
 
-  /// ok(), ignore(), stop(reason): the result of init().
+  /// ok(), ignore(), stop(reason), error(reason): the result of init().
   class Init {
    public:
-    enum class Kind : std::uint8_t { ok, ignore, stop };
+    enum class Kind : std::uint8_t { ok, ignore, stop, error };
     explicit Init(Kind kind, detail::Directive directive = {})
         : kind_(kind), next_(std::move(directive)) {}
+    Init(Next next)  // NOLINT: stop(reason), noreply()
+        : kind_(next.directive().act == detail::Directive::Act::stop ? Kind::stop : Kind::ok),
+          next_(std::move(next)) {}
     Init&& timeout(Duration wait) && { return next_.directive().timeout = wait, std::move(*this); }
     Init&& hibernate() && { return next_.directive().hibernate = true, std::move(*this); }
     template <class M>
@@ -257,6 +267,8 @@ class GenServer {
   static Init ok() { return Init(Init::Kind::ok); }
   static Init ignore() { return Init(Init::Kind::ignore); }
   static Init stop_init(ExitReason reason);
+  /// The start fails with `reason`, but the process exits `normal`: nothing is reported.
+  static Init error(ExitReason reason);
 
   /// Starts Server(args...) as a process and waits until its init is done.
   template <class Server, class... Args>
@@ -264,9 +276,11 @@ class GenServer {
   /// The same, linked to the caller, which becomes its parent.
   template <class Server, class... Args>
   static std::expected<Pid, StartError> start_link(StartOptions options, Args&&... args);
-  /// Stops a server: terminate runs, then it exits with `reason`. Waits for its end.
-  static std::expected<void, CallError> stop(const ServerRef& server, ExitReason reason,
-                                             Duration timeout);
+  /// Stops a server: terminate runs, then it exits with `reason`. Waits for its end. Errors:
+  /// noproc, calling_self, nodedown, timeout; `exited` if it ended with another reason.
+  static std::expected<void, CallError> stop(const ServerRef& server,
+                                             ExitReason reason = ExitReason::normal(),
+                                             Duration timeout = infinity);
 
   /// Inside handle_call: the request id of the call being handled, empty if it has none.
   static const std::string& current_request_id();

@@ -36,19 +36,29 @@ class Callbacks {
   virtual CallbackResult handle_continue(Message& message) = 0;
   virtual void terminate(const ExitReason& reason) = 0;
   virtual void hibernate() = 0;
+  // What sys and crash reports ask for. Text goes through format_status.
+  virtual std::string state_text() = 0;
+  virtual std::string message_text(Message& message) = 0;
+  virtual std::string state_term() = 0;
+  /// With field names; nothing: it cannot be packed.
+  virtual std::optional<Bytes> state_packed() = 0;
+  /// Of the state or the server, whichever is of that type; else nullptr.
+  virtual void* state(const std::type_info& type) = 0;
+  virtual int version() const = 0;
 };
 
 using MakeCallbacks = std::move_only_function<std::unique_ptr<Callbacks>()>;
 
+/// `type` lives as long as the program.
 std::expected<Pid, StartError> start_server(std::string_view type, MakeCallbacks make,
                                             StartOptions options, bool link);
-std::string type_text(const std::type_info& type);
 
 template <class Server>
 struct Entry {
   const MessageType* type;
   std::string_view name;
   CallbackResult (*run)(Server&, Message&, const Caller&);
+  std::string (*text)(Server&, Message&);
 };
 
 inline CallbackResult done(GenServer::Next&& next) {
@@ -79,17 +89,20 @@ CallbackResult with_payload(Message& message, Run&& run) {
 /// OTP replies before it goes on, and after terminate when it stops.
 template <class Reply>
 void add_reply(CallbackResult& result, const Caller& caller, Reply value) {
-  result.replied = result.directive.act == Directive::Act::go_on && reply_in_place(caller, value);
+  result.replied = result.directive.act == Directive::Act::go_on && !caller.traced &&
+                   reply_in_place(caller, value);
   if (!result.replied) result.reply = make_message(MessageKind::reply, std::move(value));
 }
 
-template <class M, class Value>
+template <class Server, class M, class Value>
 CallbackResult finish_call(const Caller& caller, Value&& value) {
   using Reply = ReplyOf<M>;
   using V = std::decay_t<Value>;
   if constexpr (std::is_same_v<V, GenServer::Next>) {
     return done(std::move(value));
-  } else if constexpr (requires { value.next(); }) {
+  } else if constexpr (
+      requires { GenServer::Outcome<Reply>(std::move(value)).next(); } &&
+      requires { value.next(); }) {
     GenServer::Outcome<Reply> outcome(std::move(value));
     auto result = done(std::move(outcome.next()));
     if (outcome.value()) {
@@ -98,10 +111,17 @@ CallbackResult finish_call(const Caller& caller, Value&& value) {
       result.reply = make_message(MessageKind::failed, std::move(*outcome.error()));
     }
     return result;
-  } else {
+  } else if constexpr (std::is_same_v<V, GenServer::Failure>) {
+    CallbackResult result;
+    result.reply = make_message(MessageKind::failed, std::move(value.error));
+    return result;
+  } else if constexpr (std::is_convertible_v<Value&&, Reply>) {
     CallbackResult result;
     add_reply<Reply>(result, caller, Reply(std::forward<Value>(value)));
     return result;
+  } else {
+    handle_call_does_not_return_the_Reply_of_its_message<Server, M, V>();
+    return {};
   }
 }
 
@@ -121,7 +141,7 @@ CallbackResult run_call(Server& server, Message& message, const Caller& caller) 
           server.handle_call(m, from);
           return {};
         } else {
-          return finish_call<M>(caller, server.handle_call(m, from));
+          return finish_call<Server, M>(caller, server.handle_call(m, from));
         }
       } else if constexpr (plain) {
         if constexpr (std::is_void_v<decltype(server.handle_call(m))>) {
@@ -130,7 +150,7 @@ CallbackResult run_call(Server& server, Message& message, const Caller& caller) 
           add_reply(result, caller, ReplyOf<M>());
           return result;
         } else {
-          auto result = finish_call<M>(caller, server.handle_call(m));
+          auto result = finish_call<Server, M>(caller, server.handle_call(m));
           if (!result.reply && !result.replied && result.directive.act == Directive::Act::go_on) {
             result.fault = CallbackResult::Fault::no_reply_taker;
           }
@@ -145,14 +165,18 @@ CallbackResult run_call(Server& server, Message& message, const Caller& caller) 
 }
 
 /// A handler that returns nothing or Next.
-template <class M, class Run>
+template <class Server, class M, class Run>
 CallbackResult run_silent(Message& message, Run run) {
   return with_payload<M>(message, [&](const M& value) -> CallbackResult {
-    if constexpr (std::is_void_v<decltype(run(value))>) {
+    using Returned = decltype(run(value));
+    if constexpr (std::is_void_v<Returned>) {
       run(value);
       return {};
-    } else {
+    } else if constexpr (std::is_convertible_v<Returned, GenServer::Next>) {
       return done(GenServer::Next(run(value)));
+    } else {
+      a_handler_without_reply_returns_neither_nothing_nor_Next<Server, M, Returned>();
+      return {};
     }
   });
 }
@@ -160,7 +184,7 @@ CallbackResult run_silent(Message& message, Run run) {
 template <class Server, class M>
 CallbackResult run_cast(Server& server, Message& message, const Caller&) {
   if constexpr (requires(const M& m) { server.handle_cast(m); }) {
-    return run_silent<M>(message, [&](const M& m) { return server.handle_cast(m); });
+    return run_silent<Server, M>(message, [&](const M& m) { return server.handle_cast(m); });
   } else {
     no_handle_cast_for_a_message_listed_in_Casts<Server, M>();
     return {};
@@ -170,7 +194,7 @@ CallbackResult run_cast(Server& server, Message& message, const Caller&) {
 template <class Server, class M>
 CallbackResult run_info(Server& server, Message& message, const Caller&) {
   if constexpr (requires(const M& m) { server.handle_info(m); }) {
-    return run_silent<M>(message, [&](const M& m) { return server.handle_info(m); });
+    return run_silent<Server, M>(message, [&](const M& m) { return server.handle_info(m); });
   } else {
     no_handle_info_for_a_message_listed_in_Infos<Server, M>();
     return {};
@@ -180,7 +204,7 @@ CallbackResult run_info(Server& server, Message& message, const Caller&) {
 template <class Server, class M>
 CallbackResult run_continue(Server& server, Message& message, const Caller&) {
   if constexpr (requires(const M& m) { server.handle_continue(m); }) {
-    return run_silent<M>(message, [&](const M& m) { return server.handle_continue(m); });
+    return run_silent<Server, M>(message, [&](const M& m) { return server.handle_continue(m); });
   } else {
     no_handle_continue_for_a_message_listed_in_Continues<Server, M>();
     return {};
@@ -189,23 +213,24 @@ CallbackResult run_continue(Server& server, Message& message, const Caller&) {
 
 template <class Server, class... Ms>
 constexpr auto call_table(GenServer::Messages<Ms...>) {
-  return std::array<Entry<Server>, sizeof...(Ms)>{
-      Entry<Server>{&message_type<Ms>, type_name_of<Ms>(), &run_call<Server, Ms>}...};
+  return std::array<Entry<Server>, sizeof...(Ms)>{Entry<Server>{
+      &message_type<Ms>, type_name_of<Ms>(), &run_call<Server, Ms>, &message_text<Server, Ms>}...};
 }
 template <class Server, class... Ms>
 constexpr auto cast_table(GenServer::Messages<Ms...>) {
-  return std::array<Entry<Server>, sizeof...(Ms)>{
-      Entry<Server>{&message_type<Ms>, type_name_of<Ms>(), &run_cast<Server, Ms>}...};
+  return std::array<Entry<Server>, sizeof...(Ms)>{Entry<Server>{
+      &message_type<Ms>, type_name_of<Ms>(), &run_cast<Server, Ms>, &message_text<Server, Ms>}...};
 }
 template <class Server, class... Ms>
 constexpr auto info_table(GenServer::Messages<Ms...>) {
-  return std::array<Entry<Server>, sizeof...(Ms)>{
-      Entry<Server>{&message_type<Ms>, type_name_of<Ms>(), &run_info<Server, Ms>}...};
+  return std::array<Entry<Server>, sizeof...(Ms)>{Entry<Server>{
+      &message_type<Ms>, type_name_of<Ms>(), &run_info<Server, Ms>, &message_text<Server, Ms>}...};
 }
 template <class Server, class... Ms>
 constexpr auto continue_table(GenServer::Messages<Ms...>) {
   return std::array<Entry<Server>, sizeof...(Ms)>{
-      Entry<Server>{&message_type<Ms>, type_name_of<Ms>(), &run_continue<Server, Ms>}...};
+      Entry<Server>{&message_type<Ms>, type_name_of<Ms>(), &run_continue<Server, Ms>,
+                    &message_text<Server, Ms>}...};
 }
 
 template <class Server>
@@ -268,16 +293,70 @@ class ServerCallbacks final : public Callbacks {
     if constexpr (requires { server_.on_hibernate(); }) server_.on_hibernate();
   }
 
+  std::string state_text() override { return detail::state_text(server_); }
+
+  std::string state_term() override {
+    if constexpr (HasState<Server>) {
+      return value_text(std::as_const(server_.state()));
+    } else {
+      return detail::state_text(server_);
+    }
+  }
+
+  std::optional<Bytes> state_packed() override {
+    if constexpr (HasState<Server>) {
+      if constexpr (Packable<typename StateOf<Server>::type>) {
+        return pack(std::as_const(server_.state()), Form::named);
+      }
+    }
+    return std::nullopt;
+  }
+
+  void* state(const std::type_info& type) override { return state_address(server_, type); }
+  int version() const override { return version_of<Server>(); }
+
+  std::string message_text(Message& message) override {
+    const auto listed = [&](const auto& table) -> std::optional<std::string> {
+      const auto* entry = find(table, message);
+      return entry ? std::optional(entry->text(server_, message)) : std::nullopt;
+    };
+    if (message.kind == MessageKind::reply) return reply_text(message, typename Server::Calls{});
+    if (auto text = message.kind == MessageKind::call   ? listed(calls_)
+                    : message.kind == MessageKind::cast ? listed(casts_)
+                                                        : listed(infos_)) {
+      return std::move(*text);
+    }
+    if (auto text = listed(continues_)) return std::move(*text);
+    return AnyMessage(&message).to_text();
+  }
+
  private:
+  template <class... Ms>
+  std::string reply_text(Message& message, GenServer::Messages<Ms...>) {
+    std::string text;
+    const bool known = (... || [&] {
+      const auto* reply = message.as<ReplyOf<Ms>>();
+      if (reply != nullptr) text = value_shown(server_, *reply);
+      return reply != nullptr;
+    }());
+    return known ? text : AnyMessage(&message).to_text();
+  }
+
   template <class Table>
-  CallbackResult dispatch(const Table& table, Message& message, const Caller& caller) {
+  static const typename Table::value_type* find(const Table& table, Message& message) {
     const Packed* packed = message.as<Packed>();
     for (const auto& entry : table) {
       if (packed != nullptr ? packed->type == entry.name && !entry.name.empty()
                             : message.type == entry.type) {
-        return entry.run(server_, message, caller);
+        return &entry;
       }
     }
+    return nullptr;
+  }
+
+  template <class Table>
+  CallbackResult dispatch(const Table& table, Message& message, const Caller& caller) {
+    if (const auto* entry = find(table, message)) return entry->run(server_, message, caller);
     CallbackResult result;
     result.fault = CallbackResult::Fault::bad_message;
     return result;
@@ -293,13 +372,18 @@ class ServerCallbacks final : public Callbacks {
 
 template <class Server, class... Args>
 MakeCallbacks make_callbacks(Args&&... args) {
-  return [tuple = std::tuple<std::decay_t<Args>...>(std::forward<Args>(args)...)]() mutable {
-    return std::apply(
-        [](auto&... values) -> std::unique_ptr<Callbacks> {
-          return std::make_unique<ServerCallbacks<Server>>(std::in_place, std::move(values)...);
-        },
-        tuple);
-  };
+  if constexpr (!std::is_constructible_v<Server, std::decay_t<Args>...>) {
+    no_constructor_of_the_server_takes_these_arguments<Server, std::decay_t<Args>...>();
+    return {};
+  } else {
+    return [tuple = std::tuple<std::decay_t<Args>...>(std::forward<Args>(args)...)]() mutable {
+      return std::apply(
+          [](auto&... values) -> std::unique_ptr<Callbacks> {
+            return std::make_unique<ServerCallbacks<Server>>(std::in_place, std::move(values)...);
+          },
+          tuple);
+    };
+  }
 }
 
 }  // namespace coterie::detail
@@ -308,14 +392,14 @@ namespace coterie {
 
 template <class Server, class... Args>
 std::expected<Pid, StartError> GenServer::start(StartOptions options, Args&&... args) {
-  return detail::start_server(detail::type_text(typeid(Server)),
+  return detail::start_server(detail::type_text<Server>(),
                               detail::make_callbacks<Server>(std::forward<Args>(args)...),
                               std::move(options), false);
 }
 
 template <class Server, class... Args>
 std::expected<Pid, StartError> GenServer::start_link(StartOptions options, Args&&... args) {
-  return detail::start_server(detail::type_text(typeid(Server)),
+  return detail::start_server(detail::type_text<Server>(),
                               detail::make_callbacks<Server>(std::forward<Args>(args)...),
                               std::move(options), true);
 }

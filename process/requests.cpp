@@ -1,0 +1,148 @@
+#include <coterie/requests.hpp>
+
+#include "process/resolve.hpp"
+
+namespace coterie::detail {
+namespace {
+
+void fail_at_once(Process& self, Ref ref, CallError::Code code, std::string detail) {
+  const ExitReason reason =
+      code == CallError::Code::noproc ? ExitReason::noproc() : ExitReason::normal();
+  self.runtime().fail(
+      {self.pid(), ref, false, {}},
+      CallError(code, CallError::Execution::not_executed, reason, std::move(detail)));
+}
+
+void request_here(Process& self, const Destination& there, Ref ref, MessagePtr message) {
+  Runtime& runtime = self.runtime();
+  message->from = self.pid();
+  message->set_ref(ref);
+  if (there.epoch) {
+    message->make_extra().epoch = there.epoch;
+  }
+  switch (runtime.push(there.pid, message)) {
+    case PushResult::pushed:
+      break;
+    case PushResult::no_process:
+      fail_at_once(self, ref, CallError::Code::noproc, there.detail);
+      break;
+    case PushResult::full:
+      runtime.counters().refused_messages.fetch_add(1, std::memory_order_relaxed);
+      fail_at_once(self, ref, CallError::Code::overloaded, "the server's mailbox is full");
+      break;
+  }
+}
+
+void request_there(Process& self, const Destination& there, Ref ref, MessagePtr message) {
+  Runtime& runtime = self.runtime();
+  const NodeId node = there.pid.node;
+  if (message->type->pack == nullptr || message->type->name.empty()) {
+    fail_at_once(self, ref, CallError::Code::undecodable,
+                 "a message without type_name, or with fields that cannot be packed, cannot leave "
+                 "its node");
+    return;
+  }
+  for (;;) {
+    // Each time: the session may have been lost, and another begun, while this one waited.
+    if (!runtime.note_call(node, ref, self.pid())) break;
+    Envelope envelope;
+    envelope.signal = Signal::call;
+    envelope.from = self.pid();
+    envelope.to = there.name.empty() ? Target(there.pid) : Target(LocalName{there.name});
+    envelope.ref = ref;
+    envelope.epoch = there.epoch;
+    envelope.type = message->type->name;
+    envelope.payload = message->type->pack(message->payload(), Form::positional);
+    const SendResult sent = runtime.send_remote(node, envelope);
+    if (sent == SendResult::sent) return;
+    runtime.forget_call(node, ref);
+    if (sent == SendResult::no_node) break;
+    const Ticket ticket{self.pid(), runtime.make_ref()};
+    runtime.wait_writable(node, ticket);
+    bool refused = false;
+    self.wait_answer(ticket.ref, default_call_timeout, refused);
+    if (refused || self.ending()) break;
+  }
+  fail_at_once(self, ref, CallError::Code::nodedown, "its node is not connected");
+}
+
+}  // namespace
+
+Ref start_request(const ServerRef& to, MessagePtr request) {
+  Process& self = current_process();
+  Runtime& runtime = self.runtime();
+  const Ref ref = runtime.make_ref();
+  if (!self.pass_gate()) return ref;
+  const Destination there = resolve(self, to, default_call_timeout);
+  self.relations().requests.emplace(ref, there.pid);
+  if (!there.found()) {
+    fail_at_once(self, ref, there.code, there.detail);
+  } else if (there.pid == self.pid()) {
+    fail_at_once(self, ref, CallError::Code::calling_self, "a request to oneself");
+  } else if (there.pid.node == runtime.node()) {
+    request_here(self, there, ref, std::move(request));
+  } else {
+    request_there(self, there, ref, std::move(request));
+  }
+  return ref;
+}
+
+MessagePtr next_response(const std::vector<Ref>& refs, Duration timeout) {
+  return receive_message(
+      [&](Message& message) {
+        const Response* response = message.as<Response>();
+        return response != nullptr && std::ranges::find(refs, response->ref()) != refs.end();
+      },
+      timeout);
+}
+
+void abandon_request(Ref request) {
+  Process& self = current_process();
+  Runtime& runtime = self.runtime();
+  auto& requests = self.relations().requests;
+  const auto found = requests.find(request);
+  if (found == requests.end()) {
+    next_response({request}, Duration::zero());  // it came in between
+    return;
+  }
+  const Pid server = found->second;
+  requests.erase(found);
+  if (server.node == runtime.node()) {
+    runtime.signal(self.pid(), server, Signal::cancel, request);
+  } else {
+    runtime.forget_call(server.node, request);
+  }
+}
+
+Time deadline(Duration timeout) {
+  return timeout == infinity ? Time::max()
+                             : after(current_process().runtime().clock().now(), timeout);
+}
+
+Duration time_left(Time end) {
+  if (end == Time::max()) return infinity;
+  return std::max(end - current_process().runtime().clock().now(), Duration::zero());
+}
+
+CallError no_response() {
+  return {CallError::Code::timeout, CallError::Execution::unknown, ExitReason::term("timeout"),
+          "no response came in time"};
+}
+
+std::vector<std::string> known_nodes() {
+  Runtime& runtime = current_process().runtime();
+  std::vector<std::string> names{runtime.options().node};
+  if (runtime.distribution() == nullptr) return names;
+  for (const Peer& peer : runtime.distribution()->peers()) {
+    if (!peer.hidden) names.push_back(peer.name);
+  }
+  return names;
+}
+
+/// For accept(): an answer that nobody waits for on the spot.
+MessagePtr response_of(MessagePtr answer) {
+  const Ref ref = answer->ref();
+  return make_message(MessageKind::send, Response(ref, std::move(answer)));
+}
+
+}  // namespace coterie::detail

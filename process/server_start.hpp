@@ -1,0 +1,43 @@
+#pragma once
+// How a server starts: its name, its init, and what its starter hears. Part of the server's loop
+// until init is done; then it is freed, so that an idle server does not carry it.
+
+#include <expected>
+#include <optional>
+#include <utility>
+
+#include <coterie/gen_server.hpp>
+
+#include "process/ports/name_service.hpp"
+
+namespace coterie::detail {
+
+class Process;
+
+/// What a starter waits for: sent once, when init is done or has failed.
+struct StartAnswer {
+  std::expected<Pid, StartError> result;
+};
+
+class ServerStart {
+ public:
+  ServerStart(MakeCallbacks how, StartOptions with, Ticket starter)
+      : options(std::move(with)), make(std::move(how)), starter_(starter) {}
+
+  /// Registers the name before init runs; invisible to others if it is a via name.
+  std::optional<StartError> take_name(Process& self);
+  std::optional<StartError> confirm_name(Process& self);
+  void drop_name(Process& self);
+  /// Wakes the starter. After a failure the name is free already: it may start again at once.
+  void answer(Process& self, std::expected<Pid, StartError> result);
+
+  const StartOptions options;
+  MakeCallbacks make;
+
+ private:
+  Duration name_timeout() const;
+
+  const Ticket starter_;
+};
+
+}  // namespace coterie::detail
