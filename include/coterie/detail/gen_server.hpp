@@ -334,12 +334,18 @@ class ServerCallbacks final : public Callbacks {
   template <class... Ms>
   std::string reply_text(Message& message, GenServer::Messages<Ms...>) {
     std::string text;
-    const bool known = (... || [&] {
-      const auto* reply = message.as<ReplyOf<Ms>>();
+    const bool known = (... || show_reply<Ms>(message, text));
+    return known ? text : AnyMessage(&message).to_text();
+  }
+
+  template <class M>
+  bool show_reply(Message& message, std::string& text) {
+    if constexpr (Request<M>) {
+      const auto* reply = message.as<ReplyOf<M>>();
       if (reply != nullptr) text = value_shown(server_, *reply);
       return reply != nullptr;
-    }());
-    return known ? text : AnyMessage(&message).to_text();
+    }
+    return false;
   }
 
   template <class Table>

@@ -38,7 +38,7 @@ consteval std::string_view type_text() {
 
 template <class Server>
 concept HasState = requires(Server& server) {
-  server.state();
+  requires std::is_lvalue_reference_v<decltype(server.state())>;
 };
 
 template <class T>
@@ -116,12 +116,9 @@ std::string message_text(Server& server, Message& message) {
 template <class Server>
 void* state_address(Server& server, const std::type_info& type) {
   if constexpr (HasState<Server>) {
-    if constexpr (!std::is_lvalue_reference_v<typename StateOf<Server>::Returned>) {
-      state_of_a_server_does_not_return_a_reference<Server>();
-    } else {
-      using State = typename StateOf<Server>::type;
-      if (type == typeid(State)) return &server.state();
-    }
+    if (type == typeid(typename StateOf<Server>::type)) return &server.state();
+  } else if constexpr (requires { server.state(); }) {
+    state_of_a_server_does_not_return_a_reference<Server>();
   }
   return type == typeid(Server) ? &server : nullptr;
 }

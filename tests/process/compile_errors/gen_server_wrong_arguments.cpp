@@ -1,0 +1,8 @@
+// expect: no_constructor_of_the_server_takes_these_arguments() [with Server = Counter; Arguments = {const char*}]
+#include <coterie/gen_server.hpp>
+
+struct Counter : coterie::GenServer {
+  explicit Counter(int) {}
+};
+
+auto start() { return coterie::GenServer::start<Counter>({}, "one"); }

@@ -1,0 +1,11 @@
+// expect: this_message_is_not_listed_in_Calls_of() [with Server = Counter; Message = Counter::Get]
+#include <coterie/gen_server.hpp>
+#include <coterie/requests.hpp>
+
+struct Counter : coterie::GenServer {
+  struct Get {
+    using Reply = int;
+  };
+};
+
+auto ask() { return coterie::send_request<Counter>(coterie::local("counter"), Counter::Get{}); }
