@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <expected>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -98,6 +99,15 @@ struct NodeSection {
   ConfigPlace place;  // of its [[node]]
 };
 
+/// What a key's value may be, wherever it was written.
+using ConfigValue = std::variant<bool, std::int64_t, double, std::string, std::vector<std::string>>;
+
+/// [applications.NAME]: the environment of an application, whose keys are its own affair.
+struct ApplicationSection {
+  std::map<std::string, ConfigValue> env;  // "table.key" for a key of a table inside
+  ConfigPlace place;
+};
+
 struct ClusterConfig {
   std::string file;  // as it was named, for messages
   ClusterSection cluster;
@@ -110,12 +120,10 @@ struct ClusterConfig {
   SupervisionSection supervision;
   GuardianSection guardian;
   std::vector<NodeSection> nodes;  // in the file's order
+  std::map<std::string, ApplicationSection> applications;
 
   const NodeSection* find(std::string_view node) const noexcept;
 };
-
-/// What a key's value may be, wherever it was written.
-using ConfigValue = std::variant<bool, std::int64_t, double, std::string, std::vector<std::string>>;
 
 /// One line: what was expected, what was found, what to do.
 struct ConfigError {

@@ -40,6 +40,8 @@ class Parser {
     for (const auto& [key, node] : root) {
       if (key.str() == "node") {
         read_nodes(node);
+      } else if (key.str() == "applications") {
+        read_applications(node);
       } else {
         read_section(std::string(key.str()), key, node);
       }
@@ -51,6 +53,15 @@ class Parser {
     if (const ConfigKey* known = find(key)) {
       places_[key] = change.place;
       report(change.place, key, known->set(config_, change.value));
+      return;
+    }
+    constexpr std::string_view applications = "applications.";
+    if (const std::size_t name = key.find('.', applications.size());
+        key.starts_with(applications) && name != key.npos && name + 1 < key.size()) {
+      const std::string application = key.substr(applications.size(), name - applications.size());
+      auto& section = config_.applications[application];
+      if (section.env.empty()) section.place = change.place;
+      section.env[key.substr(name + 1)] = change.value;
       return;
     }
     constexpr std::string_view prefix = "node.";
@@ -98,7 +109,7 @@ class Parser {
   }
 
   static std::string unknown(const std::string& path) {
-    std::vector<std::string_view> known = {"node"};
+    std::vector<std::string_view> known = {"node", "applications"};
     for (const ConfigKey& key : config_keys()) known.push_back(key.path);
     const std::string_view near = nearest_word(path, known);
     if (!near.empty()) return "unknown key \"" + path + '"' + suggest(path, known);
@@ -109,8 +120,8 @@ class Parser {
       if (key.path.starts_with(section + '.')) beside.push_back(key.path);
     }
     if (!beside.empty()) return "unknown key \"" + path + '"' + suggest(path, beside);
-    std::vector<std::string_view> sections = {"node"};
-    for (const std::string_view key : std::span(known).subspan(1)) {
+    std::vector<std::string_view> sections = {"node", "applications"};
+    for (const std::string_view key : std::span(known).subspan(2)) {
       const std::string_view name = key.substr(0, key.find('.'));
       if (std::ranges::find(sections, name) == sections.end()) sections.push_back(name);
     }
@@ -156,6 +167,42 @@ class Parser {
       return fail(place(node.source()), path + ": expected a value, found " + value.error());
     }
     report(place(node.source()), path, known->set(config_, *value));
+  }
+
+  // Their keys are theirs: any name, any value that a key may have.
+  void read_applications(const toml::node& node) {
+    const toml::table* applications = node.as_table();
+    if (applications == nullptr) {
+      return fail(place(node.source()),
+                  "applications: expected [applications.NAME], found another value");
+    }
+    for (const auto& [name, child] : *applications) {
+      const toml::table* env = child.as_table();
+      const std::string path = "applications." + std::string(name.str());
+      if (env == nullptr) {
+        fail(place(child.source()),
+             path + ": expected a table such as [" + path + "], found another value");
+        continue;
+      }
+      ApplicationSection& section = config_.applications[std::string(name.str())];
+      section.place = place(name.source());
+      read_env(section, path, "", *env);
+    }
+  }
+
+  void read_env(ApplicationSection& section, const std::string& path, const std::string& prefix,
+                const toml::table& table) {
+    for (const auto& [name, child] : table) {
+      const std::string key = prefix + std::string(name.str());
+      if (const toml::table* inner = child.as_table()) {
+        read_env(section, path, key + '.', *inner);
+      } else if (const auto value = value_of(child)) {
+        section.env[key] = *value;
+      } else {
+        fail(place(child.source()),
+             path + '.' + key + ": expected a value, found " + value.error());
+      }
+    }
   }
 
   void read_nodes(const toml::node& list) {

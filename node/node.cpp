@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "process/orphans.hpp"
 #include "process/runtime.hpp"
 #include "process/system_clock.hpp"
 #include "process/system_random.hpp"
@@ -66,7 +67,10 @@ Pid Attached::pid() const noexcept { return state_->thread.pid(); }
 void Attached::use() noexcept { state_->thread.use(); }
 
 Node::Node(NodeOptions options) : state_(std::make_unique<State>(options)) {}
-Node::~Node() = default;
+Node::~Node() {
+  const detail::AttachedThread here(state_->runtime, "shutdown");
+  if (here.pid()) detail::warn_of_orphans(state_->runtime, std::chrono::seconds(1));
+}
 
 Attached Node::attach(std::string label) {
   return Attached(std::make_unique<Attached::State>(state_->runtime, std::move(label)));

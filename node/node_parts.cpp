@@ -7,7 +7,9 @@
 #include <coterie/cluster_child.hpp>
 #include <coterie/supervisor.hpp>
 
+#include "node/applications.hpp"
 #include "node/exit_codes.hpp"
+#include "process/orphans.hpp"
 #include "registry/placement.hpp"
 #include "supervision/cluster_instance.hpp"
 
@@ -73,11 +75,33 @@ std::expected<void, NodeEnd> NodeParts::start() {
                                                           "program that links it"}));
     }
   }
+  if (auto readied = ready_applications(); !readied) return readied;
   if (auto opened = open_stores(); !opened) return opened;
   make_runtime();
   auto result = listen();
   if (result) result = start_processes();
   if (!result) return std::unexpected(stopped(std::move(result.error())));
+  return {};
+}
+
+std::expected<void, NodeEnd> NodeParts::ready_applications() {
+  std::map<std::string, ApplicationEnv> env;
+  for (const auto& [name, section] : config_.applications) {
+    if (std::ranges::find(applications_, name, &Application::name) == applications_.end()) {
+      return failed(exit_code::usage,
+                    to_string(ConfigError{section.place,
+                                          "this program has no application \"" + name +
+                                              "\": remove the section, or run the program that "
+                                              "links it"}));
+    }
+    env.emplace(name, section.env);
+  }
+  auto spec = applications_spec(applications_, std::move(env));
+  if (!spec) return failed(exit_code::usage, spec.error());
+  applications_child_ = std::move(*spec);
+  // A permanent application that has ended is the end of the node.
+  applications_child_.restart = Restart::temporary;
+  applications_child_.significant = true;
   return {};
 }
 
@@ -209,15 +233,10 @@ std::expected<void, NodeEnd> NodeParts::start_processes() {
     children.push_back(detail::ClusterInstance::child_spec(
         detail::ClusterPorts{*storage_.names, *agreement_, *this}, std::move(options)));
   }
-  for (const Application& application : applications_) {
-    if (!application.children) continue;
-    SupervisorOptions options;
-    options.label = application.name;
-    children.push_back(
-        Supervisor::child_spec("application." + application.name, application.children(), options));
-  }
+  children.push_back(applications_child_);
   SupervisorOptions options;
   options.label = "node";
+  options.auto_shutdown = AutoShutdown::any_significant;
   const auto top = Supervisor::start_link(std::move(children), options);
   if (!top) return failed(exit_code::failure, "the node's processes: " + to_string(top.error()));
   top_ = *top;
@@ -338,6 +357,10 @@ void NodeParts::drain() {
 }
 
 bool NodeParts::stop_parts() {
+  if (thread_) {
+    thread_->use();
+    detail::warn_of_orphans(*runtime_, std::chrono::seconds(1));
+  }
   if (links_) links_->stop(link_drain);
   if (runtime_) {
     thread_.reset();

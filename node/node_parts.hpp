@@ -41,6 +41,7 @@ class NodeParts final : public AgreementEvents,
 
  private:
   // Starting, in this order.
+  std::expected<void, NodeEnd> ready_applications();
   std::expected<void, NodeEnd> open_stores();
   void make_runtime();
   std::expected<void, NodeEnd> listen();
@@ -81,6 +82,7 @@ class NodeParts final : public AgreementEvents,
   const ClusterConfig& config_;
   const NodeSection& own_;
   const std::vector<Application> applications_;
+  ChildSpec applications_child_;            // that starts them all
   std::vector<ClusterKind> kinds_;          // of all applications
   std::vector<const ClusterKind*> hosted_;  // those that this node's configuration lists
   NodeSurroundings out_;

@@ -1,5 +1,7 @@
 // Plain threads as processes, and the questions that one process asks of all.
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "process/context.hpp"
@@ -40,16 +42,34 @@ void AttachedThread::wait(Process& process, Duration timeout) {
   runtime_.executor().wait(&process, ready, until);
 }
 
-std::vector<ProcessInfo> Runtime::snapshot(Duration timeout) {
+std::vector<ProcessInfo> Runtime::snapshot(Duration timeout, bool (*wanted)(const Process&)) {
+  std::vector<ProcessInfo> infos;
+  const Process& self = current_process();
+  if (wanted == nullptr || wanted(self)) infos.push_back(self.info());
+  const Time end = after(clock().now(), timeout);
+  const std::vector<Pid> pids = list();
+  // So many at a time that a million processes are no million messages.
+  constexpr std::size_t at_once = 4096;
+  for (std::size_t begin = 0; begin < pids.size(); begin += at_once) {
+    const Duration left = end == Time::max() ? infinity : end - clock().now();
+    if (left <= Duration::zero()) break;
+    const auto some = std::span(pids).subspan(begin, std::min(at_once, pids.size() - begin));
+    auto answers = ask_all(some, left, wanted);
+    std::ranges::move(answers, std::back_inserter(infos));
+  }
+  return infos;
+}
+
+/// Each process speaks for itself between two callbacks; the last one to answer wakes the asker.
+std::vector<ProcessInfo> Runtime::ask_all(std::span<const Pid> pids, Duration timeout,
+                                          bool (*wanted)(const Process&)) {
   Process& self = current_process();
-  // Each process speaks for itself between two callbacks; the last one to answer wakes the asker.
   struct Answers {
     std::mutex lock;
     std::vector<ProcessInfo> infos;
     std::size_t open = 1;
   };
   auto answers = std::make_shared<Answers>();
-  const std::vector<Pid> pids = list();
   const Ticket ticket{self.pid(), make_ref()};
   auto settle = [this, ticket, answers](const ProcessInfo* info) {
     bool last = false;
@@ -66,8 +86,8 @@ std::vector<ProcessInfo> Runtime::snapshot(Duration timeout) {
       std::lock_guard guard(answers->lock);
       ++answers->open;
     }
-    auto ask = make_message(MessageKind::signal, RunInside{[settle](Process* process) {
-                              if (process == nullptr) {
+    auto ask = make_message(MessageKind::signal, RunInside{[settle, wanted](Process* process) {
+                              if (process == nullptr || (wanted && !wanted(*process))) {
                                 settle(nullptr);
                                 return;
                               }
@@ -76,8 +96,7 @@ std::vector<ProcessInfo> Runtime::snapshot(Duration timeout) {
                             }});
     if (push(pid, ask) != PushResult::pushed) settle(nullptr);
   }
-  const ProcessInfo own = self.info();
-  settle(&own);
+  settle(nullptr);
   bool refused = false;
   self.wait_answer(ticket.ref, timeout, refused);
   std::lock_guard guard(answers->lock);

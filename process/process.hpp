@@ -23,6 +23,7 @@
 #include "process/behaviour.hpp"
 #include "process/envelope.hpp"
 #include "process/fiber.hpp"
+#include "process/link_set.hpp"
 #include "process/mailbox.hpp"
 #include "process/ports/name_service.hpp"
 #include "process/timer.hpp"
@@ -100,7 +101,7 @@ enum class Wake : std::uint8_t {
 
 /// The rarely used part of a process: who it is tied to, and what it is called.
 struct Relations {
-  std::vector<Pid> links;
+  LinkSet links;
   std::map<Ref, Pid> monitors;  // ours, by reference; each is an alias too
   std::map<Ref, Pid> requests;  // sent without waiting, to whom; their answers become messages
   std::map<Ref, bool> aliases;  // true: the first message closes it
@@ -173,9 +174,14 @@ class Process {
   bool strict() const noexcept { return static_cast<bool>(epoch_); }
   ProcessInfo info() const;
   bool has_queued();  // a message of the user's waits
-  void add_link(const Pid& pid) { relations().links.push_back(pid); }
+  /// See orphans().
+  bool is_orphan() const noexcept {
+    return relations_ != nullptr && !relations_->ancestors.empty() && relations_->links.empty() &&
+           relations_->monitored_by.empty() && !outlived_thread_ && attached_ == nullptr;
+  }
+  void add_link(const Pid& pid) { relations().links.append(pid); }
   void remove_link(const Pid& pid) {
-    if (relations_) std::erase(relations_->links, pid);
+    if (relations_) relations_->links.erase(pid);
   }
   void forget(const Caller& caller) noexcept { forget_caller(caller.pid, caller.ref); }
   /// Answers everybody who waits for this process to reply.
@@ -290,6 +296,7 @@ class Process {
   bool thrown_ = false;  // ProcessExit is or was under way
   bool finishing_ = false;
   bool abandoned_ = false;
+  bool outlived_thread_ = false;  // that it was linked to: its program's main has gone first
   unsigned sends_ = 0;  // of this slice
   Epoch epoch_;
   Pid parent_;

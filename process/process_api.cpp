@@ -53,7 +53,7 @@ Pid spawn_function(std::move_only_function<void()> body, SpawnOptions options, R
   request.monitor = monitor;
   const bool link = request.link;
   const Pid pid = self.spawn_child(std::move(request));
-  if (link && pid) self.relations().links.push_back(pid);
+  if (link && pid) self.add_link(pid);
   if (monitor != Ref::none && pid) self.relations().monitors[monitor] = pid;
   return pid;
 }
@@ -123,9 +123,9 @@ void link(const Pid& pid) {
   Process& self = current_process();
   Runtime& runtime = self.runtime();
   auto& links = self.relations().links;
-  if (pid == self.pid() || std::ranges::find(links, pid) != links.end()) return;
+  if (pid == self.pid() || links.contains(pid)) return;
   runtime.wait_for_overflow(self, pid.node);
-  links.push_back(pid);
+  links.append(pid);
   if (pid.node != runtime.node() && !runtime.note_link(pid.node, self.pid(), pid)) {
     self.handle_exit_signal(pid, ExitReason::noconnection(), true);
     return;
@@ -135,7 +135,7 @@ void link(const Pid& pid) {
 
 void unlink(const Pid& pid) {
   Process& self = current_process();
-  if (std::erase(self.relations().links, pid) == 0) return;
+  if (!self.relations().links.erase(pid)) return;
   self.runtime().wait_for_overflow(self, pid.node);
   if (pid.node != self.runtime().node()) {
     self.runtime().forget_link(pid.node, self.pid(), pid);

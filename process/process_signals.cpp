@@ -14,13 +14,11 @@ void Process::accept_signal(Message& message, SignalBody& body) {
     case Signal::exit:
       handle_exit_signal(message.from, body.reason, body.link);
       return;
-    case Signal::link: {
-      auto& links = relations().links;
-      if (std::ranges::find(links, message.from) == links.end()) links.push_back(message.from);
+    case Signal::link:
+      relations().links.insert(message.from);
       return;
-    }
     case Signal::unlink:
-      if (relations_) std::erase(relations_->links, message.from);
+      if (relations_) relations_->links.erase(message.from);
       return;
     case Signal::monitor:
       relations().monitored_by.emplace(message.from, message.ref());
@@ -50,7 +48,8 @@ void Process::accept_signal(Message& message, SignalBody& body) {
 void Process::handle_exit_signal(const Pid& from, const ExitReason& reason, bool link) {
   if (link) {
     // An exit of a link that is not active any more is dropped.
-    if (!relations_ || std::erase(relations_->links, from) == 0) return;
+    if (!relations_ || !relations_->links.erase(from)) return;
+    if (from.node == runtime_.node() && runtime_.is_thread(from)) outlived_thread_ = true;
   } else if (reason.kind() == ExitReason::Kind::kill) {
     exit_by_signal_ = true;
     exit_later(ExitReason::killed());
@@ -155,11 +154,12 @@ void Process::fail_callers(const CallError& error) {
 void Process::tell_relations(const Pid& self, const ExitReason& reason) {
   if (!relations_) return;
   auto relations = std::move(relations_);
-  for (const auto& [watcher, ref] : relations->monitored_by) {
-    runtime_.signal(self, watcher, Signal::down, ref, reason);
-  }
+  // Links first: whoever has seen DOWN and asks the supervisor finds that it knows.
   for (const Pid& linked : relations->links) {
     runtime_.signal(self, linked, Signal::exit, Ref::none, reason, true);
+  }
+  for (const auto& [watcher, ref] : relations->monitored_by) {
+    runtime_.signal(self, watcher, Signal::down, ref, reason);
   }
   for (const auto& [ref, target] : relations->monitors) {
     runtime_.signal(self, target, Signal::demonitor, ref);
@@ -177,7 +177,7 @@ void Process::reset() {
   attached_ = nullptr;
   alarmed_.store(false, std::memory_order_relaxed);
   exit_by_signal_ = registered_ = woken_ = timed_out_ = started_ = trap_exit_ = thrown_ =
-      finishing_ = abandoned_ = false;
+      finishing_ = abandoned_ = outlived_thread_ = false;
 }
 
 void Process::report_crash(const ExitReason& reason) {
@@ -195,7 +195,7 @@ void Process::report_crash(const ExitReason& reason) {
     if (crash.name.empty() && relations_->registration.id != 0) {
       crash.name = to_string(ServerRef(relations_->via));
     }
-    crash.links = relations_->links;
+    crash.links = relations_->links.list();
     for (const Pid& ancestor : relations_->ancestors) {
       crash.ancestors.push_back(to_string(ancestor, runtime_.node()));
     }
@@ -220,7 +220,7 @@ ProcessInfo Process::info() const {
       info.registered_name = to_string(ServerRef(relations_->via));
     }
     info.label = relations_->label;
-    info.links = relations_->links;
+    info.links = relations_->links.list();
     info.monitors = relations_->monitors.size();
     info.monitored_by = relations_->monitored_by.size();
     info.ancestors = relations_->ancestors;

@@ -31,6 +31,8 @@ std::string_view to_string(SupervisorReport::Context context) noexcept {
       return "child_terminated";
     case SupervisorReport::Context::shutdown_error:
       return "shutdown_error";
+    case SupervisorReport::Context::shutdown:
+      return "shutdown";
   }
   return "unknown";
 }

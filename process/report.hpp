@@ -40,7 +40,7 @@ struct Offender {
 
 /// Error level, module supervision.
 struct SupervisorReport {
-  enum class Context : std::uint8_t { start_error, child_terminated, shutdown_error };
+  enum class Context : std::uint8_t { start_error, child_terminated, shutdown_error, shutdown };
   std::string supervisor;  // its name or pid
   Context context = Context::child_terminated;
   ExitReason reason;

@@ -212,7 +212,7 @@ Pid Runtime::spawn(SpawnRequest request) {
   if (!request.options.label.empty()) {
     process->relations().label = std::move(request.options.label);
   }
-  if (request.link) process->relations().links.push_back(request.parent);
+  if (request.link) process->relations().links.append(request.parent);
   if (request.monitor != Ref::none) {
     process->relations().monitored_by.emplace(request.parent, request.monitor);
   }

@@ -14,6 +14,7 @@
 #include <optional>
 #include <set>
 #include <shared_mutex>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -207,7 +208,7 @@ class Runtime final : public DistributionEvents {
 
   /// What every process says of itself; one that is stuck is left out. Parks the calling process
   /// at most `timeout`.
-  std::vector<ProcessInfo> snapshot(Duration timeout);
+  std::vector<ProcessInfo> snapshot(Duration timeout, bool (*wanted)(const Process&) = nullptr);
   std::size_t parked() const noexcept;
   const std::vector<std::unique_ptr<Worker>>& workers() const noexcept { return workers_; }
 
@@ -240,6 +241,8 @@ class Runtime final : public DistributionEvents {
     std::unordered_map<Ref, std::unique_ptr<TimerEntry>> entries;
   };
 
+  std::vector<ProcessInfo> ask_all(std::span<const Pid> pids, Duration timeout,
+                                   bool (*wanted)(const Process&));
   Process* slot(std::uint32_t index) noexcept;
   Process* claim_slot(bool for_thread);
   bool is_thread(const Pid& pid) noexcept;

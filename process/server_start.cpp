@@ -59,7 +59,7 @@ void ServerStart::drop_name(Process& self) {
 
 void ServerStart::answer(Process& self, std::expected<Pid, StartError> result) {
   // A failed start tells by its answer, not by an exit signal through the link as well.
-  if (!result && self.relations_) std::erase(self.relations_->links, self.parent_);
+  if (!result && self.relations_) self.relations_->links.erase(self.parent_);
   self.runtime().complete(starter_,
                           make_message(MessageKind::reply, StartAnswer{std::move(result)}));
 }

@@ -1,7 +1,8 @@
 #include "supervision/child_shutdown.hpp"
 
-#include <map>
+#include <set>
 #include <unordered_map>
+#include <vector>
 
 #include "process/process.hpp"
 #include "process/runtime.hpp"
@@ -11,20 +12,18 @@ namespace coterie::detail {
 namespace {
 
 struct Waited {
-  Ending* ending = nullptr;
   Ref ref = Ref::none;
-  bool down = false;
   std::optional<ExitReason> exit;  // of its link, if it has arrived
+  bool down = false;
 };
 
-void settle(Waited& child, ExitReason down) {
+void settle(Ending& ending, Waited& waited, ExitReason down) {
+  waited.down = true;
   ExitReason reason = std::move(down);
   if (reason.kind() == ExitReason::Kind::noproc) {
     // It was gone before the monitor: only its EXIT knows why, and came first, unless it unlinked.
-    reason = child.exit ? *child.exit : ExitReason::term("child_process_unlinked");
+    reason = waited.exit ? *waited.exit : ExitReason::term("child_process_unlinked");
   }
-  child.down = true;
-  Ending& ending = *child.ending;
   if (!expected_end(ending.how, ending.restart, reason)) ending.wrong = std::move(reason);
 }
 
@@ -48,46 +47,52 @@ std::optional<ExitReason> shut_down(const Pid& child, Shutdown how, Restart rest
 
 void shut_down_all(std::span<Ending> children) {
   const Clock& clock = current_process().runtime().clock();
-  std::unordered_map<Pid, Waited> waiting;
-  std::multimap<Time, Pid> deadlines;
+  std::unordered_map<Pid, std::size_t> places;
+  places.reserve(children.size());
+  std::vector<Waited> waited(children.size());
+  std::set<Duration> waits;  // a few, whatever the number of children
   const Time begin = clock.now();
-  for (auto& ending : children) {
-    waiting[ending.child] = {&ending, monitor(ending.child), false, {}};
+  for (std::size_t i = 0; i < children.size(); ++i) {
+    const Ending& ending = children[i];
+    places.emplace(ending.child, i);
+    waited[i].ref = monitor(ending.child);
     if (ending.how.is_brutal_kill()) {
       exit(ending.child, ExitReason::kill());
     } else {
       exit(ending.child, ExitReason::shutdown());
-      if (ending.how.wait() != infinity) {
-        deadlines.emplace(after(begin, ending.how.wait()), ending.child);
-      }
+      if (ending.how.wait() != infinity) waits.insert(ending.how.wait());
     }
   }
 
   // DOWN and EXIT are both taken as they come, so that the mailbox is walked from its front only.
-  const auto of_link = [&](const Exit& e) { return waiting.contains(e.from); };
-  const auto note_exit = [&](Exit e) { waiting[e.from].exit = std::move(e.reason); };
+  const auto of_link = [&](const Exit& e) { return places.contains(e.from); };
+  const auto note_exit = [&](Exit e) { waited[places.at(e.from)].exit = std::move(e.reason); };
   const auto of_monitor = [&](const Down& d) {
-    const auto found = waiting.find(d.pid);
-    return found != waiting.end() && found->second.ref == d.ref;
+    const auto found = places.find(d.pid);
+    return found != places.end() && waited[found->second].ref == d.ref;
   };
-  std::size_t left = waiting.size();
+  std::size_t left = children.size();
   while (left > 0) {
     const Time now = clock.now();
-    while (!deadlines.empty() && deadlines.begin()->first <= now) {
-      const Pid late = deadlines.begin()->second;
-      if (!waiting[late].down) exit(late, ExitReason::kill());
-      deadlines.erase(deadlines.begin());
+    while (!waits.empty() && after(begin, *waits.begin()) <= now) {
+      for (std::size_t i = 0; i < children.size(); ++i) {
+        const Shutdown how = children[i].how;
+        if (waited[i].down || how.is_brutal_kill() || how.wait() != *waits.begin()) continue;
+        exit(children[i].child, ExitReason::kill());
+      }
+      waits.erase(waits.begin());
     }
-    const Duration wait = deadlines.empty() ? infinity : deadlines.begin()->first - now;
+    const Duration wait = waits.empty() ? infinity : after(begin, *waits.begin()) - now;
     receive(when(of_link, note_exit),
             when(of_monitor,
                  [&](Down d) {
-                   settle(waiting[d.pid], std::move(d.reason));
+                   const std::size_t place = places.at(d.pid);
+                   settle(children[place], waited[place], std::move(d.reason));
                    --left;
                  }),
             after(wait, [] {}));
   }
-  for (const auto& [pid, child] : waiting) unlink(pid);
+  for (const Ending& ending : children) unlink(ending.child);
   // What the links still sent before they were cut.
   while (receive(when(of_link, [](Exit) { return true; }),
                  after(Duration::zero(), [] { return false; }))) {

@@ -1,5 +1,7 @@
 #include <coterie/dynamic_supervisor.hpp>
 
+#include <coterie/supervisor.hpp>
+
 #include "supervision/ask.hpp"
 #include "supervision/dynamic_supervisor_state.hpp"
 
@@ -36,6 +38,10 @@ ChildSpec DynamicSupervisor::child_spec(std::string id, DynamicSupervisorOptions
 }
 
 ChildResult<Pid> DynamicSupervisor::start_child(const ServerRef& supervisor, ChildSpec spec) {
+  // All faults are the caller's: the supervisor is not asked.
+  if (auto fault = Supervisor::check_childspecs({&spec, 1}, AutoShutdown::never)) {
+    return std::unexpected(std::move(*fault));
+  }
   return detail::ask(supervisor, StartChild(std::move(spec)));
 }
 ChildResult<void> DynamicSupervisor::terminate_child(const ServerRef& supervisor,

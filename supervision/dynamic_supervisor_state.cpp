@@ -17,19 +17,44 @@ DynamicSupervisorState::DynamicSupervisorState(DynamicSupervisorOptions options)
       intensity_(options_.max_restarts, options_.max_seconds),
       name_(own_name()) {}
 
+DynamicSupervisorState::Child::Child(const ChildSpec& spec)
+    : shutdown(spec.effective_shutdown()), restart(spec.restart), type(spec.type) {
+  if (restart != Restart::temporary) start = spec.start;
+  const bool backs_off = spec.backoff.min > Duration::zero();
+  if (spec.id.empty() && !backs_off) return;
+  extras = std::make_unique<Extras>();
+  extras->id = spec.id;
+  extras->backoff = spec.backoff;
+  if (backs_off) extras->started = current_process().runtime().clock().now();
+}
+
+ChildSpec DynamicSupervisorState::Child::spec() const {
+  ChildSpec spec;
+  if (extras) spec.id = extras->id;
+  spec.restart = restart;
+  spec.shutdown = shutdown;
+  spec.type = type;
+  return spec;
+}
+
+void DynamicSupervisorState::erase(Children::iterator child) {
+  if (child->second.extras && child->second.extras->pause != Ref::none) {
+    cancel_timer(child->second.extras->pause);
+  }
+  children_.erase(child);
+}
+
 void DynamicSupervisorState::stop_all() {
   std::vector<Ending> endings;
   endings.reserve(children_.size());
   for (const auto& [pid, child] : children_) {
-    if (!child.restarting) {
-      endings.push_back({pid, child.spec->effective_shutdown(), child.spec->restart, {}});
-    }
+    if (!child.restarting) endings.push_back({pid, child.shutdown, child.restart, {}});
   }
   shut_down_all(endings);
   for (const auto& ending : endings) {
     if (!ending.wrong) continue;
-    const ChildSpec& spec = *children_.at(ending.child).spec;
-    report_supervisor(name_, Context::shutdown_error, *ending.wrong, spec, ending.child);
+    report_supervisor(name_, Context::shutdown_error, *ending.wrong,
+                      children_.at(ending.child).spec(), ending.child);
   }
   children_.clear();
 }
@@ -41,14 +66,14 @@ ChildResult<Pid> DynamicSupervisorState::start_child(const ChildSpec& spec) {
   if (children_.size() >= options_.max_children) {
     return std::unexpected(ChildError{Code::max_children, {}, {}, {}});
   }
-  const StartResult started = spec.start();
+  const StartResult started = run_start(spec.start);
   if (!started) {
     if (started.error().code != StartError::Code::ignored) {
       report_supervisor(name_, Context::start_error, start_reason(started.error()), spec, {});
     }
     return std::unexpected(start_failure(started.error()));
   }
-  children_.emplace(*started, Child{std::make_unique<const ChildSpec>(spec), false});
+  children_.emplace(*started, Child(spec));
   report_progress(name_, spec, *started);
   return *started;
 }
@@ -57,11 +82,12 @@ ChildResult<void> DynamicSupervisorState::terminate_child(const Pid& pid) {
   const auto child = children_.find(pid);
   if (child == children_.end()) return std::unexpected(ChildError{Code::not_found, pid, {}, {}});
   if (!child->second.restarting) {
-    const ChildSpec& spec = *child->second.spec;
-    const auto wrong = shut_down(pid, spec.effective_shutdown(), spec.restart);
-    if (wrong) report_supervisor(name_, Context::shutdown_error, *wrong, spec, pid);
+    const auto wrong = shut_down(pid, child->second.shutdown, child->second.restart);
+    if (wrong) {
+      report_supervisor(name_, Context::shutdown_error, *wrong, child->second.spec(), pid);
+    }
   }
-  children_.erase(pid);
+  erase(child);
   return {};
 }
 
@@ -72,8 +98,8 @@ std::vector<ChildInfo> DynamicSupervisorState::which_children() const {
     rows.push_back({{},
                     child.restarting ? ChildState::restarting : ChildState::running,
                     child.restarting ? Pid{} : pid,
-                    child.spec->type,
-                    child.spec->restart});
+                    child.type,
+                    child.restart});
   }
   return rows;
 }
@@ -83,7 +109,7 @@ ChildCount DynamicSupervisorState::count_children() const {
   count.specs = children_.size();
   for (const auto& [pid, child] : children_) {
     if (!child.restarting) ++count.active;
-    ++(child.spec->type == ChildType::supervisor ? count.supervisors : count.workers);
+    ++(child.type == ChildType::supervisor ? count.supervisors : count.workers);
   }
   return count;
 }
@@ -91,40 +117,62 @@ ChildCount DynamicSupervisorState::count_children() const {
 bool DynamicSupervisorState::child_exited(const Pid& pid, const ExitReason& reason) {
   const auto child = children_.find(pid);
   if (child == children_.end() || child->second.restarting) return true;
-  const ChildSpec& spec = *child->second.spec;
-  const ExitDecision decision = decide_exit(spec.restart, reason);
-  if (decision.report) report_supervisor(name_, Context::child_terminated, reason, spec, pid);
-  if (decision.act == ExitDecision::Act::restart) return restart(child);
-  children_.erase(child);
+  const ExitDecision decision = decide_exit(child->second.restart, reason);
+  if (decision.report) {
+    report_supervisor(name_, Context::child_terminated, reason, child->second.spec(), pid);
+  }
+  if (decision.act == ExitDecision::Act::restart) return restart(child, true);
+  erase(child);
   return true;
 }
 
 bool DynamicSupervisorState::try_again(const Pid& pid) {
   const auto child = children_.find(pid);
   if (child == children_.end() || !child->second.restarting) return true;
-  return restart(child);
+  if (!child->second.extras || child->second.extras->pause == Ref::none) {
+    return restart(child, false);
+  }
+  child->second.extras->pause = Ref::none;
+  return start_again(child);
 }
 
-bool DynamicSupervisorState::restart(Children::iterator child) {
-  const Pid old = child->first;
-  const ChildSpec& spec = *child->second.spec;
-  if (!intensity_.add(current_process().runtime().clock().now())) {
-    report_supervisor(name_, Context::child_terminated,
-                      ExitReason::term("reached_max_restart_intensity"), spec, old);
-    children_.erase(child);
+/// Counts the restart and starts the child again, perhaps after a pause.
+bool DynamicSupervisorState::restart(Children::iterator child, bool ended) {
+  Runtime& runtime = current_process().runtime();
+  const Time now = runtime.clock().now();
+  if (!intensity_.add(now)) {
+    report_supervisor(name_, Context::shutdown, ExitReason::term("reached_max_restart_intensity"),
+                      child->second.spec(), child->first);
+    erase(child);
     return false;
   }
-  const StartResult started = spec.start();
+  Extras* extras = child->second.extras.get();
+  if (extras == nullptr || extras->backoff.min <= Duration::zero()) return start_again(child);
+  const Duration pause = extras->pauses.pause(
+      extras->backoff, ended ? std::optional(now - extras->started) : std::nullopt,
+      runtime.random().next());
+  child->second.restarting = true;
+  extras->pause = send_after(pause, self(), DynamicSupervisor::TryAgain{child->first});
+  return true;
+}
+
+bool DynamicSupervisorState::start_again(Children::iterator child) {
+  const Pid old = child->first;
+  const StartResult started = run_start(child->second.start);
   if (started) {
-    report_progress(name_, spec, *started);
+    report_progress(name_, child->second.spec(), *started);
     auto moved = children_.extract(child);
     moved.key() = *started;
     moved.mapped().restarting = false;
+    if (moved.mapped().extras) {
+      moved.mapped().extras->started = current_process().runtime().clock().now();
+    }
     children_.insert(std::move(moved));
   } else if (started.error().code == StartError::Code::ignored) {
-    children_.erase(child);
+    erase(child);
   } else {
-    report_supervisor(name_, Context::start_error, start_reason(started.error()), spec, old);
+    report_supervisor(name_, Context::start_error, start_reason(started.error()),
+                      child->second.spec(), old);
     child->second.restarting = true;
     // Through the mailbox, so that requests which wait there are served between two tries.
     cast(self(), DynamicSupervisor::TryAgain{old});

@@ -1,6 +1,21 @@
 #include "supervision/start_failure.hpp"
 
+#include "process/exit_cause.hpp"
+#include "process/process.hpp"
+
 namespace coterie::detail {
+
+StartResult run_start(const std::function<StartResult()>& start) {
+  try {
+    return start();
+  } catch (const ProcessExit&) {
+    throw;
+  } catch (...) {
+    StartError error;
+    error.reason = exit_cause(std::current_exception());
+    return std::unexpected(std::move(error));
+  }
+}
 
 ChildError start_failure(const StartError& error) {
   using Code = ChildError::Code;

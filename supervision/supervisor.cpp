@@ -20,23 +20,35 @@ StartOptions start_options(const SupervisorOptions& options) {
 }  // namespace
 
 StartResult Supervisor::start_link(std::vector<ChildSpec> children, SupervisorOptions options) {
-  auto start = start_options(options);
-  return GenServer::start_link<Supervisor>(std::move(start), std::move(children),
-                                           std::move(options));
+  return start_with([children = std::move(children)] { return children; }, std::move(options),
+                    true);
 }
 
 StartResult Supervisor::start(std::vector<ChildSpec> children, SupervisorOptions options) {
+  return start_with([children = std::move(children)] { return children; }, std::move(options),
+                    false);
+}
+
+StartResult Supervisor::start_with(MakeChildren init, SupervisorOptions options, bool link) {
   auto start = start_options(options);
-  return GenServer::start<Supervisor>(std::move(start), std::move(children), std::move(options));
+  if (!link) {
+    return GenServer::start<Supervisor>(std::move(start), std::move(init), std::move(options));
+  }
+  return GenServer::start_link<Supervisor>(std::move(start), std::move(init), std::move(options));
 }
 
 ChildSpec Supervisor::child_spec(std::string id, std::vector<ChildSpec> children,
                                  SupervisorOptions options) {
+  return spec_with(
+      std::move(id), [children = std::move(children)] { return children; }, std::move(options));
+}
+
+ChildSpec Supervisor::spec_with(std::string id, MakeChildren init, SupervisorOptions options) {
   ChildSpec spec;
   spec.id = std::move(id);
   spec.type = ChildType::supervisor;
-  spec.start = [children = std::move(children), options = std::move(options)] {
-    return Supervisor::start_link(children, options);
+  spec.start = [init = std::move(init), options = std::move(options)] {
+    return start_with(init, options, true);
   };
   return spec;
 }
@@ -50,6 +62,9 @@ std::optional<ChildError> Supervisor::check_childspecs(std::span<const ChildSpec
   for (const auto& spec : specs) {
     if (!ids.insert(spec.id).second) return fault("duplicate child id " + spec.id);
     if (!spec.start) return fault("child " + spec.id + " has no start function");
+    if (spec.shutdown && spec.shutdown->wait() < Duration::zero()) {
+      return fault("child " + spec.id + " has a negative shutdown");
+    }
     if (spec.significant && spec.restart == Restart::permanent) {
       return fault("child " + spec.id + " is significant and permanent: it never ends by itself");
     }
@@ -83,12 +98,15 @@ ChildResult<ChildSpec> Supervisor::get_childspec(const ServerRef& supervisor,
   return detail::ask(supervisor, GetChildspec(id));
 }
 
-Supervisor::Supervisor(std::vector<ChildSpec> children, SupervisorOptions options)
-    : state_(std::make_unique<detail::SupervisorState>(std::move(children), std::move(options))) {}
+Supervisor::Supervisor(MakeChildren children, SupervisorOptions options)
+    : children_(std::move(children)),
+      state_(std::make_unique<detail::SupervisorState>(std::move(options))) {}
 Supervisor::~Supervisor() = default;
 
 GenServer::Init Supervisor::init() {
-  if (auto reason = state_->start_all()) return stop_init(std::move(*reason));
+  // Taken out: what the function holds is needed for this start only.
+  const MakeChildren children = std::move(children_);
+  if (auto reason = state_->start_all(children())) return stop_init(std::move(*reason));
   return ok();
 }
 void Supervisor::terminate(const ExitReason&) { state_->stop_all(); }

@@ -1,6 +1,7 @@
 #include "supervision/supervisor_state.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "process/process.hpp"
 #include "process/runtime.hpp"
@@ -13,51 +14,48 @@ namespace coterie::detail {
 using Code = ChildError::Code;
 using Context = SupervisorReport::Context;
 
-SupervisorState::SupervisorState(std::vector<ChildSpec> specs, SupervisorOptions options)
+SupervisorState::SupervisorState(SupervisorOptions options)
     : options_(std::move(options)),
       intensity_(options_.max_restarts, options_.max_seconds),
-      name_(own_name()) {
-  children_.reserve(specs.size());
-  for (auto& spec : specs) children_.push_back({std::move(spec), {}, ChildState::stopped});
+      name_(own_name()) {}
+
+// ---- the children
+
+SupervisorState::Place SupervisorState::add(ChildSpec spec) {
+  children_.emplace_back(std::move(spec));
+  const Place added = std::prev(children_.end());
+  by_id_.emplace(added->spec.id, added);
+  return added;
 }
 
-std::optional<ExitReason> SupervisorState::start_all() {
-  std::vector<ChildSpec> specs;
-  for (const auto& child : children_) specs.push_back(child.spec);
-  if (const auto fault = Supervisor::check_childspecs(specs, options_.auto_shutdown)) {
-    return ExitReason::term("{bad_child_spec," + fault->detail + "}");
-  }
-  for (std::size_t i = 0; i < children_.size();) {
-    const auto started = start(children_[i]);
-    if (!started && started.error().code != StartError::Code::ignored) {
-      const ExitReason reason = start_reason(started.error());
-      const std::string id = children_[i].spec.id;
-      report_supervisor(name_, Context::start_error, reason, children_[i].spec, {});
-      stop_all();
-      return ExitReason::shutdown("{failed_to_start_child," + id + "," + to_string(reason) + "}");
-    }
-    if (!started && children_[i].spec.restart == Restart::temporary) {
-      erase(i);
-    } else {
-      ++i;
-    }
-  }
-  return std::nullopt;
+void SupervisorState::erase(Place child) {
+  set_stopped(*child);
+  by_id_.erase(child->spec.id);
+  children_.erase(child);
 }
 
-void SupervisorState::stop_all() {
-  for (auto child = children_.rbegin(); child != children_.rend(); ++child) stop(*child);
+SupervisorState::Child* SupervisorState::find(const std::string& id) {
+  const auto found = by_id_.find(id);
+  return found == by_id_.end() ? nullptr : &*found->second;
+}
+
+void SupervisorState::set_stopped(Child& child) {
+  if (child.pid) by_pid_.erase(child.pid);
+  if (child.pause != Ref::none) cancel_timer(std::exchange(child.pause, Ref::none));
+  child.pid = {};
+  child.state = ChildState::stopped;
 }
 
 StartResult SupervisorState::start(Child& child) {
-  StartResult started = child.spec.start();
+  StartResult started = run_start(child.spec.start);
   if (started) {
     child.pid = *started;
     child.state = ChildState::running;
+    child.started = current_process().runtime().clock().now();
+    by_pid_.insert_or_assign(child.pid, by_id_.at(child.spec.id));
     report_progress(name_, child.spec, child.pid);
   } else if (started.error().code == StartError::Code::ignored) {
-    child.pid = {};
-    child.state = ChildState::stopped;
+    set_stopped(child);
   }
   return started;
 }
@@ -67,135 +65,183 @@ void SupervisorState::stop(Child& child) {
     const auto wrong = shut_down(child.pid, child.spec.effective_shutdown(), child.spec.restart);
     if (wrong) report_supervisor(name_, Context::shutdown_error, *wrong, child.spec, child.pid);
   }
-  child.pid = {};
-  child.state = ChildState::stopped;
+  set_stopped(child);
 }
 
-bool SupervisorState::child_exited(const Pid& pid, const ExitReason& reason) {
-  const auto found = std::ranges::find(children_, pid, &Child::pid);
-  // Whoever else links to a supervisor does not end it; its parent does, before this is called.
-  if (!pid || found == children_.end()) return true;
-  const auto index = static_cast<std::size_t>(found - children_.begin());
-  const ExitDecision decision = decide_exit(found->spec.restart, reason);
-  if (decision.report) {
-    report_supervisor(name_, Context::child_terminated, reason, found->spec, pid);
+std::optional<ExitReason> SupervisorState::start_all(std::vector<ChildSpec> specs) {
+  if (const auto fault = Supervisor::check_childspecs(specs, options_.auto_shutdown)) {
+    return ExitReason::term("{bad_child_spec," + fault->detail + "}");
   }
-  found->pid = {};
-  found->state = ChildState::stopped;
-  if (decision.act == ExitDecision::Act::restart) return restart(index);
+  for (ChildSpec& spec : specs) {
+    const Place child = add(std::move(spec));
+    const auto started = start(*child);
+    if (started) continue;
+    if (started.error().code != StartError::Code::ignored) {
+      const ExitReason reason = start_reason(started.error());
+      const std::string id = child->spec.id;
+      report_supervisor(name_, Context::start_error, reason, child->spec, {});
+      stop_all();
+      return ExitReason::shutdown("{failed_to_start_child," + id + "," + to_string(reason) + "}");
+    }
+    if (child->spec.restart == Restart::temporary) erase(child);
+  }
+  return std::nullopt;
+}
 
-  const bool significant = found->spec.significant;
-  if (decision.act == ExitDecision::Act::remove) erase(index);
-  const auto running = std::ranges::count_if(children_, [](const Child& child) {
-    return child.spec.significant && child.state != ChildState::stopped;
+void SupervisorState::stop_all() {
+  for (auto child = children_.rbegin(); child != children_.rend(); ++child) stop(*child);
+}
+
+// ---- a child has ended
+
+bool SupervisorState::child_exited(const Pid& pid, const ExitReason& reason) {
+  const auto found = by_pid_.find(pid);
+  // Whoever else links to a supervisor does not end it; its parent does, before this is called.
+  if (found == by_pid_.end()) return true;
+  const Place child = found->second;
+  const ExitDecision decision = decide_exit(child->spec.restart, reason);
+  if (decision.report) {
+    report_supervisor(name_, Context::child_terminated, reason, child->spec, pid);
+  }
+  const Duration ran = current_process().runtime().clock().now() - child->started;
+  set_stopped(*child);
+  if (decision.act == ExitDecision::Act::restart) return restart(child, ran);
+
+  const bool significant = child->spec.significant;
+  if (decision.act == ExitDecision::Act::remove) erase(child);
+  if (!significant) return true;
+  const auto running = std::ranges::count_if(children_, [](const Child& other) {
+    return other.spec.significant && other.state != ChildState::stopped;
   });
-  return !decide_auto_shutdown(options_.auto_shutdown, significant,
-                               static_cast<std::size_t>(running));
+  return !decide_auto_shutdown(options_.auto_shutdown, true, static_cast<std::size_t>(running));
+}
+
+/// Stops and removes whom the strategy says, then calls `start` for those that start, in order,
+/// while it returns true.
+template <class Start>
+void SupervisorState::plan_restart(Place failed, const Start& start) {
+  if (options_.strategy == Strategy::one_for_one) {
+    start(failed);
+    return;
+  }
+  std::vector<Place> places;
+  std::vector<ChildView> views;
+  std::size_t index = 0;
+  for (Place child = children_.begin(); child != children_.end(); ++child) {
+    if (child == failed) index = places.size();
+    places.push_back(child);
+    views.push_back({child->spec.restart, child->state == ChildState::running});
+  }
+  const RestartPlan plan = decide_restart(options_.strategy, views, index);
+  for (const std::size_t i : plan.stop) stop(*places[i]);
+  for (const std::size_t i : plan.remove) erase(places[i]);
+  for (const std::size_t i : plan.start) {
+    if (!start(places[i])) return;
+  }
 }
 
 bool SupervisorState::try_again(const std::string& id) {
-  const std::size_t index = find(id);
+  Child* child = find(id);
   // Deleted, or started by hand meanwhile: nothing is owed any more.
-  if (index == children_.size() || children_[index].state != ChildState::restarting) return true;
-  return restart(index);
+  if (child == nullptr || child->state != ChildState::restarting) return true;
+  const Place place = by_id_.at(child->spec.id);
+  if (child->pause == Ref::none) return restart(place, std::nullopt);
+  child->pause = Ref::none;
+  return start_again(place);
 }
 
-bool SupervisorState::restart(std::size_t failed) {
-  if (!intensity_.add(current_process().runtime().clock().now())) {
-    report_supervisor(name_, Context::child_terminated,
-                      ExitReason::term("reached_max_restart_intensity"), children_[failed].spec,
-                      {});
-    children_[failed].state = ChildState::stopped;
+/// Counts the restart, stops whom the strategy says, and starts them, perhaps after a pause.
+bool SupervisorState::restart(Place failed, std::optional<Duration> ran) {
+  Runtime& runtime = current_process().runtime();
+  if (!intensity_.add(runtime.clock().now())) {
+    report_supervisor(name_, Context::shutdown, ExitReason::term("reached_max_restart_intensity"),
+                      failed->spec, {});
+    set_stopped(*failed);
     return false;
   }
-  std::vector<ChildView> views;
-  for (const auto& child : children_) {
-    views.push_back({child.spec.restart, child.state == ChildState::running});
-  }
-  const RestartPlan plan = decide_restart(options_.strategy, views, failed);
-  for (const std::size_t index : plan.stop) stop(children_[index]);
-
-  for (const std::size_t index : plan.start) {
-    Child& child = children_[index];
-    const auto started = start(child);
-    if (started || started.error().code == StartError::Code::ignored) continue;
-    report_supervisor(name_, Context::start_error, start_reason(started.error()), child.spec, {});
-    child.pid = {};
-    child.state = ChildState::restarting;
-    // Through the mailbox, so that requests which wait there are served between two tries.
-    cast(self(), Supervisor::TryAgain{child.spec.id});
-    break;
-  }
-  for (auto index = plan.remove.rbegin(); index != plan.remove.rend(); ++index) erase(*index);
+  const Backoff& backoff = failed->spec.backoff;
+  if (backoff.min <= Duration::zero()) return start_again(failed);
+  // The siblings that go with it are stopped now: they do not run without it.
+  plan_restart(failed, [](Place) { return false; });
+  failed->state = ChildState::restarting;
+  const Duration pause = failed->backoff.pause(backoff, ran, runtime.random().next());
+  failed->pause = send_after(pause, self(), Supervisor::TryAgain{failed->spec.id});
   return true;
 }
 
-std::size_t SupervisorState::find(const std::string& id) const {
-  const auto found =
-      std::ranges::find_if(children_, [&](const Child& child) { return child.spec.id == id; });
-  return static_cast<std::size_t>(found - children_.begin());
+bool SupervisorState::start_again(Place failed) {
+  plan_restart(failed, [this](Place child) {
+    const auto started = start(*child);
+    if (started || started.error().code == StartError::Code::ignored) return true;
+    report_supervisor(name_, Context::start_error, start_reason(started.error()), child->spec, {});
+    set_stopped(*child);
+    child->state = ChildState::restarting;
+    // Through the mailbox, so that requests which wait there are served between two tries.
+    cast(self(), Supervisor::TryAgain{child->spec.id});
+    return false;
+  });
+  return true;
 }
 
+// ---- requests
+
 ChildResult<Pid> SupervisorState::start_child(const ChildSpec& spec) {
-  const std::size_t index = find(spec.id);
-  if (index != children_.size()) {
-    const Child& there = children_[index];
-    if (there.state == ChildState::running) {
-      return std::unexpected(ChildError{Code::already_started, there.pid, {}, {}});
-    }
-    return std::unexpected(ChildError{Code::already_present, {}, {}, {}});
-  }
   if (auto fault = Supervisor::check_childspecs({&spec, 1}, options_.auto_shutdown)) {
     return std::unexpected(std::move(*fault));
   }
-  Child child{spec, {}, ChildState::stopped};
-  const auto started = start(child);
-  const bool ignored = !started && started.error().code == StartError::Code::ignored;
-  if (started || (ignored && spec.restart != Restart::temporary)) {
-    children_.push_back(std::move(child));
+  if (const Child* there = find(spec.id)) {
+    if (there->state == ChildState::stopped) {
+      return std::unexpected(ChildError{Code::already_present, {}, {}, {}});
+    }
+    const bool running = there->state == ChildState::running;
+    return std::unexpected(
+        ChildError{Code::already_started, there->pid, {}, running ? "" : "restarting"});
   }
+  const Place child = add(spec);
+  const auto started = start(*child);
   if (started) return *started;
+  const bool ignored = started.error().code == StartError::Code::ignored;
   if (!ignored) {
     report_supervisor(name_, Context::start_error, start_reason(started.error()), spec, {});
   }
+  if (!ignored || spec.restart == Restart::temporary) erase(child);
   return std::unexpected(start_failure(started.error()));
 }
 
 ChildResult<Pid> SupervisorState::restart_child(const std::string& id) {
-  const std::size_t index = find(id);
-  if (index == children_.size()) return std::unexpected(ChildError{Code::not_found, {}, {}, id});
-  Child& child = children_[index];
-  if (child.state == ChildState::running) {
-    return std::unexpected(ChildError{Code::running, child.pid, {}, id});
-  }
-  if (child.state == ChildState::restarting) {
-    return std::unexpected(ChildError{Code::restarting, {}, {}, id});
-  }
-  const auto started = start(child);
+  Child* child = find(id);
+  if (auto refusal = not_stopped(child, id)) return std::unexpected(std::move(*refusal));
+  const auto started = start(*child);
   if (started) return *started;
   return std::unexpected(start_failure(started.error()));
 }
 
 ChildResult<void> SupervisorState::delete_child(const std::string& id) {
-  const std::size_t index = find(id);
-  if (index == children_.size()) return std::unexpected(ChildError{Code::not_found, {}, {}, id});
-  const Child& child = children_[index];
-  if (child.state == ChildState::running) {
-    return std::unexpected(ChildError{Code::running, child.pid, {}, id});
-  }
-  if (child.state == ChildState::restarting) {
-    return std::unexpected(ChildError{Code::restarting, {}, {}, id});
-  }
-  erase(index);
+  const Child* child = find(id);
+  if (auto refusal = not_stopped(child, id)) return std::unexpected(std::move(*refusal));
+  erase(by_id_.at(child->spec.id));
   return {};
 }
 
 ChildResult<void> SupervisorState::terminate_child(const std::string& id) {
-  const std::size_t index = find(id);
-  if (index == children_.size()) return std::unexpected(ChildError{Code::not_found, {}, {}, id});
-  stop(children_[index]);
-  if (children_[index].spec.restart == Restart::temporary) erase(index);
+  Child* child = find(id);
+  if (child == nullptr) return std::unexpected(ChildError{Code::not_found, {}, {}, id});
+  stop(*child);
+  if (child->spec.restart == Restart::temporary) erase(by_id_.at(child->spec.id));
   return {};
+}
+
+std::optional<ChildError> SupervisorState::not_stopped(const Child* child, const std::string& id) {
+  if (child == nullptr) return ChildError{Code::not_found, {}, {}, id};
+  switch (child->state) {
+    case ChildState::running:
+      return ChildError{Code::running, child->pid, {}, id};
+    case ChildState::restarting:
+      return ChildError{Code::restarting, {}, {}, id};
+    case ChildState::stopped:
+      return std::nullopt;
+  }
+  return std::nullopt;
 }
 
 std::vector<ChildInfo> SupervisorState::which_children() const {
@@ -217,9 +263,9 @@ ChildCount SupervisorState::count_children() const {
 }
 
 ChildResult<ChildSpec> SupervisorState::get_childspec(const std::string& id) const {
-  const std::size_t index = find(id);
-  if (index == children_.size()) return std::unexpected(ChildError{Code::not_found, {}, {}, id});
-  return children_[index].spec;
+  const auto found = by_id_.find(id);
+  if (found == by_id_.end()) return std::unexpected(ChildError{Code::not_found, {}, {}, id});
+  return found->second->spec;
 }
 
 }  // namespace coterie::detail

@@ -1,9 +1,15 @@
 #pragma once
 // What a Supervisor keeps: its children in start order, and what it does with them. Lives in the
-// supervisor's process and blocks it while a child starts or stops.
+// supervisor's process and blocks it while a child starts or stops. The end of a child that is
+// restarted alone is O(1), whatever the number of children and of restarts.
 
 #include <coterie/supervisor.hpp>
 
+#include <list>
+#include <string_view>
+#include <unordered_map>
+
+#include "supervision/restart_backoff.hpp"
 #include "supervision/restart_intensity.hpp"
 #include "supervision/strategy.hpp"
 
@@ -11,10 +17,10 @@ namespace coterie::detail {
 
 class SupervisorState {
  public:
-  SupervisorState(std::vector<ChildSpec> specs, SupervisorOptions options);
+  explicit SupervisorState(SupervisorOptions options);
 
   /// Starts all in order; the reason for which the supervisor must not start, or nothing.
-  std::optional<ExitReason> start_all();
+  std::optional<ExitReason> start_all(std::vector<ChildSpec> specs);
   void stop_all();
 
   ChildResult<Pid> start_child(const ChildSpec& spec);
@@ -31,22 +37,35 @@ class SupervisorState {
 
  private:
   struct Child {
+    explicit Child(ChildSpec s) : spec(std::move(s)) {}
     ChildSpec spec;
-    Pid pid;
+    Pid pid{};
     ChildState state = ChildState::stopped;
+    Time started{};
+    RestartBackoff backoff{};
+    Ref pause = Ref::none;  // the timer of a restart that waits
   };
+  using Children = std::list<Child>;
+  using Place = Children::iterator;
 
-  std::size_t find(const std::string& id) const;  // children_.size(): none
-  StartResult start(Child& child);                // sets pid and state when it worked
+  Place add(ChildSpec spec);
+  void erase(Place child);
+  Child* find(const std::string& id);
+  StartResult start(Child& child);  // sets pid and state when it worked
   void stop(Child& child);
-  bool restart(std::size_t index);
-  bool remove_ended(std::size_t index);
-  void erase(std::size_t index) { children_.erase(children_.begin() + std::ptrdiff_t(index)); }
+  void set_stopped(Child& child);
+  static std::optional<ChildError> not_stopped(const Child* child, const std::string& id);
+  template <class Start>
+  void plan_restart(Place failed, const Start& start);
+  bool restart(Place failed, std::optional<Duration> ran);
+  bool start_again(Place failed);
 
   SupervisorOptions options_;
   RestartIntensity intensity_;
   std::string name_;  // for reports
-  std::vector<Child> children_;
+  Children children_;
+  std::unordered_map<std::string_view, Place> by_id_;
+  std::unordered_map<Pid, Place> by_pid_;
 };
 
 }  // namespace coterie::detail

@@ -40,17 +40,32 @@ class Shutdown {
   Duration wait_{};
 };
 
+/// A pause before each restart: `min` before the first, twice as long before each that follows, up
+/// to `max`. Not in OTP, and off unless `min` says otherwise: there a dependency that is away for a
+/// moment uses up max_restarts in a moment. Every try counts against max_restarts all the same.
+struct Backoff {
+  Duration min{};  // zero: restart at once
+  Duration max = std::chrono::seconds(30);
+  /// Each pause is made longer or shorter at random by up to this part of itself, so that children
+  /// that failed together do not come back together.
+  double jitter = 0.2;
+  /// A child that has run so long begins with `min` again.
+  Duration reset_after = std::chrono::seconds(60);
+};
+
 using StartResult = std::expected<Pid, StartError>;
 
 struct ChildSpec {
   std::string id{};
   /// Runs in the supervisor's process, which must become the child's parent: start_link, never
-  /// start. StartError::ignored leaves the child stopped, its spec kept (unless temporary).
+  /// start. StartError::ignored leaves the child stopped, its spec kept (unless temporary). An
+  /// exception is a failed start.
   std::function<StartResult()> start{};
   Restart restart = Restart::permanent;
   std::optional<Shutdown> shutdown{};  // default: 5 s for a worker, infinity for a supervisor
   ChildType type = ChildType::worker;
   bool significant = false;  // see AutoShutdown
+  Backoff backoff{};
 
   Shutdown effective_shutdown() const noexcept {
     if (shutdown) return *shutdown;
@@ -63,6 +78,13 @@ template <class Server, class... Args>
 ChildSpec child(std::string id, StartOptions options, Args... args) {
   ChildSpec spec;
   spec.id = std::move(id);
+  if (options == StartOptions{}) {
+    // What millions of dynamic children have: they keep nothing but their arguments.
+    spec.start = [... args = std::move(args)] {
+      return GenServer::start_link<Server>(StartOptions{}, args...);
+    };
+    return spec;
+  }
   spec.start = [options = std::move(options), ... args = std::move(args)] {
     return GenServer::start_link<Server>(options, args...);
   };

@@ -4,6 +4,10 @@
 // configuration lists a kind runs an instance of the supervisor named as the kind, and ClusterChild
 // says what is to run; see docs/supervision.md.
 //
+// Made for millions of children: a start and an end are O(1), and a child that is never restarted
+// keeps nothing of its spec but how it is stopped. Where Elixir has extra_arguments, a function
+// that makes the spec captures them.
+//
 //   DynamicSupervisor::start_link({.name = local("carts"), .max_children = 10'000});
 //   DynamicSupervisor::start_child(local("carts"), child<Cart>("", {}, customer));
 //   DynamicSupervisor::start_child(local("contracts"), ClusterChild{.key = id, .args =
@@ -36,7 +40,8 @@ class DynamicSupervisor final : public GenServer {
   /// The spec of a dynamic supervisor below a Supervisor.
   static ChildSpec child_spec(std::string id, DynamicSupervisorOptions options = {});
 
-  /// O(1). Errors: max_children, ignored (nothing is kept), start_failed, already_started.
+  /// O(1). Errors: max_children, ignored (nothing is kept), start_failed, already_started, bad_spec
+  /// (no start, a negative shutdown, significant). Its id is not used, and only shown in reports.
   static ChildResult<Pid> start_child(const ServerRef& supervisor, ChildSpec spec);
   /// Waits until the child has ended.
   static ChildResult<void> terminate_child(const ServerRef& supervisor, const Pid& child);
@@ -79,7 +84,7 @@ class DynamicSupervisor final : public GenServer {
   };
   using Calls = Messages<StartChild, TerminateChild, WhichChildren, CountChildren>;
   using Casts = Messages<TryAgain>;
-  using Infos = Messages<Exit>;
+  using Infos = Messages<Exit, TryAgain>;
 
   explicit DynamicSupervisor(DynamicSupervisorOptions options);
   ~DynamicSupervisor();
@@ -91,6 +96,7 @@ class DynamicSupervisor final : public GenServer {
   ChildCount handle_call(const CountChildren& request);
   Next handle_cast(const TryAgain& request);
   Next handle_info(const Exit& exit);
+  Next handle_info(const TryAgain& request) { return handle_cast(request); }
 
  private:
   std::unique_ptr<detail::DynamicSupervisorState> state_;

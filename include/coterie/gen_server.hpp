@@ -67,6 +67,7 @@ struct StartOptions {
   std::optional<Duration> hibernate_after{};
   /// A start decided by a directory's start token: the registration must carry this epoch.
   Epoch token{};
+  friend bool operator==(const StartOptions&, const StartOptions&) = default;
 };
 
 namespace detail {

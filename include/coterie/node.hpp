@@ -51,9 +51,10 @@ class Node {
  public:
   /// Throws std::runtime_error when the log cannot be opened.
   explicit Node(NodeOptions options = {});
-  /// Kills every process: their destructors run. All attached threads must be gone. A callback, or
-  /// a job of blocking(), that has not returned after 10 s cannot be ended, nor what it uses be
-  /// destroyed: the log says so, and the program aborts.
+  /// Warns of processes that nobody supervises (orphans()), then kills every process: their
+  /// destructors run. All attached threads must be gone. A callback, or a job of blocking(), that
+  /// has not returned after 10 s cannot be ended, nor what it uses be destroyed: the log says so,
+  /// and the program aborts.
   ~Node();
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;

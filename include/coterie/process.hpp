@@ -56,6 +56,7 @@ struct MailboxLimits {
   std::size_t messages = 1'048'576;
   std::size_t bytes = 256u << 20;
   Overflow overflow = Overflow::refuse;
+  friend bool operator==(const MailboxLimits&, const MailboxLimits&) = default;
 };
 
 struct SpawnOptions {
@@ -140,6 +141,11 @@ struct ProcessInfo {
 /// About the calling process.
 ProcessInfo info();
 std::vector<Pid> list();
+/// The leak report: live processes that were started by another one and that nobody supervises,
+/// links to or monitors, so that nobody would notice their end and nothing ends them. Those that a
+/// thread of the program started, linked, and left behind are not among them. One that does not
+/// come to its next message within `timeout` is left out. A node that stops warns of them.
+std::vector<ProcessInfo> orphans(Duration timeout = std::chrono::seconds(5));
 
 /// The first clause that accepts a message of the mailbox takes it; other messages stay, in order.
 /// A clause is a function of one parameter (T, T&&, const T&); `when(pred, f)` adds a condition,

@@ -9,7 +9,9 @@
 // The functions below run in the caller and wait without end, as OTP's do; the supervisor answers
 // one request at a time, and a child's start or shutdown blocks it.
 
+#include <concepts>
 #include <span>
+#include <type_traits>
 #include <vector>
 
 #include <coterie/child_spec.hpp>
@@ -39,16 +41,33 @@ struct SupervisorOptions {
   std::string label{};
 };
 
+/// A supervisor's init: makes its children's specs, in the supervisor's own process, each time that
+/// it starts. For what cannot be copied or must be made anew.
+template <class F>
+concept SupervisorInit = std::is_invocable_r_v<std::vector<ChildSpec>, F&>;
+
 class Supervisor final : public GenServer {
  public:
   /// Starts the children in order. If one fails, those started are stopped in reverse and the
   /// reason is {shutdown,{failed_to_start_child,Id,Reason}}.
   static StartResult start_link(std::vector<ChildSpec> children, SupervisorOptions options = {});
+  template <SupervisorInit Init>
+  static StartResult start_link(Init init, SupervisorOptions options = {}) {
+    return start_with(std::move(init), std::move(options), true);
+  }
   /// The root of a tree: linked to nobody.
   static StartResult start(std::vector<ChildSpec> children, SupervisorOptions options = {});
+  template <SupervisorInit Init>
+  static StartResult start(Init init, SupervisorOptions options = {}) {
+    return start_with(std::move(init), std::move(options), false);
+  }
   /// The spec of a supervisor below another one.
   static ChildSpec child_spec(std::string id, std::vector<ChildSpec> children,
                               SupervisorOptions options = {});
+  template <SupervisorInit Init>
+  static ChildSpec child_spec(std::string id, Init init, SupervisorOptions options = {}) {
+    return spec_with(std::move(id), std::move(init), std::move(options));
+  }
 
   /// Functions cannot travel, so start_child works on this node only.
   static ChildResult<Pid> start_child(const ServerRef& supervisor, ChildSpec spec);
@@ -60,7 +79,8 @@ class Supervisor final : public GenServer {
   static ChildResult<std::vector<ChildInfo>> which_children(const ServerRef& supervisor);
   static ChildResult<ChildCount> count_children(const ServerRef& supervisor);
   static ChildResult<ChildSpec> get_childspec(const ServerRef& supervisor, const std::string& id);
-  /// Nothing, or the first fault: a duplicate id, a significant child that may not be one.
+  /// Nothing, or the first fault: a duplicate id, no start, a negative shutdown, a significant
+  /// child that may not be one.
   static std::optional<ChildError> check_childspecs(std::span<const ChildSpec> specs,
                                                     AutoShutdown auto_shutdown);
 
@@ -104,9 +124,10 @@ class Supervisor final : public GenServer {
   using Calls = Messages<StartChild, GetChildspec, RestartChild, DeleteChild, TerminateChild,
                          WhichChildren, CountChildren>;
   using Casts = Messages<TryAgain>;
-  using Infos = Messages<Exit>;
+  using Infos = Messages<Exit, TryAgain>;
+  using MakeChildren = std::function<std::vector<ChildSpec>()>;
 
-  Supervisor(std::vector<ChildSpec> children, SupervisorOptions options);
+  Supervisor(MakeChildren children, SupervisorOptions options);
   ~Supervisor();
 
   Init init();
@@ -120,8 +141,13 @@ class Supervisor final : public GenServer {
   ChildCount handle_call(const CountChildren& request);
   Next handle_cast(const TryAgain& request);
   Next handle_info(const Exit& exit);
+  Next handle_info(const TryAgain& request) { return handle_cast(request); }
 
  private:
+  static StartResult start_with(MakeChildren init, SupervisorOptions options, bool link);
+  static ChildSpec spec_with(std::string id, MakeChildren init, SupervisorOptions options);
+
+  MakeChildren children_;
   std::unique_ptr<detail::SupervisorState> state_;
 };
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <expected>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -12,6 +13,8 @@
 #include <coterie/time.hpp>
 
 namespace coterie {
+
+class ViaRegistry;  // <coterie/via_registry.hpp>
 
 struct Location {
   Pid pid;
@@ -65,6 +68,20 @@ class NameService {
                        const Registration& registration) = 0;
   /// A process that registered by itself, more than once perhaps, ends. Must not park.
   virtual void process_ended(const Pid& pid) { static_cast<void>(pid); }
+  /// Names in `name` are asked of `registry` until `owner`, which has noted that it registered,
+  /// ends. False if there is a registry of that name.
+  virtual bool add_via(const std::string& name, std::shared_ptr<ViaRegistry> registry,
+                       const Pid& owner) {
+    static_cast<void>(name);
+    static_cast<void>(registry);
+    static_cast<void>(owner);
+    return false;
+  }
+  /// What add_via has put there; null if nothing.
+  virtual std::shared_ptr<ViaRegistry> find_via(std::string_view name) {
+    static_cast<void>(name);
+    return nullptr;
+  }
 };
 
 }  // namespace coterie

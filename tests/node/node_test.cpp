@@ -60,41 +60,13 @@ TEST(Registry, ResolvesViaNamesUntilTheirProcessEnds) {
   EXPECT_EQ(call(via("nothing", "session-1"), Session::Touch{}).error().code(),
             CallError::Code::noproc);
   for (int i = 0; i < 200; ++i) {  // a name is free before the end of its process is seen
-    const auto pid = Registry::lookup("sessions", "session-1");
+    const auto pid = Registry::whereis_name("sessions", "session-1");
     ASSERT_TRUE(pid) << i;
-    const Ref ref = monitor(pid->pid);
-    exit(pid->pid, ExitReason::kill());
+    const Ref ref = monitor(*pid);
+    exit(*pid, ExitReason::kill());
     receive(when([ref](const Down& down) { return down.ref == ref; }, [](const Down&) {}));
     ASSERT_TRUE(start_session("session-1")) << i;
   }
-}
-
-TEST(Registry, KeepsValuesAndEndsWithItsRegistrants) {
-  Node node;
-  auto self = node.attach();
-  const auto registry = Registry::start({.name = "cache"});
-  ASSERT_TRUE(registry);
-  EXPECT_FALSE(Registry::start({.name = "cache"}));
-  EXPECT_THROW(Registry::count("other"), std::invalid_argument);
-
-  auto [pid, ref] = spawn_monitor([] {
-    EXPECT_TRUE(Registry::register_name("cache", "k", "v"));
-    EXPECT_TRUE(Registry::register_name("cache", "l"));
-    EXPECT_TRUE(Registry::update_value("cache", "k", "w"));
-    EXPECT_TRUE(Registry::unregister("cache", "l"));
-    sleep(infinity);
-  });
-  while (Registry::count("cache") != 1 || Registry::lookup("cache", "k")->value != "w") sleep(1ms);
-  EXPECT_EQ(Registry::keys("cache", pid), std::vector<std::string>{"k"});
-  const auto taken = Registry::register_name("cache", "k");
-  ASSERT_FALSE(taken);
-  EXPECT_EQ(taken.error(), pid);
-  EXPECT_FALSE(Registry::unregister("cache", "k"));
-
-  exit(*registry, ExitReason::kill());
-  receive(when([ref = ref](const Down& down) { return down.ref == ref; },
-               [](const Down& down) { EXPECT_EQ(down.reason, ExitReason::killed()); }),
-          after(10s, [] { FAIL() << "the registrant outlived its registry"; }));
 }
 
 }  // namespace

@@ -1,13 +1,8 @@
-// Placement: the same everywhere, by weight, and stable when members come and go. Local names:
-// unique, and gone with their process.
+// Placement: the same everywhere, by weight, and stable when members come and go.
 
 #include "registry/placement.hpp"
 
 #include <gtest/gtest.h>
-
-#include <thread>
-
-#include "registry/local_registry.hpp"
 
 namespace coterie {
 namespace {
@@ -85,50 +80,6 @@ TEST(Placement, passes_over_who_cannot_host) {
     without.members.erase(order[0]->name);
     EXPECT_EQ(home(without, "contracts", std::to_string(i))->name, order[1]->name);
   }
-}
-
-// One holder a key; a dead process leaves nothing behind.
-TEST(LocalRegistry, unique_keys) {
-  LocalRegistry registry;
-  const Pid moe{NodeId{1}, 1}, larry{NodeId{1}, 2};
-  EXPECT_TRUE(registry.register_name("x", moe, "value"));
-  EXPECT_EQ(registry.register_name("x", larry).error(), moe);
-  EXPECT_EQ(registry.register_name("x", moe).error(), moe);
-  EXPECT_TRUE(registry.register_name("w", moe));
-  EXPECT_EQ(registry.lookup("x"), (LocalRegistry::Entry{moe, "value"}));
-  EXPECT_FALSE(registry.update_value("x", larry, "new"));
-  EXPECT_TRUE(registry.update_value("x", moe, "new"));
-  EXPECT_EQ(registry.lookup("x")->value, "new");
-  EXPECT_EQ(registry.keys(moe), (std::vector<std::string>{"w", "x"}));
-  EXPECT_FALSE(registry.unregister("x", larry));
-  EXPECT_TRUE(registry.unregister("w", moe));
-  EXPECT_EQ(registry.count(), 1u);
-  EXPECT_EQ(registry.remove_process(moe), 1u);
-  EXPECT_EQ(registry.remove_process(moe), 0u);
-  EXPECT_EQ(registry.lookup("x"), std::nullopt);
-  EXPECT_TRUE(registry.register_name("x", larry));
-}
-
-// Many threads, one key each round: exactly one gets it.
-TEST(LocalRegistry, races_have_one_winner) {
-  LocalRegistry registry;
-  std::atomic<int> winners = 0;
-  std::vector<std::thread> threads;
-  for (std::uint64_t thread = 1; thread <= 4; ++thread) {
-    threads.emplace_back([&, thread] {
-      for (int i = 0; i < 500; ++i) {
-        if (registry.register_name(std::to_string(i), {NodeId{1}, thread})) ++winners;
-      }
-    });
-  }
-  for (auto& thread : threads) thread.join();
-  EXPECT_EQ(winners, 500);
-  std::size_t removed = 0;
-  for (std::uint64_t thread = 1; thread <= 4; ++thread) {
-    removed += registry.remove_process({NodeId{1}, thread});
-  }
-  EXPECT_EQ(removed, 500u);
-  EXPECT_EQ(registry.count(), 0u);
 }
 
 }  // namespace

@@ -85,6 +85,64 @@ TEST_F(DynamicSupervisorTest, KeepsNothingOfAFailedOrIgnoredStart) {
   EXPECT_EQ(DynamicSupervisor::count_children(supervisor).value().specs, 0u);
 }
 
+TEST_F(DynamicSupervisorTest, RefusesBadSpecsWithoutASupervisor) {
+  const Pid nobody{self().node, 1};
+  auto negative = worker("n", trace), significant = worker("s", trace);
+  negative.shutdown = -1ms;
+  significant.restart = Restart::transient;
+  significant.significant = true;
+  for (const ChildSpec& spec : {negative, significant, ChildSpec{}}) {
+    EXPECT_EQ(DynamicSupervisor::start_child(nobody, spec).error().code, Code::bad_spec);
+  }
+}
+
+// Elixir's table: who comes back after which reason. Whoever has seen DOWN finds the answer.
+TEST_F(DynamicSupervisorTest, RestartsByRestartTypeAndReason) {
+  struct Row {
+    Restart restart;
+    ExitReason reason;
+    std::uint64_t left;
+  };
+  const ExitReason whatever = ExitReason::term("whatever");
+  for (const Row& row :
+       {Row{Restart::temporary, ExitReason::shutdown(), 0}, Row{Restart::temporary, whatever, 0},
+        Row{Restart::transient, ExitReason::shutdown(), 0},
+        Row{Restart::transient, ExitReason::shutdown("signal"), 0},
+        Row{Restart::transient, whatever, 1}, Row{Restart::permanent, ExitReason::shutdown(), 1},
+        Row{Restart::permanent, whatever, 1}}) {
+    const Pid supervisor = start();
+    ChildSpec spec;
+    spec.restart = row.restart;
+    spec.start = [] { return StartResult(spawn_link([] { sleep(infinity); })); };
+    const Pid pid = DynamicSupervisor::start_child(supervisor, spec).value();
+    const Ref ref = monitor(pid);
+    exit(pid, row.reason);
+    receive(when([ref](const Down& d) { return d.ref == ref; }, [](const Down&) {}));
+    const auto count = DynamicSupervisor::count_children(supervisor).value();
+    EXPECT_EQ(count.active, row.left) << to_string(row.restart) << to_string(row.reason);
+    EXPECT_EQ(count.workers, row.left);
+    ASSERT_TRUE(GenServer::stop(supervisor, ExitReason::shutdown(), 10s));
+  }
+}
+
+TEST_F(DynamicSupervisorTest, AThrowingStartFailsAndARestartThatIsIgnoredForgets) {
+  const Pid supervisor = start();
+  ChildSpec spec;
+  spec.start = []() -> StartResult { throw std::runtime_error("oops"); };
+  EXPECT_EQ(DynamicSupervisor::start_child(supervisor, spec).error().reason.what(), "oops");
+  int tries = 0;
+  spec.start = [&tries]() -> StartResult {
+    if (tries++ == 0) return StartResult(spawn_link([] { sleep(infinity); }));
+    return std::unexpected(StartError{StartError::Code::ignored, {}, {}, {}});
+  };
+  const Pid pid = DynamicSupervisor::start_child(supervisor, spec).value();
+  const Ref ref = monitor(pid);
+  exit(pid, ExitReason::kill());
+  receive(when([ref](const Down& d) { return d.ref == ref; }, [](const Down&) {}));
+  EXPECT_EQ(DynamicSupervisor::count_children(supervisor).value().specs, 0u);
+  EXPECT_EQ(tries, 2);
+}
+
 // Goal: many children stop together, those that do not after one wait, not one wait each.
 TEST_F(DynamicSupervisorTest, StopsItsChildrenConcurrently) {
   const Pid supervisor = start();

@@ -74,6 +74,9 @@ TEST_F(SupervisorTest, RefusesBadSpecs) {
   significant.restart = Restart::transient;
   EXPECT_FALSE(Supervisor::check_childspecs({{significant}}, AutoShutdown::any_significant));
   EXPECT_TRUE(Supervisor::check_childspecs({{significant}}, AutoShutdown::never));
+  auto negative = worker("n", trace);
+  negative.shutdown = -1ms;
+  EXPECT_TRUE(Supervisor::check_childspecs({{negative}}, AutoShutdown::never));
 }
 
 TEST_F(SupervisorTest, RestartsByRestartType) {
@@ -125,6 +128,62 @@ TEST_F(SupervisorTest, GivesUpBeyondItsIntensity) {
   EXPECT_EQ(trace.take(), "+a +b +a +a -b");
 }
 
+// Whoever has seen DOWN finds that the supervisor knows: its EXIT came first.
+TEST_F(SupervisorTest, KnowsOfAnEndBeforeDownIsSeen) {
+  auto temporary = worker("t", trace);
+  temporary.restart = Restart::temporary;
+  const Pid supervisor = start({worker("p", trace)}, {.max_restarts = 1000});
+  for (int i = 0; i < 200; ++i) {
+    const Pid t = Supervisor::start_child(supervisor, temporary).value();
+    const Pid p = child_of(supervisor, "p");
+    for (const Pid& pid : {t, p}) {
+      const Ref ref = monitor(pid);
+      exit(pid, ExitReason::kill());
+      receive(when([ref](const Down& d) { return d.ref == ref; }, [](const Down&) {}));
+    }
+    const auto count = Supervisor::count_children(supervisor).value();
+    ASSERT_EQ(count.specs, 1u) << i;
+    ASSERT_EQ(count.active, 1u) << i;
+    ASSERT_NE(child_of(supervisor, "p"), p) << i;
+  }
+  stop(supervisor);
+}
+
+TEST_F(SupervisorTest, AStartThatThrowsIsAFailedStart) {
+  const Pid supervisor = start({});
+  auto throwing = worker("throwing", trace);
+  throwing.start = []() -> StartResult { throw std::runtime_error("oops"); };
+  const auto failed = Supervisor::start_child(supervisor, throwing);
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().code, Code::start_failed);
+  EXPECT_EQ(failed.error().reason.what(), "oops");
+  EXPECT_EQ(Supervisor::count_children(supervisor).value().specs, 0u);
+  const auto whole = Supervisor::start({worker("a", trace), throwing});
+  ASSERT_FALSE(whole);
+  EXPECT_NE(to_string(whole.error().reason).find("{failed_to_start_child,throwing,"),
+            std::string::npos);
+  EXPECT_EQ(trace.take(), "+a -a");
+  stop(supervisor);
+}
+
+// init may make the specs, in the supervisor's process and anew for each start.
+TEST_F(SupervisorTest, TakesAnInitFunction) {
+  int runs = 0;
+  const Pid root = start({Supervisor::child_spec("inner", [&] {
+    EXPECT_NE(self(), node.self.pid());
+    return std::vector{worker("child" + std::to_string(++runs), trace)};
+  })});
+  EXPECT_EQ(trace.take(), "+child1");
+  const Pid inner = child_of(root, "inner");
+  const Ref ref = monitor(inner);
+  exit(inner, ExitReason::kill());
+  receive(when([ref](const Down& d) { return d.ref == ref; }, [](const Down&) {}));
+  EXPECT_TRUE(child_of(child_of(root, "inner"), "child2"));
+  EXPECT_FALSE(
+      Supervisor::start([]() -> std::vector<ChildSpec> { throw std::runtime_error("x"); }));
+  stop(root);
+}
+
 // Conformance 20: a restart that keeps failing lets other requests through, and each try counts.
 TEST_F(SupervisorTest, FailingRestartYieldsToRequests) {
   auto flaky = worker("flaky", trace);
@@ -143,6 +202,10 @@ TEST_F(SupervisorTest, FailingRestartYieldsToRequests) {
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, Code::restarting);
   EXPECT_EQ(Supervisor::delete_child(supervisor, "flaky").error().code, Code::restarting);
+  const auto again = Supervisor::start_child(supervisor, flaky);  // {already_started, restarting}
+  ASSERT_FALSE(again);
+  EXPECT_EQ(again.error().code, Code::already_started);
+  EXPECT_FALSE(again.error().pid);
   EXPECT_TRUE(Supervisor::terminate_child(supervisor, "flaky"));
   const int tried = starts->load();
   sleep(20ms);
