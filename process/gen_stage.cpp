@@ -21,6 +21,10 @@ std::optional<Pid> resolve_stage(const ServerRef& stage) {
 
 }  // namespace
 
+void ask_stage(const StageOptions::Subscription& producer, std::size_t count) {
+  if (count > 0) send(producer.pid, StageAsk{{self(), producer.tag}, count});
+}
+
 bool refuse_subscription(Message& message, CallbackResult& result) {
   if (message.as<StageSubscribeTo>() == nullptr) return false;
   result.reply = make_message(
@@ -211,8 +215,7 @@ std::expected<Ref, CallError> GenStage::sync_resubscribe(const ServerRef& stage,
 }
 
 void GenStage::ask(const Subscription& producer, std::size_t count) {
-  if (count == 0) return;
-  send(producer.pid, detail::StageAsk{{self(), producer.tag}, count});
+  detail::ask_stage(producer, count);
 }
 
 void GenStage::cancel(const Subscription& producer, ExitReason reason) {

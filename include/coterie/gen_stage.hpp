@@ -36,22 +36,20 @@
 
 #include <algorithm>
 #include <deque>
-#include <functional>
-#include <limits>
-#include <memory>
 #include <optional>
-#include <string>
 #include <utility>
 #include <vector>
 
+#include <coterie/detail/dispatchers.hpp>
+#include <coterie/detail/stage.hpp>
+#include <coterie/detail/stage_output.hpp>
 #include <coterie/gen_server.hpp>
+#include <coterie/stage_options.hpp>
 
 namespace coterie {
 
-template <class T>
-class Dispatcher;  // demand (the default), broadcast, partition: <coterie/detail/dispatchers.hpp>
-
-class GenStage {
+/// Subscribe, ProducerOptions and what else belongs to them: <coterie/stage_options.hpp>.
+class GenStage : public StageOptions {
  public:
   template <class Out>
   class Producer;
@@ -59,74 +57,6 @@ class GenStage {
   class Consumer;
   template <class In, class Out>
   class ProducerConsumer;
-
-  static constexpr std::size_t unlimited = std::numeric_limits<std::size_t>::max();
-
-  /// One consumer's tie to one producer. `pid` is the other side.
-  struct Subscription {
-    Pid pid;
-    Ref tag = Ref::none;
-    friend bool operator==(const Subscription&, const Subscription&) = default;
-  };
-
-  /// What the end of a producer, or of the subscription, means for the consumer.
-  enum class Cancel : std::uint8_t {
-    permanent,  // it ends, with the same reason
-    transient,  // so, unless the reason is normal, shutdown or {shutdown, Term}
-    temporary,  // it lives on
-  };
-
-  /// Broadcast only: which events a consumer wants. GenStage::select<T>(function).
-  class Selector {
-   public:
-    Selector() = default;
-    template <class T>
-    const std::function<bool(const T&)>* get() const noexcept {
-      return type_ == &detail::message_type<T>
-                 ? static_cast<const std::function<bool(const T&)>*>(function_.get())
-                 : nullptr;
-    }
-
-   private:
-    friend class GenStage;
-    std::shared_ptr<const void> function_;
-    const detail::MessageType* type_ = nullptr;
-  };
-  template <class T>
-  static Selector select(std::function<bool(const T&)> wanted) {
-    Selector selector;
-    selector.function_ = std::make_shared<const std::function<bool(const T&)>>(std::move(wanted));
-    selector.type_ = &detail::message_type<T>;
-    return selector;
-  }
-
-  struct Subscribe {
-    ServerRef to;
-    std::size_t max_demand = 1000;            // asked for at most, and first
-    std::optional<std::size_t> min_demand{};  // asks again when so many are left; default: half
-    Cancel cancel = Cancel::permanent;
-    std::optional<std::size_t> partition{};  // with a PartitionDispatcher: which one
-    Selector selector{};
-  };
-
-  enum class Role : std::uint8_t { producer, consumer };     // of the other side
-  enum class Asking : std::uint8_t { automatic, manual };    // manual: the stage calls ask()
-  enum class Keep : std::uint8_t { first, last };            // of a buffer that overflows
-  enum class Demand : std::uint8_t { forward, accumulate };  // accumulate: until demand(forward)
-
-  /// Why a subscription ended: cancelled by a side, or the other side is gone.
-  struct Cancelled {
-    bool down = false;
-    ExitReason reason;
-  };
-
-  template <class T>
-  struct ProducerOptions {
-    std::unique_ptr<Dispatcher<T>> dispatcher{};  // default: DemandDispatcher
-    std::optional<std::size_t> buffer_size{};     // default: 10,000; without bound between stages
-    Keep buffer_keep = Keep::last;
-    Demand demand = Demand::forward;
-  };
 
   /// The consumer `stage` subscribes. The reference is the subscription's tag. Errors: of the call;
   /// `refused` for options that make no sense, or a stage that is no consumer.
@@ -146,14 +76,6 @@ class GenStage {
   static std::expected<std::size_t, CallError> estimate_buffered_count(
       const ServerRef& producer, Duration timeout = default_call_timeout);
 };
-
-}  // namespace coterie
-
-#include <coterie/detail/dispatchers.hpp>
-#include <coterie/detail/stage.hpp>
-#include <coterie/detail/stage_output.hpp>
-
-namespace coterie {
 
 template <class Out>
 class GenStage::Producer : public GenServer,

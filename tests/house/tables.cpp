@@ -57,6 +57,7 @@ std::span<const PublicHeader> public_headers() {
       {"request_window.hpp", "process"},
       {"requests.hpp", "process"},
       {"server_ref.hpp", "process"},
+      {"stage_options.hpp", "process"},
       {"supervisor.hpp", "supervision"},
       {"sys.hpp", "process"},
       {"task.hpp", "process"},

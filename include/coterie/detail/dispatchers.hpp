@@ -16,19 +16,19 @@
 #include <utility>
 #include <vector>
 
-#include <coterie/gen_stage.hpp>
+#include <coterie/stage_options.hpp>
 
 namespace coterie {
 
 template <class T>
 class Dispatcher {
  public:
-  using Subscription = GenStage::Subscription;
+  using Subscription = StageOptions::Subscription;
   using Deliver = std::function<void(const Subscription& to, std::vector<T> events)>;
   virtual ~Dispatcher() = default;
 
   /// Nothing, or why not: the subscription is cancelled with that reason.
-  virtual std::expected<void, ExitReason> subscribe(const GenStage::Subscribe& options,
+  virtual std::expected<void, ExitReason> subscribe(const StageOptions::Subscribe& options,
                                                     const Subscription& consumer) = 0;
   /// How many events more the producer shall make.
   virtual std::size_t cancel(const Subscription& consumer) = 0;
@@ -60,7 +60,7 @@ class DemandDispatcher final : public Dispatcher<T> {
   using typename Dispatcher<T>::Subscription;
   using typename Dispatcher<T>::Deliver;
 
-  std::expected<void, ExitReason> subscribe(const GenStage::Subscribe&,
+  std::expected<void, ExitReason> subscribe(const StageOptions::Subscribe&,
                                             const Subscription& consumer) override {
     demands_.push_back({0, consumer});
     return {};
@@ -120,7 +120,7 @@ class BroadcastDispatcher final : public Dispatcher<T> {
   using typename Dispatcher<T>::Subscription;
   using typename Dispatcher<T>::Deliver;
 
-  std::expected<void, ExitReason> subscribe(const GenStage::Subscribe& options,
+  std::expected<void, ExitReason> subscribe(const StageOptions::Subscribe& options,
                                             const Subscription& consumer) override {
     for (const Entry& entry : demands_) {
       if (entry.consumer.pid == consumer.pid) {
@@ -166,7 +166,7 @@ class BroadcastDispatcher final : public Dispatcher<T> {
   struct Entry {
     std::int64_t demand = 0;  // beyond what all of them have asked for
     Subscription consumer;
-    GenStage::Selector selector;
+    StageOptions::Selector selector;
   };
   void adjust(std::int64_t less) {
     for (Entry& entry : demands_) entry.demand -= less;
@@ -207,7 +207,7 @@ class PartitionDispatcher final : public Dispatcher<T> {
           return std::optional(std::hash<T>()(event) % partitions);
         }) {}
 
-  std::expected<void, ExitReason> subscribe(const GenStage::Subscribe& options,
+  std::expected<void, ExitReason> subscribe(const StageOptions::Subscribe& options,
                                             const Subscription& consumer) override {
     if (!options.partition || *options.partition >= partitions_.size()) {
       return std::unexpected(ExitReason::term("{bad_opts,\"partition must be below " +

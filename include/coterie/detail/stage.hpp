@@ -7,27 +7,29 @@
 #include <string>
 #include <vector>
 
-#include <coterie/gen_stage.hpp>
+#include <coterie/detail/dispatchers.hpp>
+#include <coterie/gen_server.hpp>
+#include <coterie/stage_options.hpp>
 
 namespace coterie::detail {
 
 // ---- to a producer
 struct StageSubscribe {
-  GenStage::Subscription consumer;
-  GenStage::Subscribe options;
+  StageOptions::Subscription consumer;
+  StageOptions::Subscribe options;
   Ref replaces = Ref::none;
   ExitReason reason;  // of the end of the one that it replaces
 };
 struct StageAsk {
-  GenStage::Subscription consumer;
+  StageOptions::Subscription consumer;
   std::size_t count = 0;
 };
 struct StageCancel {
-  GenStage::Subscription consumer;
+  StageOptions::Subscription consumer;
   ExitReason reason;
 };
 struct StageDemand {
-  GenStage::Demand mode = GenStage::Demand::forward;
+  StageOptions::Demand mode = StageOptions::Demand::forward;
 };
 struct StageBuffered {
   using Reply = std::size_t;
@@ -47,8 +49,8 @@ struct StageCancelled {
 /// The tag of the new subscription, or what is wrong with the options.
 struct StageSubscribeTo {
   using Reply = std::expected<Ref, std::string>;
-  explicit StageSubscribeTo(GenStage::Subscribe o) : options(std::move(o)) {}
-  GenStage::Subscribe options;
+  explicit StageSubscribeTo(StageOptions::Subscribe o) : options(std::move(o)) {}
+  StageOptions::Subscribe options;
   Ref replaces = Ref::none;
   ExitReason reason;
 };
@@ -58,29 +60,31 @@ struct StageReady {};
 /// What a stage may want to know.
 class StageHooks {
  public:
-  virtual GenStage::Asking handle_subscribe(GenStage::Role role, const GenStage::Subscribe& options,
-                                            const GenStage::Subscription& other) = 0;
-  virtual void handle_cancel(const GenStage::Cancelled& cancelled,
-                             const GenStage::Subscription& other) = 0;
+  virtual StageOptions::Asking handle_subscribe(StageOptions::Role role,
+                                                const StageOptions::Subscribe& options,
+                                                const StageOptions::Subscription& other) = 0;
+  virtual void handle_cancel(const StageOptions::Cancelled& cancelled,
+                             const StageOptions::Subscription& other) = 0;
   virtual bool format_discarded(std::size_t count) = 0;
 
  protected:
   ~StageHooks() = default;
 };
 
+void ask_stage(const StageOptions::Subscription& producer, std::size_t count);
 /// A producer is asked to subscribe: answered, and true.
 bool refuse_subscription(Message& message, CallbackResult& result);
 
 class StageInput {
  public:
-  StageInput(StageHooks& hooks, std::vector<GenStage::Subscribe> subscribe_to);
+  StageInput(StageHooks& hooks, std::vector<StageOptions::Subscribe> subscribe_to);
 
   /// A subscription that ended, if `known`.
   struct Ended {
     bool known = false;
-    GenStage::Cancel mode = GenStage::Cancel::permanent;
-    GenStage::Subscription producer;
-    GenStage::Cancelled why;
+    StageOptions::Cancel mode = StageOptions::Cancel::permanent;
+    StageOptions::Subscription producer;
+    StageOptions::Cancelled why;
   };
   /// Nothing: the message is none of its own.
   std::optional<Ended> take(Message& message, CallbackResult& result);
@@ -92,10 +96,10 @@ class StageInput {
   /// In batches, so that it asks again early enough: max - min events at a time.
   template <class T, class Handle>
   void each_batch(StageEvents<T>& all, Handle handle) {
-    const GenStage::Subscription from{all.producer, all.tag};
+    const StageOptions::Subscription from{all.producer, all.tag};
     for (const Batch& batch : split(all.tag, all.events.size())) {
       handle(split_front(all.events, batch.size), from);
-      if (batch.ask > 0) GenStage::ask(from, batch.ask);
+      if (batch.ask > 0) ask_stage(from, batch.ask);
       if (end_) return;
     }
   }
@@ -105,8 +109,8 @@ class StageInput {
  private:
   struct Producer {
     Pid pid;
-    GenStage::Cancel mode = GenStage::Cancel::permanent;
-    GenStage::Asking asking = GenStage::Asking::automatic;
+    StageOptions::Cancel mode = StageOptions::Cancel::permanent;
+    StageOptions::Asking asking = StageOptions::Asking::automatic;
     std::size_t max = 0;
     std::size_t min = 0;
     std::size_t demand = 0;  // asked for and not received yet
@@ -117,10 +121,10 @@ class StageInput {
   };
   std::vector<Batch> split(Ref tag, std::size_t count);
   StageSubscribeTo::Reply subscribe(StageSubscribeTo& to);
-  Ended drop(Ref tag, GenStage::Cancelled why);
+  Ended drop(Ref tag, StageOptions::Cancelled why);
 
   StageHooks& hooks_;
-  std::vector<GenStage::Subscribe> subscribe_to_;
+  std::vector<StageOptions::Subscribe> subscribe_to_;
   std::map<Ref, Producer> producers_;  // by tag, which is the monitor of the producer too
   std::optional<ExitReason> end_;
 };

@@ -19,16 +19,16 @@ namespace coterie::detail {
 class StageConsumers {
  public:
   /// False if the tag is known already; then the consumer is told.
-  bool add(const GenStage::Subscription& consumer);
-  bool knows(const GenStage::Subscription& consumer);
+  bool add(const StageOptions::Subscription& consumer);
+  bool knows(const StageOptions::Subscription& consumer);
   /// False if it is not there; else it is told that it is cancelled.
-  bool remove(Ref tag, const ExitReason& reason, GenStage::Subscription& removed);
+  bool remove(Ref tag, const ExitReason& reason, StageOptions::Subscription& removed);
   /// The tag of the consumer whose monitor that is.
   Ref find_monitor(Ref monitor) const;
 
  private:
   struct Consumer {
-    GenStage::Subscription subscription;
+    StageOptions::Subscription subscription;
     Ref monitor = Ref::none;
   };
   std::map<Ref, Consumer> consumers_;
@@ -39,7 +39,7 @@ void log_discarded(std::size_t count);
 template <class T>
 class StageOutput {
  public:
-  StageOutput(GenStage::ProducerOptions<T> options, std::size_t buffer_size, StageHooks& hooks)
+  StageOutput(StageOptions::ProducerOptions<T> options, std::size_t buffer_size, StageHooks& hooks)
       : dispatcher_(options.dispatcher ? std::move(options.dispatcher)
                                        : std::make_unique<DemandDispatcher<T>>()),
         buffer_size_(options.buffer_size.value_or(buffer_size)),
@@ -104,20 +104,20 @@ class StageOutput {
     const std::size_t freed =
         subscribe.replaces == Ref::none ? 0 : remove(subscribe.replaces, {false, subscribe.reason});
     if (!consumers_.add(subscribe.consumer)) return freed;
-    if (hooks_.handle_subscribe(GenStage::Role::consumer, subscribe.options, subscribe.consumer) ==
-        GenStage::Asking::manual) {
+    if (hooks_.handle_subscribe(StageOptions::Role::consumer, subscribe.options,
+                                subscribe.consumer) == StageOptions::Asking::manual) {
       end_with(ExitReason::term("{bad_return,\"demand of consumers is automatic\"}"));
       return 0;
     }
     const auto added = dispatcher_->subscribe(subscribe.options, subscribe.consumer);
     if (added) return freed;
-    GenStage::Subscription refused;
+    StageOptions::Subscription refused;
     consumers_.remove(subscribe.consumer.tag, added.error(), refused);
     hooks_.handle_cancel({false, added.error()}, refused);
     return freed;
   }
-  std::size_t remove(Ref tag, const GenStage::Cancelled& why) {
-    GenStage::Subscription consumer;
+  std::size_t remove(Ref tag, const StageOptions::Cancelled& why) {
+    StageOptions::Subscription consumer;
     if (!consumers_.remove(tag, why.reason, consumer)) return 0;
     hooks_.handle_cancel(why, consumer);
     return dispatcher_->cancel(consumer);
@@ -127,7 +127,7 @@ class StageOutput {
     for (T& event : events) {
       if (buffer_.size() >= buffer_size_) {
         ++discarded;
-        if (keep_ == GenStage::Keep::first || buffer_size_ == 0) continue;
+        if (keep_ == StageOptions::Keep::first || buffer_size_ == 0) continue;
         buffer_.pop_front();
       }
       buffer_.push_back(std::move(event));
@@ -135,17 +135,17 @@ class StageOutput {
     if (discarded > 0 && hooks_.format_discarded(discarded)) log_discarded(discarded);
   }
 
-  const typename Dispatcher<T>::Deliver deliver_ = [](const GenStage::Subscription& to,
+  const typename Dispatcher<T>::Deliver deliver_ = [](const StageOptions::Subscription& to,
                                                       std::vector<T> events) {
     send(to.pid, StageEvents<T>{self(), to.tag, std::move(events)});
   };
-  const std::function<void(const GenStage::Subscription&, std::size_t)> again_ =
-      [](const GenStage::Subscription& consumer, std::size_t count) {
+  const std::function<void(const StageOptions::Subscription&, std::size_t)> again_ =
+      [](const StageOptions::Subscription& consumer, std::size_t count) {
         send(self(), StageAsk{consumer, count});
       };
   std::unique_ptr<Dispatcher<T>> dispatcher_;
   const std::size_t buffer_size_;
-  const GenStage::Keep keep_;
+  const StageOptions::Keep keep_;
   StageHooks& hooks_;
   StageConsumers consumers_;
   std::deque<T> buffer_;
