@@ -253,7 +253,7 @@ auto blocking(F work) -> std::invoke_result_t<F&> {
   using Result = std::invoke_result_t<F&>;
   struct Shared {
     explicit Shared(F&& f) : work(std::move(f)) {}
-    F work;
+    std::optional<F> work;
     std::conditional_t<std::is_void_v<Result>, bool, std::optional<Result>> result{};
     std::exception_ptr error;
   };
@@ -262,13 +262,14 @@ auto blocking(F work) -> std::invoke_result_t<F&> {
   detail::run_blocking([shared] {
     try {
       if constexpr (std::is_void_v<Result>) {
-        shared->work();
+        (*shared->work)();
       } else {
-        shared->result.emplace(shared->work());
+        shared->result.emplace((*shared->work)());
       }
     } catch (...) {
       shared->error = std::current_exception();
     }
+    shared->work.reset();  // what it holds is given back before the caller goes on
   });
   if (shared->error) std::rethrow_exception(shared->error);
   if constexpr (!std::is_void_v<Result>) return std::move(*shared->result);

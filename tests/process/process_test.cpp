@@ -137,6 +137,16 @@ TEST(Process, BlockingWorkParksOnlyItsProcess) {
   EXPECT_THROW(blocking([] { throw std::logic_error("x"); }), std::logic_error);
 }
 
+TEST(Process, BlockingWorkIsGoneBeforeItsCallerGoesOn) {
+  // Goal: a connection that the work held is closed when its owner lets go of it.
+  LocalNode node;
+  for (int i = 0; i < 1000; ++i) {
+    const auto held = std::make_shared<int>(i);
+    EXPECT_EQ(blocking([held] { return *held; }), i);
+    ASSERT_EQ(held.use_count(), 1);
+  }
+}
+
 TEST(Process, AFullMailboxRefusesAndCounts) {
   LocalNode node;
   auto [pid, ref] =
