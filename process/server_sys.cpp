@@ -158,8 +158,7 @@ ServerLoop::Answer ServerLoop::serve(Process&, ChangeCode& request) {
 // ---- life
 
 ServerLoop::Answer ServerLoop::serve(Process& self, Suspend&) {
-  Runtime& runtime = self.runtime();
-  if (!suspended_ && runtime.parked() >= runtime.options().parked_fibers) {
+  if (!suspended_ && !self.may_park()) {
     return std::unexpected(CallError(
         CallError::Code::system_limit, CallError::Execution::not_executed,
         ExitReason::term("system_limit"), "the node's bound of parked fibers is reached"));

@@ -94,14 +94,10 @@ class FirstPlacement final : public Placement {
 };
 
 struct ClusterNodeUnderTest {
-  ClusterNodeUnderTest(std::string name, std::uint64_t id, SharedNames& shared,
-                       std::size_t parked_fibers)
+  ClusterNodeUnderTest(std::string name, std::uint64_t id, SharedNames& shared)
       : incarnation{id, NodeId{id}},
         names(shared),
-        local({.node = std::move(name),
-               .incarnation = incarnation,
-               .workers = 2,
-               .parked_fibers = parked_fibers}) {
+        local({.node = std::move(name), .incarnation = incarnation, .workers = 2}) {
     local.runtime.set_names(&names);
   }
   Incarnation incarnation;

@@ -1,0 +1,208 @@
+#pragma once
+// A server of the user's type behind the interface that the runtime's loop calls: one table for
+// each message list. Included by <coterie/detail/gen_server.hpp>.
+
+#include <coterie/gen_server.hpp>
+
+namespace coterie::detail {
+
+template <class Server, class... Ms>
+constexpr auto call_table(GenServer::Messages<Ms...>) {
+  return std::array<Entry<Server>, sizeof...(Ms)>{Entry<Server>{
+      &message_type<Ms>, type_name_of<Ms>(), &run_call<Server, Ms>, &message_text<Server, Ms>}...};
+}
+template <class Server, class... Ms>
+constexpr auto cast_table(GenServer::Messages<Ms...>) {
+  return std::array<Entry<Server>, sizeof...(Ms)>{Entry<Server>{
+      &message_type<Ms>, type_name_of<Ms>(), &run_cast<Server, Ms>, &message_text<Server, Ms>}...};
+}
+template <class Server, class... Ms>
+constexpr auto info_table(GenServer::Messages<Ms...>) {
+  return std::array<Entry<Server>, sizeof...(Ms)>{Entry<Server>{
+      &message_type<Ms>, type_name_of<Ms>(), &run_info<Server, Ms>, &message_text<Server, Ms>}...};
+}
+template <class Server, class... Ms>
+constexpr auto continue_table(GenServer::Messages<Ms...>) {
+  return std::array<Entry<Server>, sizeof...(Ms)>{
+      Entry<Server>{&message_type<Ms>, type_name_of<Ms>(), &run_continue<Server, Ms>,
+                    &message_text<Server, Ms>}...};
+}
+
+template <class Server>
+class ServerCallbacks final : public Callbacks {
+ public:
+  template <class... Args>
+  explicit ServerCallbacks(std::in_place_t, Args&&... args)
+      : server_(std::forward<Args>(args)...) {}
+
+  CallbackResult init(GenServer::Init::Kind& kind) override {
+    kind = GenServer::Init::Kind::ok;
+    if constexpr (requires { server_.init(); }) {
+      if constexpr (std::is_void_v<decltype(server_.init())>) {
+        server_.init();
+      } else {
+        GenServer::Init init = server_.init();
+        kind = init.kind();
+        return done(std::move(init.next()));
+      }
+    }
+    return {};
+  }
+
+  CallbackResult handle(Message& message, const Caller& caller) override {
+    if constexpr (std::is_base_of_v<OwnMessages, Server>) {
+      CallbackResult own;
+      if (static_cast<OwnMessages&>(server_).take_own(message, own)) return own;
+    }
+    switch (message.kind) {
+      case MessageKind::call:
+        return dispatch(calls_, message, caller);
+      case MessageKind::cast:
+        return dispatch(casts_, message, caller);
+      default:
+        break;
+    }
+    auto result = dispatch(infos_, message, caller);
+    if constexpr (requires { server_.handle_info(AnyMessage(&message)); }) {
+      if (result.fault == CallbackResult::Fault::bad_message) {
+        if constexpr (std::is_void_v<decltype(server_.handle_info(AnyMessage(&message)))>) {
+          server_.handle_info(AnyMessage(&message));
+          return {};
+        } else {
+          return done(server_.handle_info(AnyMessage(&message)));
+        }
+      }
+    }
+    return result;
+  }
+
+  CallbackResult handle_continue(Message& message) override {
+    return dispatch(continues_, message, {});
+  }
+
+  void terminate(const ExitReason& reason) override {
+    if constexpr (requires { server_.terminate(reason); }) server_.terminate(reason);
+  }
+
+  void hibernate() override {
+    if constexpr (requires { server_.on_hibernate(); }) server_.on_hibernate();
+  }
+
+  std::string state_text() override { return detail::state_text(server_); }
+
+  std::string state_term() override {
+    if constexpr (HasState<Server>) {
+      return value_text(std::as_const(server_.state()));
+    } else {
+      return detail::state_text(server_);
+    }
+  }
+
+  std::optional<Bytes> state_packed() override {
+    if constexpr (HasState<Server>) {
+      if constexpr (Packable<typename StateOf<Server>::type>) {
+        return pack(std::as_const(server_.state()), Form::named);
+      }
+    }
+    return std::nullopt;
+  }
+
+  void* state(const std::type_info& type) override { return state_address(server_, type); }
+  int version() const override { return version_of<Server>(); }
+
+  std::string message_text(Message& message) override {
+    const auto listed = [&](const auto& table) -> std::optional<std::string> {
+      const auto* entry = find(table, message);
+      return entry ? std::optional(entry->text(server_, message)) : std::nullopt;
+    };
+    if (message.kind == MessageKind::reply) return reply_text(message, typename Server::Calls{});
+    if (auto text = message.kind == MessageKind::call   ? listed(calls_)
+                    : message.kind == MessageKind::cast ? listed(casts_)
+                                                        : listed(infos_)) {
+      return std::move(*text);
+    }
+    if (auto text = listed(continues_)) return std::move(*text);
+    return AnyMessage(&message).to_text();
+  }
+
+ private:
+  template <class... Ms>
+  std::string reply_text(Message& message, GenServer::Messages<Ms...>) {
+    std::string text;
+    const bool known = (... || show_reply<Ms>(message, text));
+    return known ? text : AnyMessage(&message).to_text();
+  }
+
+  template <class M>
+  bool show_reply(Message& message, std::string& text) {
+    if constexpr (Request<M>) {
+      const auto* reply = message.as<ReplyOf<M>>();
+      if (reply != nullptr) text = value_shown(server_, *reply);
+      return reply != nullptr;
+    }
+    return false;
+  }
+
+  template <class Table>
+  static const typename Table::value_type* find(const Table& table, Message& message) {
+    const Packed* packed = message.as<Packed>();
+    for (const auto& entry : table) {
+      if (packed != nullptr ? packed->type == entry.name && !entry.name.empty()
+                            : message.type == entry.type) {
+        return &entry;
+      }
+    }
+    return nullptr;
+  }
+
+  template <class Table>
+  CallbackResult dispatch(const Table& table, Message& message, const Caller& caller) {
+    if (const auto* entry = find(table, message)) return entry->run(server_, message, caller);
+    CallbackResult result;
+    result.fault = CallbackResult::Fault::bad_message;
+    return result;
+  }
+
+  static constexpr auto calls_ = call_table<Server>(typename Server::Calls{});
+  static constexpr auto casts_ = cast_table<Server>(typename Server::Casts{});
+  static constexpr auto infos_ = info_table<Server>(typename Server::Infos{});
+  static constexpr auto continues_ = continue_table<Server>(typename Server::Continues{});
+
+  Server server_;
+};
+
+template <class Server, class... Args>
+MakeCallbacks make_callbacks(Args&&... args) {
+  if constexpr (!std::is_constructible_v<Server, std::decay_t<Args>...>) {
+    no_constructor_of_the_server_takes_these_arguments<Server, std::decay_t<Args>...>();
+    return {};
+  } else {
+    return [tuple = std::tuple<std::decay_t<Args>...>(std::forward<Args>(args)...)]() mutable {
+      return std::apply(
+          [](auto&... values) -> std::unique_ptr<Callbacks> {
+            return std::make_unique<ServerCallbacks<Server>>(std::in_place, std::move(values)...);
+          },
+          tuple);
+    };
+  }
+}
+
+}  // namespace coterie::detail
+
+namespace coterie {
+
+template <class Server, class... Args>
+std::expected<Pid, StartError> GenServer::start(StartOptions options, Args&&... args) {
+  return detail::start_server(detail::type_text<Server>(),
+                              detail::make_callbacks<Server>(std::forward<Args>(args)...),
+                              std::move(options), false);
+}
+
+template <class Server, class... Args>
+std::expected<Pid, StartError> GenServer::start_link(StartOptions options, Args&&... args) {
+  return detail::start_server(detail::type_text<Server>(),
+                              detail::make_callbacks<Server>(std::forward<Args>(args)...),
+                              std::move(options), true);
+}
+
+}  // namespace coterie
