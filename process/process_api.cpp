@@ -82,7 +82,13 @@ void run_blocking(std::move_only_function<void()> job) {
     return;
   }
   const MessagePtr ran = await_message(
-      [&](Completer done) { self.runtime().run_blocking(std::move(job), done); }, infinity);
+      [&](Completer done) {
+        self.runtime().run_blocking([job = std::move(job), done]() mutable {
+          job();
+          done(true);
+        });
+      },
+      infinity);
   // Killed while another exception unwinds: the caller must not read a result that is not there.
   if (!ran) self.give_up();
 }

@@ -110,14 +110,13 @@ void BlockingJobs::close() {
   closed_ = true;
 }
 
-void Runtime::run_blocking(std::move_only_function<void()> job, Completer done) {
+void Runtime::run_blocking(std::move_only_function<void()> job) {
   // After end() the runtime may be gone: what follows is the executor's.
   ports_.executor.run_blocking([jobs = blocking_, &executor = ports_.executor, key = &live_,
-                                job = std::move(job), done]() mutable {
+                                job = std::move(job)]() mutable {
     if (!jobs->begin()) return;
     job();
-    job = nullptr;
-    done(true);
+    job = nullptr;  // what it holds may be of those that outlive the runtime only just
     jobs->end();
     executor.notify(key);
   });

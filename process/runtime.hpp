@@ -152,8 +152,9 @@ class Runtime final : public DistributionEvents {
   void answer(const Caller& caller, MessagePtr answer);
   void fail(const Caller& caller, CallError error);
   void complete(const Ticket& ticket, MessagePtr answer);
-  /// Runs `job` on a thread that may block, then completes `done`.
-  void run_blocking(std::move_only_function<void()> job, Completer done);
+  /// Runs `job` on a thread that may block. No job begins once the runtime has stopped, and stop()
+  /// waits for those under way.
+  void run_blocking(std::move_only_function<void()> job);
 
   // ---- local names
   bool register_name(const std::string& name, const Pid& pid);
