@@ -16,8 +16,7 @@ case $kind in
     # Stacks are left and entered again: the copies of frames that detect_stack_use_after_return
     # makes are counted per thread, and run out when thousands of fibers are parked.
     export ASAN_OPTIONS="detect_stack_use_after_return=0:strict_string_checks=1:\
-log_path=$reports/report:${ASAN_OPTIONS:-}"
-    export UBSAN_OPTIONS="print_stacktrace=1:log_path=$reports/report:${UBSAN_OPTIONS:-}"
+handle_sigill=1:log_path=$reports/report:${ASAN_OPTIONS:-}"
     ;;
   thread)
     export TSAN_OPTIONS="suppressions=$house/tsan.supp:second_deadlock_stack=1:\
