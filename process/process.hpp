@@ -177,7 +177,7 @@ class Process {
   /// See orphans().
   bool is_orphan() const noexcept {
     return relations_ != nullptr && !relations_->ancestors.empty() && relations_->links.empty() &&
-           relations_->monitored_by.empty() && !outlived_thread_ && attached_ == nullptr;
+           relations_->monitored_by.empty() && !outlived_thread_ && behaviour_ != nullptr;
   }
   void add_link(const Pid& pid) { relations().links.append(pid); }
   void remove_link(const Pid& pid) {

@@ -88,28 +88,6 @@ void Runtime::report_unended(bool stuck) {
 
 // ---- blocking jobs
 
-bool BlockingJobs::begin() {
-  std::lock_guard guard(lock_);
-  if (closed_) return false;
-  ++running_;
-  return true;
-}
-
-void BlockingJobs::end() {
-  std::lock_guard guard(lock_);
-  --running_;
-}
-
-bool BlockingJobs::none() const {
-  std::lock_guard guard(lock_);
-  return running_ == 0;
-}
-
-void BlockingJobs::close() {
-  std::lock_guard guard(lock_);
-  closed_ = true;
-}
-
 void Runtime::run_blocking(std::move_only_function<void()> job) {
   // After end() the runtime may be gone: what follows is the executor's.
   ports_.executor.run_blocking([jobs = blocking_, &executor = ports_.executor, key = &live_,

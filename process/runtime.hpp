@@ -21,6 +21,8 @@
 #include <vector>
 
 #include <coterie/log.hpp>
+
+#include "process/blocking_jobs.hpp"
 #include "process/gate.hpp"
 #include "process/ports/callback_watch.hpp"
 #include "process/ports/distribution.hpp"
@@ -79,21 +81,6 @@ struct TimerEntry final : Timer {
   MessagePtr message;  // null: cancelled, or being sent
   Time at{};
   Worker* worker = nullptr;
-};
-
-/// The jobs of blocking() that run now. Shared with them: one that begins after the runtime has
-/// stopped is not run, so none finds the runtime gone.
-class BlockingJobs {
- public:
-  bool begin();  // false: too late
-  void end();
-  bool none() const;
-  void close();
-
- private:
-  mutable std::mutex lock_;
-  std::size_t running_ = 0;
-  bool closed_ = false;
 };
 
 class Runtime final : public DistributionEvents {

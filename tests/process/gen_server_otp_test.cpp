@@ -20,7 +20,7 @@ class Thrower final : public GenServer {
     static constexpr std::string_view type_name = "thrower.throw";
   };
   using Calls = Messages<Throw>;
-  void handle_call(const Throw&) {
+  [[gnu::noinline]] void handle_call(const Throw&) {
     try {
       throw std::logic_error("caught inside");
     } catch (const std::logic_error&) {

@@ -269,6 +269,7 @@ TEST_F(LogTest, CrashReportHasOtpsFields) {
                           .links = {{NodeId::none, 1}, {NodeId::none, 2}},
                           .mailbox_length = 3,
                           .last_message = "{increment,1}",
+                          .client = "<0.7.0>",
                           .state = "{count: 7}",
                           .reason = ExitReason::error("std::runtime_error", "boom", "#0 f")});
   ASSERT_EQ(captured.entries().size(), 1u);
@@ -283,6 +284,7 @@ TEST_F(LogTest, CrashReportHasOtpsFields) {
   EXPECT_EQ(entry.field("links"), "[<0.1.0>,<0.2.0>]");
   EXPECT_EQ(entry.field("mailbox"), "3");
   EXPECT_EQ(entry.field("last_message"), "{increment,1}");
+  EXPECT_EQ(entry.field("client"), "<0.7.0>");
   EXPECT_EQ(entry.field("state"), "{count: 7}");
   EXPECT_EQ(entry.field("reason"), "{error,std::runtime_error,\"boom\"}");
   EXPECT_EQ(entry.field("trace"), "#0 f");

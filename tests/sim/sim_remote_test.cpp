@@ -238,24 +238,6 @@ TEST(SimRemote, TheTablesKeepOnlyWhatStillHolds) {
   }
 }
 
-// Goal: what a blocking job may touch outlives it: a node that ends waits for the jobs under way.
-TEST(SimRemote, NoBlockingJobOutlivesItsNode) {
-  TwoNodes nodes;
-  nodes.nodes.at(nodes.a)->executor.blocking_time_max = 1s;
-  std::weak_ptr<int> used;
-  run_on(nodes.runtime(nodes.a), [&] {
-    auto thing = std::make_shared<int>(1);
-    used = thing;
-    blocking([thing = std::move(thing)] { ++*thing; });
-  });
-  nodes.world.run_for(0ms);
-  ASSERT_FALSE(used.expired());
-  nodes.network.kill(nodes.a, true);
-  nodes.nodes.at(nodes.a)->runtime.reset();
-  EXPECT_TRUE(used.expired());
-  nodes.nodes.erase(nodes.a);
-}
-
 TEST(SimRemote, SignalsPastAFullWindowKeepTheirOrder) {
   TwoNodes nodes(3, {.window = 2});
   nodes.on_a([&] {

@@ -115,7 +115,7 @@ CallbackResult finish_call(const Caller& caller, Value&& value) {
     CallbackResult result;
     result.reply = make_message(MessageKind::failed, std::move(value.error));
     return result;
-  } else if constexpr (std::is_convertible_v<Value&&, Reply>) {
+  } else if constexpr (std::is_constructible_v<Reply, Value&&>) {
     CallbackResult result;
     add_reply<Reply>(result, caller, Reply(std::forward<Value>(value)));
     return result;

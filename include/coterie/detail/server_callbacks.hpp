@@ -173,7 +173,9 @@ class ServerCallbacks final : public Callbacks {
 
 template <class Server, class... Args>
 MakeCallbacks make_callbacks(Args&&... args) {
-  if constexpr (!std::is_constructible_v<Server, std::decay_t<Args>...>) {
+  // Of an abstract class the compiler itself says best which member is missing.
+  if constexpr (!std::is_abstract_v<Server> &&
+                !std::is_constructible_v<Server, std::decay_t<Args>...>) {
     no_constructor_of_the_server_takes_these_arguments<Server, std::decay_t<Args>...>();
     return {};
   } else {

@@ -1,4 +1,4 @@
-// expect: no_handle_call_for_a_message_listed_in_Calls() [with Server = Counter; Message = Counter::Get]
+// expect: no_handle_call_for_a_message_listed_in_Calls() [with Server = Counter; Message
 #include <coterie/gen_server.hpp>
 
 struct Counter : coterie::GenServer {

@@ -1,4 +1,4 @@
-// expect: a_handler_without_reply_returns_neither_nothing_nor_Next() [with Server = Counter; Message = Counter::Reset; Returned = int]
+// expect: a_handler_without_reply_returns_neither_nothing_nor_Next() [with Server = Counter
 #include <coterie/gen_server.hpp>
 
 struct Counter : coterie::GenServer {

@@ -1,4 +1,4 @@
-// expect: no_handle_info_for_a_message_listed_in_Infos() [with Server = Counter; Message = coterie::Timeout]
+// expect: no_handle_info_for_a_message_listed_in_Infos() [with Server = Counter; Message
 #include <coterie/gen_server.hpp>
 
 struct Counter : coterie::GenServer {

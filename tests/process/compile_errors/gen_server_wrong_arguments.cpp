@@ -1,4 +1,4 @@
-// expect: no_constructor_of_the_server_takes_these_arguments() [with Server = Counter; Arguments = {const char*}]
+// expect: no_constructor_of_the_server_takes_these_arguments() [with Server = Counter; Arguments
 #include <coterie/gen_server.hpp>
 
 struct Counter : coterie::GenServer {

@@ -1,4 +1,4 @@
-// expect: handle_call_does_not_return_the_Reply_of_its_message() [with Server = Counter; Message = Counter::Get; Returned = 
+// expect: handle_call_does_not_return_the_Reply_of_its_message() [with Server = Counter; Message
 #include <coterie/gen_server.hpp>
 
 struct Counter : coterie::GenServer {

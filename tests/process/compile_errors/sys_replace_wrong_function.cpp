@@ -1,4 +1,4 @@
-// expect: the_function_does_not_map_a_state_to_a_state() [with State = int; Function = 
+// expect: the_function_does_not_map_a_state_to_a_state() [with State = int; Function =
 #include <coterie/sys.hpp>
 
 struct Counter : coterie::GenServer {
