@@ -20,14 +20,15 @@ class Thrower final : public GenServer {
     static constexpr std::string_view type_name = "thrower.throw";
   };
   using Calls = Messages<Throw>;
-  [[gnu::noinline]] void handle_call(const Throw&) {
+  // `used` keeps an optimiser from making copies that have no name.
+  [[gnu::noinline, gnu::used]] void handle_call(const Throw&) {
     try {
       throw std::logic_error("caught inside");
     } catch (const std::logic_error&) {
     }
     throw_deep();
   }
-  [[gnu::noinline]] static void throw_deep() { throw std::runtime_error("deep"); }
+  [[gnu::noinline, gnu::used]] static void throw_deep() { throw std::runtime_error("deep"); }
 };
 
 namespace {
