@@ -18,6 +18,7 @@ namespace coterie::detail {
 class Mailbox {
  public:
   static constexpr std::uint32_t counted_max = (1u << 21) - 1;
+  static constexpr std::uint32_t moving = 1u << 31;  // in `taken`
 
   struct Pushed {
     bool accepted;
@@ -26,19 +27,36 @@ class Mailbox {
   };
 
   // ---- any thread
-  /// `weight` 1: refused when more than `room` such messages would wait. 0: always accepted.
-  Pushed push(Message& message, std::uint32_t weight, std::uint32_t room) noexcept {
+  /// What is not counted is always accepted.
+  Pushed push(Message& message) noexcept {
     std::uint64_t word = word_.load(std::memory_order_relaxed);
+    while (!replace(word, message, count_of(word))) {
+    }
+    return {true, (word & resting) != 0, count_of(word)};
+  }
+  /// Refused when more than `limit` counted messages would wait, here and in `taken`, also while
+  /// the owner takes them over. Exact for one sender; of several, one that sleeps between its two
+  /// readings while others fill the mailbox and the owner empties it may pass the limit by one.
+  Pushed push(Message& message, std::uint32_t limit,
+              const std::atomic<std::uint32_t>& taken) noexcept {
+    // Acquire pairs with take(): a word from after it shows `taken` moving, or moved.
+    std::uint64_t word = word_.load(std::memory_order_acquire);
     for (;;) {
-      const std::uint32_t counted = count_of(word) + weight;
-      if (weight != 0 && counted > room) return {false, false, counted};
-      message.next = message_of(word);
-      // Release: take() sees the message's contents. Acquire: who finds the process resting sees
-      // what its last owner did before rest(), and passes it on to the worker that runs it.
-      if (word_.compare_exchange_weak(word, pack(&message, counted), std::memory_order_acq_rel,
-                                      std::memory_order_relaxed)) {
-        return {true, (word & resting) != 0, counted};
+      const std::uint32_t held = taken.load(std::memory_order_acquire);
+      const std::uint32_t counted = count_of(word) + 1;
+      if ((held & moving) == 0) {
+        if (held + counted <= limit) {
+          if (replace(word, message, counted)) {
+            return {true, (word & resting) != 0, held + counted};
+          }
+          continue;
+        }
+        // Unless they were taken over between the two readings, and counted twice.
+        if (word_.load(std::memory_order_acquire) == word) {
+          return {false, false, held + counted};
+        }
       }
+      word = word_.load(std::memory_order_acquire);
     }
   }
   /// Makes the caller the owner of a resting process.
@@ -54,11 +72,14 @@ class Mailbox {
   std::uint32_t counted() const noexcept { return count_of(word_.load(std::memory_order_relaxed)); }
 
   // ---- the owner
-  /// All messages, the oldest first. `taken` grows by the counted ones, before anything else.
+  /// All messages, the oldest first. `taken` grows by the counted ones; `moving` is set in it
+  /// meanwhile, so that no sender believes that they are nowhere.
   Message* take(std::atomic<std::uint32_t>& taken) noexcept {
-    // Acquire pairs with the releases of push().
-    const std::uint64_t word = word_.exchange(0, std::memory_order_acquire);
-    taken.store(taken.load(std::memory_order_relaxed) + count_of(word), std::memory_order_relaxed);
+    const std::uint32_t held = taken.load(std::memory_order_relaxed);
+    taken.store(held | moving, std::memory_order_relaxed);
+    // Acquire pairs with the releases of push(); release with its acquires.
+    const std::uint64_t word = word_.exchange(0, std::memory_order_acq_rel);
+    taken.store(held + count_of(word), std::memory_order_release);
     Message* list = nullptr;
     for (Message* message = message_of(word); message != nullptr;) {
       Message* older = message->next;
@@ -78,6 +99,14 @@ class Mailbox {
   }
 
  private:
+  bool replace(std::uint64_t& word, Message& message, std::uint32_t counted) noexcept {
+    message.next = message_of(word);
+    // Release: take() sees the message's contents. Acquire: who finds the process resting sees
+    // what its last owner did before rest(), and passes it on to the worker that runs it.
+    return word_.compare_exchange_weak(word, pack(&message, counted), std::memory_order_acq_rel,
+                                       std::memory_order_acquire);
+  }
+
   static constexpr std::uint64_t resting = 1;
   static constexpr int address_shift = 16;
   static constexpr std::uint64_t low_bits = (std::uint64_t{1} << 22) - 1;

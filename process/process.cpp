@@ -75,19 +75,18 @@ PushResult Process::push(MessagePtr& message, bool& crowded) noexcept {
   if (!alive(message->generation)) return PushResult::no_process;
   Mailbox::Pushed pushed{};
   if (!counted(message->kind)) {
-    pushed = mailbox_.push(*message, 0, 0);
+    pushed = mailbox_.push(*message);
   } else {
     if (refuses(*message)) return PushResult::full;
     const std::uint32_t limit = messages_limit_.load(std::memory_order_relaxed);
-    const std::uint32_t held = in_queue_.load(std::memory_order_relaxed);
-    pushed = mailbox_.push(*message, 1, limit > held ? limit - held : 0);
+    pushed = mailbox_.push(*message, limit, in_queue_);
     if (!pushed.accepted) {
       if (!message->in_slot()) {
         large_bytes_.fetch_sub(message->bytes(), std::memory_order_relaxed);
       }
       return PushResult::full;
     }
-    const std::size_t waiting = std::size_t{held} + pushed.counted;
+    const std::size_t waiting = pushed.counted;
     crowded = waiting > limit / 8;
     if (crowded && !alarmed_.load(std::memory_order_relaxed) &&
         !alarmed_.exchange(true, std::memory_order_relaxed)) {

@@ -134,7 +134,7 @@ class Process {
   }
   /// User messages that wait.
   std::size_t queued() const noexcept {
-    return in_queue_.load(std::memory_order_relaxed) + mailbox_.counted();
+    return (in_queue_.load(std::memory_order_relaxed) & ~Mailbox::moving) + mailbox_.counted();
   }
   Runtime& runtime() const noexcept { return runtime_; }
 
@@ -297,7 +297,7 @@ class Process {
   bool finishing_ = false;
   bool abandoned_ = false;
   bool outlived_thread_ = false;  // that it was linked to: its program's main has gone first
-  unsigned sends_ = 0;  // of this slice
+  unsigned sends_ = 0;            // of this slice
   Epoch epoch_;
   Pid parent_;
   std::optional<ExitReason> exit_;

@@ -55,8 +55,7 @@ int main() {
             << to_string(refused.error().execution()) << "\n";
   stalled = false;
   stalled.notify_one();
-  std::cout << "  of " << a_million << " sends it has " << waiting() / 1000
-            << " thousand waiting\n";
+  std::cout << "  of " << a_million << " sends it has " << waiting() << " waiting\n";
 
   std::cout << "The sender's, with the replies that it never reads:\n";
   const Pid counter = spawn([count = std::int64_t{0}]() mutable {
@@ -74,6 +73,5 @@ int main() {
         send(main, info().message_queue_length);
       },
       {.mailbox = bound});
-  std::cout << "  of " << a_million << " replies it has " << waiting() / 1000
-            << " thousand waiting\n";
+  std::cout << "  of " << a_million << " replies it has " << waiting() << " waiting\n";
 }

@@ -52,7 +52,7 @@ enum class Overflow : std::uint8_t {
   kill,    // the receiver is killed
 };
 
-/// Senders on other threads may each exceed a bound by one message.
+/// Several senders at the same moment may each exceed a bound by one message.
 struct MailboxLimits {
   std::size_t messages = 1'048'576;
   std::size_t bytes = 256u << 20;
