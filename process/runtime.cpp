@@ -2,23 +2,17 @@
 
 #include <algorithm>
 #include <cassert>
-#include <cstdio>
-#include <cstdlib>
 #include <new>
 #include <utility>
 
 #include "process/context.hpp"
 #include "process/exit_cause.hpp"
+#include "process/misuse.hpp"
 
 namespace coterie::detail {
 namespace {
 
 constexpr Duration monitor_interval = std::chrono::milliseconds(10);
-
-[[noreturn]] void misuse(const char* what) noexcept {
-  std::fprintf(stderr, "coterie: node: %s\n", what);
-  std::abort();
-}
 
 }  // namespace
 
@@ -40,8 +34,8 @@ Runtime::Runtime(RuntimeOptions options, RuntimePorts ports)
 }
 
 Runtime::~Runtime() {
-  if (!stop()) misuse("destroyed while a callback or a job of blocking() does not return");
-  if (attached_.load() != 0) misuse("destroyed while a thread is attached");
+  if (!stop()) misuse("node", "destroyed while a callback or a job of blocking() does not return");
+  if (attached_.load() != 0) misuse("node", "destroyed while a thread is attached");
   workers_.clear();
   for (std::uint32_t i = 0; i < slots_made_; ++i) slot(i)->~Process();
   for (auto& segment : segments_) {

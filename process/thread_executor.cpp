@@ -2,9 +2,8 @@
 
 #include <algorithm>
 #include <bit>
-#include <cstdio>
-#include <cstdlib>
 
+#include "process/misuse.hpp"
 #include "process/thread_start.hpp"
 #include "process/thread_strand.hpp"
 
@@ -13,11 +12,6 @@ namespace {
 
 // Stands in a slot whose runnable has been removed: a search goes on past it.
 constexpr char removed_mark = 0;
-
-[[noreturn]] void misuse(const char* what) noexcept {
-  std::fprintf(stderr, "coterie: executor: %s\n", what);
-  std::abort();
-}
 
 }  // namespace
 
@@ -28,7 +22,9 @@ ThreadExecutor::ThreadExecutor(const Clock& clock, Options options)
 
 ThreadExecutor::~ThreadExecutor() {
   for (const Slot& slot : slots_) {
-    if (slot.thread.joinable()) misuse("destroyed while a runnable is still added");
+    if (slot.thread.joinable()) {
+      detail::misuse("executor", "destroyed while a runnable is still added");
+    }
   }
 }
 
@@ -58,7 +54,7 @@ ThreadExecutor::Slot* ThreadExecutor::find(const void* runnable) noexcept {
 
 void ThreadExecutor::add(Runnable& runnable, std::string name) {
   std::lock_guard lock(slots_mutex_);
-  if (find(&runnable) != nullptr) misuse("a runnable was added twice");
+  if (find(&runnable) != nullptr) detail::misuse("executor", "a runnable was added twice");
   const std::size_t home = hash(&runnable);
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     Slot& slot = slots_[(home + i) % slots_.size()];
@@ -83,15 +79,15 @@ void ThreadExecutor::add(Runnable& runnable, std::string name) {
     }
     return;
   }
-  misuse("more runnables than runnables_max");
+  detail::misuse("executor", "more runnables than runnables_max");
 }
 
 bool ThreadExecutor::remove(Runnable& runnable, Time until) {
   std::lock_guard lock(slots_mutex_);
   Slot* slot = find(&runnable);
-  if (slot == nullptr) misuse("a runnable was removed that is not there");
+  if (slot == nullptr) detail::misuse("executor", "a runnable was removed that is not there");
   if (slot->thread.get_id() == std::this_thread::get_id()) {
-    misuse("a runnable was removed by its own thread");
+    detail::misuse("executor", "a runnable was removed by its own thread");
   }
   slot->stopping.store(true, std::memory_order_release);
   slot->parker.wake();

@@ -150,7 +150,7 @@ std::span<const Implementation> implementations() {
       {"process/throw_trace", {"thread_local"}, "where this thread's last exception came from"},
       {"process/worker", {"thread_local"}, "the one ambient state: the worker of this thread"},
       {"process/message_slots", {"thread_local"}, "free memory for messages, a thread's own"},
-      {"process/runtime.", {"console"}, "why it aborts when it is destroyed in use"},
+      {"process/misuse.", {"console"}, "misuse of the runtime ends the program with a line"},
       {"process/process.",
        {"thread_local", "console"},
        "the process of this thread; misuse of the API ends the program with a line"},
