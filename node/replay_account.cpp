@@ -7,20 +7,6 @@
 namespace coterie {
 namespace {
 
-std::string_view to_string(OperationOutcome outcome) {
-  switch (outcome) {
-    case OperationOutcome::acknowledged:
-      return "acknowledged";
-    case OperationOutcome::refused:
-      return "refused";
-    case OperationOutcome::not_executed:
-      return "not executed";
-    case OperationOutcome::unknown:
-      return "unknown";
-  }
-  return "unknown";
-}
-
 void add(OutcomeColumns& columns, OperationOutcome outcome) {
   ++columns.commands;
   switch (outcome) {

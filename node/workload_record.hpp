@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <coterie/time.hpp>
@@ -18,6 +19,7 @@ enum class OperationOutcome : std::uint8_t {
   not_executed,  // certainly did not run
   unknown,       // may have run, at any time after it was invoked, or never
 };
+std::string_view to_string(OperationOutcome outcome) noexcept;
 
 /// All tries of one command, with one request id.
 struct OperationRecord {

@@ -13,27 +13,8 @@ namespace {
 
 constexpr std::size_t faults_shown = 10;
 
-Outcome outcome_of(OperationOutcome outcome) {
-  switch (outcome) {
-    case OperationOutcome::acknowledged:
-      return Outcome::acknowledged;
-    case OperationOutcome::refused:
-      return Outcome::refused;
-    case OperationOutcome::not_executed:
-      return Outcome::not_executed;
-    case OperationOutcome::unknown:
-      break;
-  }
-  return Outcome::unknown;
-}
-
 void append(History& history, const std::vector<OperationRecord>& records, Time begin) {
-  for (const OperationRecord& record : records) {
-    history.push_back({record.client, record.operation.key, record.operation.word,
-                       record.operation.request_id, record.operation.bytes, record.invoked - begin,
-                       record.completed - begin, outcome_of(record.outcome), record.answer,
-                       record.error});
-  }
+  for (const OperationRecord& record : records) history.push_back(operation_of(record, begin));
 }
 
 std::vector<std::string> unanswered(const std::vector<OperationRecord>& records) {

@@ -16,35 +16,6 @@ namespace {
 
 constexpr Duration look_interval = std::chrono::milliseconds(20);
 
-Outcome outcome_of(OperationOutcome outcome) {
-  switch (outcome) {
-    case OperationOutcome::acknowledged:
-      return Outcome::acknowledged;
-    case OperationOutcome::refused:
-      return Outcome::refused;
-    case OperationOutcome::not_executed:
-      return Outcome::not_executed;
-    case OperationOutcome::unknown:
-      return Outcome::unknown;
-  }
-  return Outcome::unknown;
-}
-
-Operation operation_of(const OperationRecord& record, std::uint64_t first_client, Time begin) {
-  Operation operation;
-  operation.client = first_client + record.client;
-  operation.key = record.operation.key;
-  operation.word = record.operation.word;
-  operation.request_id = record.operation.request_id;
-  operation.bytes = record.operation.bytes;
-  operation.invoked = record.invoked - begin;
-  operation.completed = record.completed - begin;
-  operation.outcome = outcome_of(record.outcome);
-  operation.answer = record.answer;
-  operation.error = record.error;
-  return operation;
-}
-
 /// Keys of a source from number `first` on: the ones before are another workload's.
 class SourceFrom final : public Workload::Source {
  public:
@@ -185,7 +156,7 @@ std::expected<void, std::string> FailoverWorkloads::start_names() {
       if (record.outcome == OperationOutcome::acknowledged) continue;
       if (record.outcome == OperationOutcome::refused && one->source == nullptr) continue;
       ++bad;
-      example = record.operation.key + ": " + std::string(to_string(outcome_of(record.outcome))) +
+      example = record.operation.key + ": " + std::string(to_string(record.outcome)) +
                 (record.error.empty() ? std::string() : ", " + record.error);
     }
     if (bad > 0) {
@@ -252,7 +223,7 @@ std::vector<WorkloadEvidence> FailoverWorkloads::evidence(Time begin) const {
     evidence.model = &one->workload->model();
     evidence.last_answers = one->last_answers;
     for (const OperationRecord& record : one->records) {
-      evidence.history.push_back(operation_of(record, first_client, begin));
+      evidence.history.push_back(operation_of(record, begin, first_client));
     }
     first_client +=
         std::max(static_cast<std::size_t>(one->choice->clients), options_.clients_at_once);

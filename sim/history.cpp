@@ -69,6 +69,21 @@ std::optional<Downtime> gap_at(const std::string& key, const KeyTimes& times, st
 
 }  // namespace
 
+Operation operation_of(const OperationRecord& record, Time begin, std::uint64_t first_client) {
+  Operation operation;
+  operation.client = first_client + record.client;
+  operation.key = record.operation.key;
+  operation.word = record.operation.word;
+  operation.request_id = record.operation.request_id;
+  operation.bytes = record.operation.bytes;
+  operation.invoked = record.invoked - begin;
+  operation.completed = record.completed - begin;
+  operation.outcome = record.outcome;
+  operation.answer = record.answer;
+  operation.error = record.error;
+  return operation;
+}
+
 OutcomeCount count_outcomes(const History& history) {
   OutcomeCount counts;
   for (const Operation& operation : history) count(counts, operation.outcome);
@@ -162,20 +177,6 @@ std::vector<Downtime> downtimes(const History& history, std::span<const FaultMom
     }
   }
   return list;
-}
-
-std::string_view to_string(Outcome outcome) noexcept {
-  switch (outcome) {
-    case Outcome::acknowledged:
-      return "acknowledged";
-    case Outcome::refused:
-      return "refused";
-    case Outcome::not_executed:
-      return "not executed";
-    case Outcome::unknown:
-      return "unknown";
-  }
-  return "unknown";
 }
 
 }  // namespace coterie::sim

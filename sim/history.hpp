@@ -14,14 +14,11 @@
 #include <coterie/time.hpp>
 #include <coterie/workload_model.hpp>
 
+#include "node/workload_record.hpp"
+
 namespace coterie::sim {
 
-enum class Outcome : std::uint8_t {
-  acknowledged,  // answered, and accepted
-  refused,       // answered, and refused by the workload's rules
-  not_executed,  // certainly did not run
-  unknown,       // may have run, at any time after it was invoked, or never
-};
+using Outcome = OperationOutcome;
 
 /// One command as its client saw it; retries with the same request id are one operation.
 struct Operation {
@@ -38,6 +35,9 @@ struct Operation {
 };
 
 using History = std::vector<Operation>;
+
+/// A driven command on the timeline that began at `begin`. Clients count from `first_client` on.
+Operation operation_of(const OperationRecord& record, Time begin, std::uint64_t first_client = 0);
 
 struct OutcomeCount {
   std::uint64_t acknowledged = 0;
@@ -105,7 +105,5 @@ struct Downtime {
 /// Keys that were never asked anything from the fault on are left out: nobody waited for them.
 std::vector<Downtime> downtimes(const History& history, std::span<const FaultMoment> faults,
                                 Duration end, Duration in_flight = std::chrono::milliseconds(100));
-
-std::string_view to_string(Outcome outcome) noexcept;
 
 }  // namespace coterie::sim
