@@ -16,15 +16,8 @@ namespace coterie {
 namespace {
 
 using namespace std::chrono_literals;
+using test::await_down;
 using test::LocalNode;
-
-Down await_down(Ref ref) {
-  Down result;
-  receive(when([ref](const Down& down) { return down.ref == ref; },
-               [&](const Down& down) { result = down; }),
-          after(20s, [] { FAIL() << "no Down"; }));
-  return result;
-}
 
 /// Many processes run `body(index)` on few workers, so that their suspensions interleave.
 void run_many(const std::function<void(int)>& body, int processes = 40) {
@@ -32,7 +25,7 @@ void run_many(const std::function<void(int)>& body, int processes = 40) {
   for (int i = 0; i < processes; ++i) {
     refs.push_back(spawn_monitor([&body, i] { body(i); }).second);
   }
-  for (const Ref ref : refs) EXPECT_EQ(to_string(await_down(ref).reason), "normal");
+  for (const Ref ref : refs) EXPECT_EQ(to_string(await_down(ref, 20s).reason), "normal");
 }
 
 void pause(int i) { i % 3 == 0 ? sleep(100us) : yield(); }
@@ -49,7 +42,7 @@ bool kill_when_ready(LocalNode& node, const std::function<void(std::atomic<bool>
   while (!ready) sleep(100us);
   sleep(1ms);
   exit(pid, ExitReason::kill());
-  EXPECT_EQ(await_down(ref).reason, ExitReason::killed());
+  EXPECT_EQ(await_down(ref, 20s).reason, ExitReason::killed());
   return node.runtime.counters().abandoned_fibers.load() > before;
 }
 
@@ -138,7 +131,7 @@ TEST(Exceptions, AnEscapedExceptionAfterASuspensionIsTheReason) {
                       throw std::out_of_range("second");
                     }
                   }).second;
-  EXPECT_EQ(to_string(await_down(ref).reason), "{error,std::out_of_range,\"second\"}");
+  EXPECT_EQ(to_string(await_down(ref, 20s).reason), "{error,std::out_of_range,\"second\"}");
 }
 
 TEST(Exceptions, AKillRunsDestructorsAtEveryDepth) {
@@ -290,7 +283,9 @@ TEST(Exceptions, ManyKillsInCatchBlocksLeaveTheOthersAlone) {
       if (value == i) ++right;
     }
   });
-  for (const auto& [pid, ref] : victims) EXPECT_EQ(await_down(ref).reason, ExitReason::killed());
+  for (const auto& [pid, ref] : victims) {
+    EXPECT_EQ(await_down(ref, 20s).reason, ExitReason::killed());
+  }
   EXPECT_EQ(right, 40);
 }
 

@@ -13,6 +13,7 @@ namespace coterie {
 namespace {
 
 using namespace std::chrono_literals;
+using test::await_down;
 using test::LocalNode;
 
 struct Pong {
@@ -78,14 +79,6 @@ class MovingName final : public NameService {
  private:
   const std::vector<Pid> places_;
 };
-
-Down await_down(Ref ref) {
-  Down result;
-  receive(when([ref](const Down& down) { return down.ref == ref; },
-               [&](const Down& down) { result = down; }),
-          after(10s, [] { FAIL() << "no Down"; }));
-  return result;
-}
 
 TEST(ProcessBounds, ManyParkedProcessesAndTheBound) {
   constexpr std::size_t many = test::parked_fibers_max;

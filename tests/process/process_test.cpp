@@ -11,6 +11,7 @@ namespace coterie {
 namespace {
 
 using namespace std::chrono_literals;
+using test::await_down;
 using test::LocalNode;
 
 struct Ping {
@@ -19,15 +20,6 @@ struct Ping {
 struct Pong {
   int value = 0;
 };
-
-/// The Down of `ref`, or a failure after 10 s.
-Down await_down(Ref ref) {
-  Down result;
-  receive(when([ref](const Down& down) { return down.ref == ref; },
-               [&](const Down& down) { result = down; }),
-          after(10s, [] { FAIL() << "no Down"; }));
-  return result;
-}
 
 TEST(Process, AnswersAMessage) {
   LocalNode node;

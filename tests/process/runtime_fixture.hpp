@@ -1,6 +1,10 @@
 #pragma once
 // A node of processes on real threads, with the test's thread attached.
 
+#include <gtest/gtest.h>
+
+#include <coterie/process.hpp>
+
 #include "process/log_capture.hpp"
 #include "process/runtime.hpp"
 #include "process/seeded_random.hpp"
@@ -21,5 +25,14 @@ struct LocalNode {
   detail::Runtime runtime;
   detail::AttachedThread self{runtime};
 };
+
+/// The Down of `ref`, or a failure when it does not come.
+inline Down await_down(Ref ref, Duration longest = std::chrono::seconds(10)) {
+  Down result;
+  receive(when([ref](const Down& down) { return down.ref == ref; },
+               [&](const Down& down) { result = down; }),
+          after(longest, [] { FAIL() << "no Down"; }));
+  return result;
+}
 
 }  // namespace coterie::test

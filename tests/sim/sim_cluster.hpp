@@ -88,6 +88,25 @@ struct SimCluster {
     world.run_for(std::chrono::milliseconds(20));
   }
 
+  /// Runs `body` in a process of the node, to its end.
+  void complete_on(NodeId node, std::move_only_function<void()> body) {
+    bool done = false;
+    run_on(runtime(node), [&done, body = std::move(body)]() mutable {
+      body();
+      done = true;
+    });
+    EXPECT_TRUE(world.run_until([&] { return done; }, std::chrono::seconds(60)))
+        << "the process never ended" << log(node);
+  }
+  std::string log(NodeId node) {
+    std::string text;
+    for (const auto& entry : nodes.at(node)->sink.entries()) {
+      text += "\n" + entry.message;
+      for (const auto& [key, value] : entry.fields) text += " " + key + "=" + value;
+    }
+    return text;
+  }
+
   sim::SimWorld world;
   std::map<NodeId, std::unique_ptr<SimNode>> nodes;
   sim::SimNetwork network;

@@ -96,14 +96,7 @@ struct NamedBox : SimCluster {
     world.run_for(1ms);
     start_box();
   }
-  void on_a(std::move_only_function<void()> body) {
-    bool done = false;
-    run_on(runtime(a), [&done, body = std::move(body)]() mutable {
-      body();
-      done = true;
-    });
-    EXPECT_TRUE(world.run_until([&] { return done; }, 60s)) << "the process never ended";
-  }
+  void on_a(std::move_only_function<void()> body) { complete_on(a, std::move(body)); }
 
   NodeId a{}, b{};
   RememberedName name;

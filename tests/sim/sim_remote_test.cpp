@@ -59,23 +59,7 @@ struct TwoNodes : SimCluster {
     world.run_for(1ms);
   }
   /// Runs `body` on node a to its end.
-  void on_a(std::move_only_function<void()> body) {
-    bool done = false;
-    run_on(runtime(a), [&done, body = std::move(body)]() mutable {
-      body();
-      done = true;
-    });
-    EXPECT_TRUE(world.run_until([&] { return done; }, 60s)) << "the process never ended" << log();
-  }
-
-  std::string log() {
-    std::string text;
-    for (const auto& entry : nodes.at(a)->sink.entries()) {
-      text += "\n" + entry.message;
-      for (const auto& [key, value] : entry.fields) text += " " + key + "=" + value;
-    }
-    return text;
-  }
+  void on_a(std::move_only_function<void()> body) { complete_on(a, std::move(body)); }
 
   NodeId a{}, b{};
   Pid server;

@@ -76,14 +76,7 @@ struct TwoNodes : SimCluster {
     world.run_for(1ms);
   }
   /// Runs `body` on node a to its end.
-  void on_a(std::move_only_function<void()> body) {
-    bool done = false;
-    run_on(runtime(a), [&done, body = std::move(body)]() mutable {
-      body();
-      done = true;
-    });
-    EXPECT_TRUE(world.run_until([&] { return done; }, 60s)) << "the process never ended";
-  }
+  void on_a(std::move_only_function<void()> body) { complete_on(a, std::move(body)); }
   std::vector<std::string> debug_lines(NodeId node) {
     std::vector<std::string> lines;
     for (const auto& entry : nodes.at(node)->sink.entries()) {
