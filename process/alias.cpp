@@ -11,13 +11,13 @@ using detail::current_process;
 Alias alias(AliasUse use) {
   detail::Process& self = current_process();
   const Ref ref = self.runtime().make_ref();
-  self.relations().aliases.emplace(ref, use == AliasUse::once);
+  self.relations().aliases.insert({ref, use == AliasUse::once});
   return {self.pid(), ref};
 }
 
 bool unalias(const Alias& alias) {
   detail::Process& self = current_process();
-  return alias.pid == self.pid() && self.relations().aliases.erase(alias.ref) != 0;
+  return alias.pid == self.pid() && self.relations().aliases.erase(alias.ref);
 }
 
 void detail::send_to_alias(const Alias& to, MessagePtr message) {
@@ -27,9 +27,9 @@ void detail::send_to_alias(const Alias& to, MessagePtr message) {
 
 bool detail::Process::accept_alias(Ref ref) {
   if (!relations_) return false;
-  const auto found = relations_->aliases.find(ref);
-  if (found == relations_->aliases.end()) return relations_->monitors.contains(ref);
-  if (found->second) relations_->aliases.erase(found);
+  const OpenAlias* found = relations_->aliases.find(ref);
+  if (found == nullptr) return relations_->monitors.contains(ref);
+  if (found->once) relations_->aliases.erase(ref);
   return true;
 }
 

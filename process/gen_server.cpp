@@ -46,7 +46,7 @@ std::expected<Pid, StartError> start_server(std::string_view type, MakeCallbacks
   request.options.label = options.label;
   request.options.mailbox = options.mailbox;
   request.parent = link ? self.pid() : Pid{};
-  request.ancestors = ancestors_of(self);
+  request.ancestors = self.ancestors_of_children();
   request.link = link;
   request.behaviour = std::make_unique<ServerLoop>(
       type, std::make_unique<ServerStart>(std::move(make), std::move(options), ticket));

@@ -13,7 +13,9 @@ constexpr std::align_val_t alignment{Message::slot_bytes};
 }  // namespace
 
 void* allocate_message(std::size_t bytes) {
-  return bytes <= Message::slot_bytes ? take_message_slot() : ::operator new(bytes, alignment);
+  if (bytes <= Message::slot_bytes) return take_message_slots(1);
+  if (bytes <= Message::slot_bytes * 2) return take_message_slots(2);
+  return ::operator new(bytes, alignment);
 }
 
 void free_message(Message* message) noexcept {
@@ -21,10 +23,10 @@ void free_message(Message* message) noexcept {
   if (message->type != nullptr && message->type->destroy != nullptr) {
     message->type->destroy(message->payload());
   }
-  const bool in_slot = message->in_slot();
+  const unsigned slots = message->slots();
   message->~Message();
-  if (in_slot) {
-    give_message_slot(message);
+  if (slots != 0) {
+    give_message_slots(message, slots);
   } else {
     ::operator delete(static_cast<void*>(message), alignment);
   }

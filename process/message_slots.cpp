@@ -25,8 +25,13 @@ constexpr std::size_t slot_bytes = Message::slot_bytes;
 #ifdef COTERIE_PLAIN_SLOTS
 
 // So that the sanitizer sees each use after the end of a message.
-void* take() { return ::operator new (slot_bytes, std::align_val_t{slot_bytes}); }
-void give(void* slot) noexcept { ::operator delete (slot, std::align_val_t{slot_bytes}); }
+void* take(unsigned slots) {
+  const std::size_t bytes = slots * slot_bytes;
+  return ::operator new (bytes, std::align_val_t{slot_bytes});
+}
+void give(void* memory, unsigned) noexcept {
+  ::operator delete (memory, std::align_val_t{slot_bytes});
+}
 
 #else
 
@@ -41,15 +46,15 @@ struct Slot {
 /// Full magazines that no thread holds.
 class Depot {
  public:
-  constexpr Depot() noexcept = default;
+  explicit constexpr Depot(unsigned slots) noexcept : bytes_(slots * slot_bytes) {}
 
   Slot* take() {
     {
       std::lock_guard guard(lock_);
       if (first_ != nullptr) return std::exchange(first_, first_->next_magazine);
     }
-    auto* slab = static_cast<std::byte*>(
-        ::operator new (slab_magazines* magazine_slots* slot_bytes, std::align_val_t{slot_bytes}));
+    const std::size_t bytes = slab_magazines * magazine_slots * bytes_;
+    auto* slab = static_cast<std::byte*>(::operator new (bytes, std::align_val_t{slot_bytes}));
     for (std::size_t m = 1; m < slab_magazines; ++m) give(fill(slab, m));
     return fill(slab, 0);
   }
@@ -73,22 +78,23 @@ class Depot {
   }
 
  private:
-  static Slot* fill(std::byte* slab, std::size_t magazine) noexcept {
-    std::byte* const begin = slab + magazine * magazine_slots * slot_bytes;
+  Slot* fill(std::byte* slab, std::size_t magazine) const noexcept {
+    std::byte* const begin = slab + magazine * magazine_slots * bytes_;
     Slot* first = nullptr;
     for (std::size_t i = magazine_slots; i-- > 0;) {
-      first = new (begin + i * slot_bytes) Slot{first, nullptr};
+      first = new (begin + i * bytes_) Slot{first, nullptr};
     }
     return first;
   }
 
+  const std::size_t bytes_;
   SpinLock lock_;
   Slot* first_ = nullptr;
   Slot* loose_ = nullptr;
   std::uint32_t loose_count_ = 0;
 };
 
-constinit Depot depot;
+constinit Depot depots[Message::slots_max] = {Depot(1), Depot(2)};
 
 /// A thread's own: one magazine in use, one full or none, so that a thread at the border of a
 /// magazine does not go to the depot each time.
@@ -97,40 +103,47 @@ struct Cache {
   std::uint32_t count = 0;
   Slot* full = nullptr;
 };
-constinit thread_local Cache cache;
+constinit thread_local Cache caches[Message::slots_max];
 
 /// Gives the thread's slots away when it ends.
 struct Leaver {
   ~Leaver() {
-    if (cache.full != nullptr) depot.give(cache.full);
-    depot.give_loose(cache.first);
-    cache = {};
+    for (unsigned i = 0; i < Message::slots_max; ++i) {
+      if (caches[i].full != nullptr) depots[i].give(caches[i].full);
+      depots[i].give_loose(caches[i].first);
+      caches[i] = {};
+    }
   }
   void arrive() noexcept {}
 };
 thread_local Leaver leaver;
 
-[[gnu::noinline]] void refill() {
+[[gnu::noinline]] void refill(unsigned slots) {
   leaver.arrive();
-  cache.first = cache.full != nullptr ? std::exchange(cache.full, nullptr) : depot.take();
+  Cache& cache = caches[slots - 1];
+  cache.first =
+      cache.full != nullptr ? std::exchange(cache.full, nullptr) : depots[slots - 1].take();
   cache.count = magazine_slots;
 }
 
-[[gnu::noinline]] void spill() noexcept {
+[[gnu::noinline]] void spill(unsigned slots) noexcept {
   leaver.arrive();
-  if (cache.full != nullptr) depot.give(cache.full);
+  Cache& cache = caches[slots - 1];
+  if (cache.full != nullptr) depots[slots - 1].give(cache.full);
   cache.full = std::exchange(cache.first, nullptr);
   cache.count = 0;
 }
 
-void* take() {
-  if (cache.count == 0) refill();
+void* take(unsigned slots) {
+  Cache& cache = caches[slots - 1];
+  if (cache.count == 0) refill(slots);
   --cache.count;
   return std::exchange(cache.first, cache.first->next);
 }
 
-void give(void* memory) noexcept {
-  if (cache.count == magazine_slots) spill();
+void give(void* memory, unsigned slots) noexcept {
+  Cache& cache = caches[slots - 1];
+  if (cache.count == magazine_slots) spill(slots);
   cache.first = new (memory) Slot{cache.first, nullptr};
   ++cache.count;
 }
@@ -139,7 +152,7 @@ void give(void* memory) noexcept {
 
 }  // namespace
 
-void* take_message_slot() { return take(); }
-void give_message_slot(void* slot) noexcept { give(slot); }
+void* take_message_slots(unsigned slots) { return take(slots); }
+void give_message_slots(void* memory, unsigned slots) noexcept { give(memory, slots); }
 
 }  // namespace coterie::detail

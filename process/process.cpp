@@ -150,7 +150,7 @@ void Process::accept(MessagePtr message) {
       if (awaited_ != nullptr && message->ref() == awaited_->ref && !awaited_->here()) {
         awaited_->message = std::move(message);
         woken_ = true;
-      } else if (relations_ && relations_->requests.erase(message->ref()) > 0) {
+      } else if (relations_ && relations_->requests.erase(message->ref())) {
         enqueue_own(response_of(std::move(message)));
       } else {
         runtime_.counters().late_replies.fetch_add(1, std::memory_order_relaxed);
@@ -171,7 +171,7 @@ void Process::accept(MessagePtr message) {
       [[fallthrough]];
     case MessageKind::call:
       if (message->extra() != nullptr && message->extra()->epoch &&
-          message->extra()->epoch != epoch_) {
+          message->extra()->epoch != epoch()) {
         uncount(*message);
         runtime_.fail({message->from, message->ref(), false, pid()},
                       CallError(CallError::Code::stale, CallError::Execution::not_executed));
@@ -281,23 +281,15 @@ void Process::run_slice() {
 
 // ---- the caller of the call being handled
 
-Serving::Serving(Process& process, const Caller& caller, const Message& request) noexcept
-    : process_(process) {
-  process_.serving_ = &caller;
-  const Extra* extra = request.extra();
-  process_.request_id_ = extra != nullptr ? &extra->request_id : nullptr;
-}
-
 Serving::~Serving() {
-  if (const Caller* caller = std::exchange(process_.serving_, nullptr)) {
-    process_.callers_.push_back(*caller);
-  }
-  process_.request_id_ = nullptr;
+  process_.serving_ = nullptr;
+  if (caller_ != nullptr) process_.callers_.push_back(*caller_);
 }
 
 const std::string& Process::request_id() const noexcept {
   static const std::string none;
-  return request_id_ != nullptr ? *request_id_ : none;
+  const Extra* extra = serving_ != nullptr ? serving_->extra() : nullptr;
+  return extra != nullptr ? extra->request_id : none;
 }
 
 bool Process::has_queued() {
@@ -306,9 +298,9 @@ bool Process::has_queued() {
 }
 
 bool Process::take_name(const std::string& name) {
-  if (finishing_ || name.empty() || (relations_ && !relations_->name.empty())) return false;
+  if (finishing_ || name.empty() || (names_ && !names_->name.empty())) return false;
   if (!runtime_.register_name(name, pid())) return false;
-  relations().name = name;
+  names().name = name;
   return true;
 }
 
@@ -316,6 +308,26 @@ Pid Process::spawn_child(SpawnRequest request) {
   const Pid child = runtime_.spawn(std::move(request));
   if (!child && attached_ == nullptr) raise_exit(ExitReason::term("system_limit"));
   return child;
+}
+
+Names& Process::names() {
+  if (!names_) names_ = std::make_unique<Names>();
+  return *names_;
+}
+
+const Ancestors& Process::ancestors_of_children() {
+  constexpr std::size_t most = 16;
+  Ancestors& shared = relations().of_children;
+  if (!shared) {
+    std::vector<Pid> pids{pid()};
+    if (ancestors_) {
+      pids.insert(
+          pids.end(), ancestors_->begin(),
+          ancestors_->begin() + std::min<std::ptrdiff_t>(std::ssize(*ancestors_), most - 1));
+    }
+    shared = std::make_shared<const std::vector<Pid>>(std::move(pids));
+  }
+  return shared;
 }
 
 Relations& Process::relations() {

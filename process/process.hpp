@@ -9,10 +9,8 @@
 
 #include <atomic>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -23,7 +21,7 @@
 #include "process/behaviour.hpp"
 #include "process/envelope.hpp"
 #include "process/fiber.hpp"
-#include "process/link_set.hpp"
+#include "process/flat_table.hpp"
 #include "process/mailbox.hpp"
 #include "process/ports/name_service.hpp"
 #include "process/timer.hpp"
@@ -72,11 +70,14 @@ class MessageQueue {
   Message* last_ = nullptr;
 };
 
+/// The pids of a process and its ancestors, nearest first: all its children share them.
+using Ancestors = std::shared_ptr<const std::vector<Pid>>;
+
 struct SpawnRequest {
   std::unique_ptr<Behaviour> behaviour;
   SpawnOptions options;
   Pid parent;
-  std::vector<Pid> ancestors;
+  Ancestors ancestors;
   bool link = false;
   Ref monitor = Ref::none;  // the parent monitors from the start
   class AttachedThread* attached = nullptr;
@@ -99,19 +100,24 @@ enum class Wake : std::uint8_t {
   refused,  // the node's bound of parked fibers is reached
 };
 
-/// The rarely used part of a process: who it is tied to, and what it is called.
+/// Who a process is tied to; most have one link or one watcher.
 struct Relations {
-  LinkSet links;
-  std::map<Ref, Pid> monitors;  // ours, by reference; each is an alias too
-  std::map<Ref, Pid> requests;  // sent without waiting, to whom; their answers become messages
-  std::map<Ref, bool> aliases;  // true: the first message closes it
-  std::set<std::pair<Pid, Ref>> monitored_by;
-  std::vector<Pid> ancestors;
+  FlatTable<Link> links;
+  FlatTable<Monitor> monitors;
+  FlatTable<Monitor> requests;  // sent without waiting, to whom; their answers become messages
+  FlatTable<OpenAlias> aliases;
+  FlatTable<Watcher> monitored_by;
+  Ancestors of_children;  // made for the first child
+};
+
+/// What a process is called.
+struct Names {
   std::string name;
   std::string label;
   std::string via_text;  // registry/key
   ViaName via;
   Registration registration;
+  Epoch epoch;
 };
 
 class Process {
@@ -156,7 +162,7 @@ class Process {
   Process* in_place_caller(const Caller& caller, const MessageType* type) noexcept;
   ReplyPlace& reply_place() noexcept { return *awaited_->in_place; }
   void reply_placed() noexcept;
-  MessagePtr receive(const std::function<bool(Message&)>& match, Duration timeout);
+  MessagePtr receive(Match match, Duration timeout);
   /// Gives way to other processes of this worker.
   void yield();
   /// Counts a send against the turn, and gives the turn up when it is spent or the receiver
@@ -171,15 +177,25 @@ class Process {
   }
   void handle_exit_signal(const Pid& from, const ExitReason& reason, bool link);
   Relations& relations();
-  bool strict() const noexcept { return static_cast<bool>(epoch_); }
+  Names& names();
+  /// For those it spawns.
+  const Ancestors& ancestors_of_children();
+  bool strict() const noexcept { return strict_; }
+  /// Its name is a strict one: it may run while the gate is open.
+  void set_epoch(const Epoch& epoch) {
+    names().epoch = epoch;
+    strict_ = static_cast<bool>(epoch);
+  }
   ProcessInfo info() const;
   bool has_queued();  // a message of the user's waits
   /// See orphans().
   bool is_orphan() const noexcept {
-    return relations_ != nullptr && !relations_->ancestors.empty() && relations_->links.empty() &&
-           relations_->monitored_by.empty() && !outlived_thread_ && behaviour_ != nullptr;
+    const bool tied =
+        relations_ != nullptr && !(relations_->links.empty() && relations_->monitored_by.empty());
+    return !tied && ancestors_ && !ancestors_->empty() && !outlived_thread_ &&
+           behaviour_ != nullptr;
   }
-  void add_link(const Pid& pid) { relations().links.append(pid); }
+  void add_link(const Pid& pid) { relations().links.insert({pid}); }
   void remove_link(const Pid& pid) {
     if (relations_) relations_->links.erase(pid);
   }
@@ -200,7 +216,7 @@ class Process {
   [[noreturn]] void give_up();
   Overflow overflow() const noexcept { return overflow_.load(std::memory_order_relaxed); }
   void drop_name(const std::string& name) {
-    if (relations_ && relations_->name == name) relations_->name.clear();
+    if (names_ && names_->name == name) names_->name.clear();
   }
   bool take_name(const std::string& name);
   bool set_trap_exit(bool on) noexcept { return std::exchange(trap_exit_, on); }
@@ -213,9 +229,9 @@ class Process {
   Pid spawn_child(SpawnRequest request);
   /// It has registered itself somewhere: its end is told to the name service.
   void note_registered() noexcept { registered_ = true; }
-  const Epoch& epoch() const noexcept { return epoch_; }
+  Epoch epoch() const noexcept { return names_ ? names_->epoch : Epoch{}; }
   std::string_view strict_name() const noexcept {
-    return relations_ ? std::string_view(relations_->via_text) : std::string_view();
+    return names_ ? std::string_view(names_->via_text) : std::string_view();
   }
   /// From std::terminate: leaves the stack if it is a process's end that was stopped; else returns.
   bool abandon_if_ending() noexcept;
@@ -243,6 +259,7 @@ class Process {
   void finish();
   void tell_relations(const Pid& self, const ExitReason& reason);
   void report_crash(const ExitReason& reason);
+  std::string own_name() const;
   void reset();
   Wake on_exit();
   static void on_wait_timer(Timer& timer);
@@ -284,6 +301,8 @@ class Process {
   Fiber* parked_ = nullptr;
   std::unique_ptr<Behaviour> behaviour_;
   std::unique_ptr<Relations> relations_;
+  std::unique_ptr<Names> names_;
+  Ancestors ancestors_;
   MessageQueue queue_;
   AwaitedAnswer* awaited_ = nullptr;
   Wait wait_ = Wait::none;
@@ -297,26 +316,34 @@ class Process {
   bool finishing_ = false;
   bool abandoned_ = false;
   bool outlived_thread_ = false;  // that it was linked to: its program's main has gone first
-  unsigned sends_ = 0;            // of this slice
-  Epoch epoch_;
+  bool strict_ = false;
+  unsigned sends_ = 0;  // of this slice
   Pid parent_;
   std::optional<ExitReason> exit_;
-  std::vector<Caller> callers_;              // whose requests it has taken and not answered
-  const Caller* serving_ = nullptr;          // the same, of the call being handled
-  const std::string* request_id_ = nullptr;  // of the call being handled
+  std::vector<Caller> callers_;       // whose requests it has taken and not answered
+  class Serving* serving_ = nullptr;  // the call being handled
 };
 
 /// A call being handled: its caller is told if the process ends, and is noted for later if the
 /// handler returns without a reply.
 class Serving {
  public:
-  Serving(Process& process, const Caller& caller, const Message& request) noexcept;
+  Serving(Process& process, const Caller& caller, const Message& request) noexcept
+      : process_(process), caller_(&caller), extra_(request.extra()) {
+    process_.serving_ = this;
+  }
   ~Serving();
   Serving(const Serving&) = delete;
   Serving& operator=(const Serving&) = delete;
+  /// nullptr: it has its answer.
+  const Caller* caller() const noexcept { return caller_; }
+  void answered() noexcept { caller_ = nullptr; }
+  const Extra* extra() const noexcept { return extra_; }
 
  private:
   Process& process_;
+  const Caller* caller_;
+  const Extra* extra_;
 };
 
 /// See context.hpp.

@@ -30,18 +30,6 @@ class Function final : public Behaviour {
   std::move_only_function<void()> body_;
 };
 
-}  // namespace
-
-std::vector<Pid> ancestors_of(Process& parent) {
-  std::vector<Pid> ancestors{parent.pid()};
-  const auto& older = parent.relations().ancestors;
-  ancestors.insert(ancestors.end(), older.begin(),
-                   older.begin() + std::min<std::ptrdiff_t>(std::ssize(older), 15));
-  return ancestors;
-}
-
-namespace {
-
 Pid spawn_function(std::move_only_function<void()> body, SpawnOptions options, Ref monitor) {
   Process& self = current_process();
   SpawnRequest request;
@@ -49,12 +37,12 @@ Pid spawn_function(std::move_only_function<void()> body, SpawnOptions options, R
   request.link = options.link;
   request.options = std::move(options);
   request.parent = self.pid();
-  request.ancestors = ancestors_of(self);
+  request.ancestors = self.ancestors_of_children();
   request.monitor = monitor;
   const bool link = request.link;
   const Pid pid = self.spawn_child(std::move(request));
   if (link && pid) self.add_link(pid);
-  if (monitor != Ref::none && pid) self.relations().monitors[monitor] = pid;
+  if (monitor != Ref::none && pid) self.relations().monitors.insert({monitor, pid});
   return pid;
 }
 
@@ -93,7 +81,7 @@ void run_blocking(std::move_only_function<void()> job) {
   if (!ran) self.give_up();
 }
 
-MessagePtr receive_message(const std::function<bool(Message&)>& match, Duration timeout) {
+MessagePtr receive_message(Match match, Duration timeout) {
   return current_process().receive(match, timeout);
 }
 
@@ -128,10 +116,9 @@ std::pair<Pid, Ref> spawn_monitor(std::move_only_function<void()> body, SpawnOpt
 void link(const Pid& pid) {
   Process& self = current_process();
   Runtime& runtime = self.runtime();
-  auto& links = self.relations().links;
-  if (pid == self.pid() || links.contains(pid)) return;
+  if (pid == self.pid() || self.relations().links.contains(pid)) return;
   runtime.wait_for_overflow(self, pid.node);
-  links.append(pid);
+  self.add_link(pid);
   if (pid.node != runtime.node() && !runtime.note_link(pid.node, self.pid(), pid)) {
     self.handle_exit_signal(pid, ExitReason::noconnection(), true);
     return;
@@ -172,7 +159,7 @@ Ref monitor(const ServerRef& target) {
   const Ref ref = runtime.make_ref();
   const detail::Destination to = detail::resolve(self, target, default_call_timeout);
   runtime.wait_for_overflow(self, to.pid.node);
-  self.relations().monitors[ref] = to.pid;
+  self.relations().monitors.insert({ref, to.pid});
   if (to.pid.node == runtime.node()) {
     runtime.signal(self.pid(), to.pid, Signal::monitor, ref);
   } else if (to.pid.node == NodeId::none && to.code != CallError::Code::nodedown) {
@@ -197,11 +184,11 @@ Ref monitor(const ServerRef& target) {
 bool demonitor(Ref monitor, bool flush) {
   Process& self = current_process();
   auto& monitors = self.relations().monitors;
-  auto found = monitors.find(monitor);
-  const bool active = found != monitors.end();
+  const auto* found = monitors.find(monitor);
+  const bool active = found != nullptr;
   if (active) {
-    const Pid target = found->second;
-    monitors.erase(found);
+    const Pid target = found->target;
+    monitors.erase(monitor);
     self.runtime().wait_for_overflow(self, target.node);
     if (target.node != self.runtime().node()) {
       self.runtime().forget_monitor(target.node, monitor);

@@ -15,19 +15,19 @@ void Process::accept_signal(Message& message, SignalBody& body) {
       handle_exit_signal(message.from, body.reason, body.link);
       return;
     case Signal::link:
-      relations().links.insert(message.from);
+      add_link(message.from);
       return;
     case Signal::unlink:
-      if (relations_) relations_->links.erase(message.from);
+      remove_link(message.from);
       return;
     case Signal::monitor:
-      relations().monitored_by.emplace(message.from, message.ref());
+      relations().monitored_by.insert({message.from, message.ref()});
       return;
     case Signal::demonitor:
-      if (relations_) relations_->monitored_by.erase({message.from, message.ref()});
+      if (relations_) relations_->monitored_by.erase({message.from.node, message.ref()});
       return;
     case Signal::down: {
-      if (!relations_ || relations_->monitors.erase(message.ref()) == 0) return;
+      if (!relations_ || !relations_->monitors.erase(message.ref())) return;
       auto down = make_message(MessageKind::send, Down{message.ref(), message.from, body.reason});
       down->from = message.from;
       enqueue_own(std::move(down));
@@ -90,8 +90,9 @@ void Process::cancel(const Pid& caller, Ref ref) {
 }
 
 void Process::forget_caller(const Pid& caller, Ref ref) noexcept {
-  if (serving_ != nullptr && serving_->ref == ref && serving_->pid == caller) {
-    serving_ = nullptr;
+  if (serving_ != nullptr && serving_->caller() != nullptr && serving_->caller()->ref == ref &&
+      serving_->caller()->pid == caller) {
+    serving_->answered();
     return;
   }
   for (std::size_t i = callers_.size(); i-- > 0;) {
@@ -122,11 +123,10 @@ void Process::finish() {
   }
 
   // Names go before anybody can see the end: a restart never meets its own old name.
-  if (relations_) {
-    if (!relations_->name.empty()) runtime_.unregister_name(relations_->name, pid());
-    if (relations_->registration.id != 0 && runtime_.names() != nullptr) {
-      runtime_.names()->release(relations_->via.registry, relations_->via.key, pid(),
-                                relations_->registration);
+  if (names_) {
+    if (!names_->name.empty()) runtime_.unregister_name(names_->name, pid());
+    if (names_->registration.id != 0 && runtime_.names() != nullptr) {
+      runtime_.names()->release(names_->via.registry, names_->via.key, pid(), names_->registration);
     }
   }
   if (registered_ && runtime_.names() != nullptr) runtime_.names()->process_ended(pid());
@@ -147,7 +147,11 @@ void Process::finish() {
 }
 
 void Process::fail_callers(const CallError& error) {
-  if (const Caller* caller = std::exchange(serving_, nullptr)) runtime_.fail(*caller, error);
+  if (serving_ != nullptr && serving_->caller() != nullptr) {
+    const Caller caller = *serving_->caller();
+    serving_->answered();
+    runtime_.fail(caller, error);
+  }
   for (const Caller& caller : std::exchange(callers_, {})) runtime_.fail(caller, error);
 }
 
@@ -155,7 +159,7 @@ void Process::tell_relations(const Pid& self, const ExitReason& reason) {
   if (!relations_) return;
   auto relations = std::move(relations_);
   // Links first: whoever has seen DOWN and asks the supervisor finds that it knows.
-  for (const Pid& linked : relations->links) {
+  for (const auto& [linked] : relations->links) {
     runtime_.signal(self, linked, Signal::exit, Ref::none, reason, true);
   }
   for (const auto& [watcher, ref] : relations->monitored_by) {
@@ -167,17 +171,17 @@ void Process::tell_relations(const Pid& self, const ExitReason& reason) {
 }
 
 void Process::reset() {
-  epoch_ = {};
   parent_ = {};
   exit_.reset();
+  names_.reset();
+  ancestors_.reset();
   awaited_ = nullptr;
   serving_ = nullptr;
-  request_id_ = nullptr;
   wait_ = Wait::none;
   attached_ = nullptr;
   alarmed_.store(false, std::memory_order_relaxed);
   exit_by_signal_ = registered_ = woken_ = timed_out_ = started_ = trap_exit_ = thrown_ =
-      finishing_ = abandoned_ = outlived_thread_ = false;
+      finishing_ = abandoned_ = outlived_thread_ = strict_ = false;
 }
 
 void Process::report_crash(const ExitReason& reason) {
@@ -190,17 +194,25 @@ void Process::report_crash(const ExitReason& reason) {
   crash.reason = reason;
   for (const Pid& caller : callers()) crash.callers.push_back(to_string(caller, runtime_.node()));
   if (behaviour_ && !abandoned_) behaviour_->describe(crash);
+  crash.name = own_name();
   if (relations_) {
-    crash.name = relations_->name;
-    if (crash.name.empty() && relations_->registration.id != 0) {
-      crash.name = to_string(ServerRef(relations_->via));
-    }
-    crash.links = relations_->links.list();
-    for (const Pid& ancestor : relations_->ancestors) {
+    for (const auto& [linked] : relations_->links) crash.links.push_back(linked);
+  }
+  if (ancestors_) {
+    for (const Pid& ancestor : *ancestors_) {
       crash.ancestors.push_back(to_string(ancestor, runtime_.node()));
     }
   }
   report(runtime_.log(), crash);
+}
+
+/// Its local name or, without one, its via name.
+std::string Process::own_name() const {
+  if (!names_) return {};
+  if (names_->name.empty() && names_->registration.id != 0) {
+    return to_string(ServerRef(names_->via));
+  }
+  return names_->name;
 }
 
 ProcessInfo Process::info() const {
@@ -213,17 +225,14 @@ ProcessInfo Process::info() const {
                                                           : Status::running;
   info.message_queue_length = queued();
   info.trap_exit = trap_exit_;
-  info.epoch = epoch_;
+  info.epoch = epoch();
+  info.registered_name = own_name();
+  if (names_) info.label = names_->label;
+  if (ancestors_) info.ancestors = *ancestors_;
   if (relations_) {
-    info.registered_name = relations_->name;
-    if (info.registered_name.empty() && relations_->registration.id != 0) {
-      info.registered_name = to_string(ServerRef(relations_->via));
-    }
-    info.label = relations_->label;
-    info.links = relations_->links.list();
+    for (const auto& [linked] : relations_->links) info.links.push_back(linked);
     info.monitors = relations_->monitors.size();
     info.monitored_by = relations_->monitored_by.size();
-    info.ancestors = relations_->ancestors;
   }
   return info;
 }

@@ -77,7 +77,7 @@ void Process::reply_placed() noexcept {
   if (mailbox_.claim()) runtime_.schedule_woken(*this);
 }
 
-MessagePtr Process::receive(const std::function<bool(Message&)>& match, Duration timeout) {
+MessagePtr Process::receive(Match match, Duration timeout) {
   const Time end = timeout == infinity ? Time::max() : after(runtime_.clock().now(), timeout);
   Message* previous = nullptr;  // the last one looked at
   std::uint64_t removals = queue_.removals();

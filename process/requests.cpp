@@ -74,7 +74,7 @@ Ref start_request(const ServerRef& to, MessagePtr request) {
   const Ref ref = runtime.make_ref();
   if (!self.pass_gate()) return ref;
   const Destination there = resolve(self, to, default_call_timeout);
-  self.relations().requests.emplace(ref, there.pid);
+  self.relations().requests.insert({ref, there.pid});
   if (!there.found()) {
     fail_at_once(self, ref, there.code, there.detail);
   } else if (there.pid == self.pid()) {
@@ -100,13 +100,13 @@ void abandon_request(Ref request) {
   Process& self = current_process();
   Runtime& runtime = self.runtime();
   auto& requests = self.relations().requests;
-  const auto found = requests.find(request);
-  if (found == requests.end()) {
+  const Monitor* found = requests.find(request);
+  if (found == nullptr) {
     next_response({request}, Duration::zero());  // it came in between
     return;
   }
-  const Pid server = found->second;
-  requests.erase(found);
+  const Pid server = found->target;
+  requests.erase(request);
   if (server.node == runtime.node()) {
     runtime.signal(self.pid(), server, Signal::cancel, request);
   } else {

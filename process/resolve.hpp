@@ -24,6 +24,4 @@ struct Destination {
 Destination resolve(Process& self, const ServerRef& ref, Duration timeout, bool fresh = false);
 void forget(Runtime& runtime, const ServerRef& ref, const Destination& destination);
 
-std::vector<Pid> ancestors_of(Process& parent);
-
 }  // namespace coterie::detail

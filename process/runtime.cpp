@@ -8,6 +8,7 @@
 #include "process/context.hpp"
 #include "process/exit_cause.hpp"
 #include "process/misuse.hpp"
+#include "process/slab.hpp"
 
 namespace coterie::detail {
 namespace {
@@ -39,7 +40,7 @@ Runtime::~Runtime() {
   workers_.clear();
   for (std::uint32_t i = 0; i < slots_made_; ++i) slot(i)->~Process();
   for (auto& segment : segments_) {
-    ::operator delete (segment.load(), std::align_val_t{alignof(Process)});
+    if (std::byte* slab = segment.load()) give_slab(slab, segment_slots * sizeof(Process));
   }
 }
 
@@ -103,9 +104,17 @@ Process* Runtime::slot(std::uint32_t index) noexcept {
 }
 
 Process* Runtime::claim_slot(bool for_thread) {
+  Worker* here = own_worker();
+  if (here != nullptr && !for_thread) {
+    // A free slot may be busy for a moment, bouncing a late message: then another one serves.
+    if (Process* process = here->take_free_slot()) {
+      if (process->mailbox_.claim()) return process;
+      std::lock_guard guard(slots_lock_);
+      free_slots_.push_back(process->slot_);
+    }
+  }
   std::lock_guard guard(slots_lock_);
   auto& free = for_thread ? free_thread_slots_ : free_slots_;
-  // A free slot may be busy for a moment, bouncing a late message: then it goes to the end.
   for (std::size_t tries = std::min<std::size_t>(free.size(), 8); tries > 0; --tries) {
     const std::uint32_t index = free.front();
     free.pop_front();
@@ -116,8 +125,7 @@ Process* Runtime::claim_slot(bool for_thread) {
   if (slots_made_ >= options_.processes) return nullptr;
   auto& segment = segments_[slots_made_ / segment_slots];
   if (segment.load(std::memory_order_relaxed) == nullptr) {
-    segment.store(static_cast<std::byte*>(::operator new (segment_slots * sizeof(Process),
-                                                          std::align_val_t{alignof(Process)})),
+    segment.store(static_cast<std::byte*>(take_slab(segment_slots * sizeof(Process))),
                   std::memory_order_release);
   }
   auto* process = new (segment.load() + slots_made_ % segment_slots * sizeof(Process))
@@ -132,10 +140,18 @@ void Runtime::free_slot(Process& process) {
   if (attached) attached_.fetch_sub(1);
   // A pid is never reused: a slot that has run out of generations is retired.
   if (process.generation() != UINT32_MAX) {
-    std::lock_guard guard(slots_lock_);
-    (attached ? free_thread_slots_ : free_slots_).push_back(process.slot_);
+    Worker* here = own_worker();
+    if (attached || here == nullptr || !here->keep_free_slot(process)) {
+      std::lock_guard guard(slots_lock_);
+      (attached ? free_thread_slots_ : free_slots_).push_back(process.slot_);
+    }
   }
   if (!attached && live_.fetch_sub(1) == 1 && stopping_.load()) ports_.executor.notify(&live_);
+}
+
+Worker* Runtime::own_worker() noexcept {
+  Worker* here = running_worker();
+  return here != nullptr && &here->runtime() == this ? here : nullptr;
 }
 
 Process* Runtime::find(const Pid& pid) noexcept {
@@ -179,17 +195,17 @@ Pid Runtime::spawn(SpawnRequest request) {
   process->attached_ = request.attached;
   process->started_ = request.attached != nullptr;
   const Pid pid = process->pid();
-  if (!request.ancestors.empty()) process->relations().ancestors = std::move(request.ancestors);
+  process->ancestors_ = std::move(request.ancestors);
   if (!request.options.label.empty()) {
-    process->relations().label = std::move(request.options.label);
+    process->names().label = std::move(request.options.label);
   }
-  if (request.link) process->relations().links.append(request.parent);
+  if (request.link) process->add_link(request.parent);
   if (request.monitor != Ref::none) {
-    process->relations().monitored_by.emplace(request.parent, request.monitor);
+    process->relations().monitored_by.insert({request.parent, request.monitor});
   }
   process->life_.store(Process::living(process->generation()));
   if (request.attached != nullptr) return pid;
-  schedule(*process);
+  worker_for_new_work().push_new(*process);
   if (stopping_.load()) signal({}, pid, Signal::exit, Ref::none, ExitReason::kill());
   return pid;
 }
@@ -213,8 +229,7 @@ void Runtime::schedule_woken(Process& process) {
 }
 
 Worker& Runtime::worker_for_new_work() noexcept {
-  Worker* here = running_worker();
-  if (here != nullptr && &here->runtime() == this) return *here;
+  if (Worker* here = own_worker()) return *here;
   // From a thread of somebody else's: an idle worker, or else the next.
   const unsigned turn = next_worker_.fetch_add(1, std::memory_order_relaxed);
   for (std::size_t i = 0; i < workers_.size(); ++i) {
@@ -241,8 +256,7 @@ std::size_t Runtime::parked() const noexcept {
 }
 
 Ref Runtime::make_ref() noexcept {
-  Worker* here = running_worker();
-  if (here != nullptr && &here->runtime() == this) return here->make_ref();
+  if (Worker* here = own_worker()) return here->make_ref();
   return Ref{next_ref_.fetch_add(1, std::memory_order_relaxed)};
 }
 

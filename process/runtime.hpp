@@ -72,17 +72,6 @@ struct RuntimeCounters {
   std::atomic<std::uint64_t> expired_requests{0};  // not run: their deadline had passed
 };
 
-/// A message to be sent later.
-struct TimerEntry final : Timer {
-  TimerEntry(Runtime& owner, Ref name, ServerRef target, MessagePtr content);
-  Runtime& runtime;
-  const Ref ref;
-  const ServerRef to;
-  MessagePtr message;  // null: cancelled, or being sent
-  Time at{};
-  Worker* worker = nullptr;
-};
-
 class Runtime final : public DistributionEvents {
  public:
   Runtime(RuntimeOptions options, RuntimePorts ports);
@@ -122,6 +111,10 @@ class Runtime final : public DistributionEvents {
   Pid spawn(SpawnRequest request);
   Process* find(const Pid& pid) noexcept;  // of this node and alive, else nullptr
   std::vector<Pid> list();
+  /// What the slots that were ever used occupy.
+  std::size_t table_bytes() const noexcept {
+    return slots_bound_.load(std::memory_order_relaxed) * sizeof(Process);
+  }
   std::size_t process_count() const noexcept { return live_.load(std::memory_order_relaxed); }
   /// The caller owns the process. It goes to the end of a queue.
   void schedule(Process& process);
@@ -164,7 +157,7 @@ class Runtime final : public DistributionEvents {
   /// Ref::none at the bound of timers.
   Ref start_timer(Duration delay, ServerRef to, MessagePtr message);
   std::optional<Duration> cancel_timer(Ref timer);
-  std::size_t timer_count();
+  std::size_t timer_count() const noexcept { return timers_.load(std::memory_order_relaxed); }
 
   // ---- other nodes (process/remote.cpp)
   SendResult send_remote(NodeId node, Envelope& envelope);
@@ -204,7 +197,6 @@ class Runtime final : public DistributionEvents {
   friend class Worker;
   friend class Process;
   friend class AttachedThread;
-  friend struct TimerEntry;
 
   struct Watch {
     Pid watcher;
@@ -223,16 +215,11 @@ class Runtime final : public DistributionEvents {
     bool flushing = false;
     bool flush_again = false;
   };
-  /// Timers by reference. An entry leaves when it fires or is cancelled by its own worker.
-  struct TimerTable {
-    std::mutex lock;
-    std::unordered_map<Ref, std::unique_ptr<TimerEntry>> entries;
-  };
-
   std::vector<ProcessInfo> ask_all(std::span<const Pid> pids, Duration timeout,
                                    bool (*wanted)(const Process&));
   Process* slot(std::uint32_t index) noexcept;
   Process* claim_slot(bool for_thread);
+  Worker* own_worker() noexcept;  // that the calling thread runs, if it is of this node
   bool is_thread(const Pid& pid) noexcept;
   Worker& worker_for_new_work() noexcept;
   void wake_helper(Worker& busy);
@@ -260,7 +247,7 @@ class Runtime final : public DistributionEvents {
   RuntimeCounters counters_;
   StackText stack_text_;
 
-  static constexpr std::size_t segment_slots = 1024;
+  static constexpr std::size_t segment_slots = 8192;
   std::vector<std::atomic<std::byte*>> segments_;
   std::mutex slots_lock_;  // guards the next two
   std::uint32_t slots_made_ = 0;
@@ -282,7 +269,7 @@ class Runtime final : public DistributionEvents {
   std::set<Pid> held_;  // once each, however many messages come for them
   std::vector<Ticket> held_tickets_;
 
-  TimerTable timers_;
+  std::atomic<std::size_t> timers_{0};  // of send_after, pending or being dropped
 
   std::mutex remote_lock_;
   std::unordered_map<NodeId, RemoteNode> remote_;

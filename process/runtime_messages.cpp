@@ -108,82 +108,81 @@ void Runtime::complete(const Ticket& ticket, MessagePtr answer) {
 
 // ---- timers that outlive a callback
 
-TimerEntry::TimerEntry(Runtime& owner, Ref name, ServerRef target, MessagePtr content)
-    : Timer([](Timer& timer) {
-        auto& entry = static_cast<TimerEntry&>(timer);
-        entry.runtime.fire(entry);
-      }),
-      runtime(owner),
-      ref(name),
-      to(std::move(target)),
-      message(std::move(content)) {}
-
 Ref Runtime::start_timer(Duration delay, ServerRef to, MessagePtr message) {
-  Ref ref = make_ref();
-  auto entry = std::make_unique<TimerEntry>(*this, ref, std::move(to), std::move(message));
-  entry->at = after(clock().now(), delay);
-  TimerEntry* timer = entry.get();
-  Worker* here = running_worker();
-  if (here != nullptr && &here->runtime() != this) here = nullptr;
-  timer->worker = here != nullptr ? here : workers_.front().get();
-  {
-    std::lock_guard guard(timers_.lock);
-    if (timers_.entries.size() >= options_.timers) return Ref::none;
-    timers_.entries.emplace(ref, std::move(entry));
+  Worker* own = own_worker();
+  Worker& worker = own != nullptr ? *own : *workers_.front();
+  if (timers_.fetch_add(1, std::memory_order_relaxed) >= options_.timers) {
+    timers_.fetch_sub(1, std::memory_order_relaxed);
+    return Ref::none;
   }
-  if (here != nullptr) {
-    here->timers().set(*timer, delay);
+  // The worker's last clock read will do: this moment only answers what is left of a timer.
+  const Time now = own != nullptr ? worker.now() : clock().now();
+  TimerEntry* entry = nullptr;
+  Ref ref = Ref::none;
+  {
+    const TimerTable::Guard guard(worker.timer_table(), own != nullptr);
+    entry = worker.timer_table().take();
+    if (entry != nullptr) {
+      entry->at = after(now, delay);
+      entry->to = std::move(to);
+      entry->message = std::move(message);
+      ref = worker.timer_table().ref_of(*entry);
+    }
+  }
+  if (entry == nullptr) {
+    timers_.fetch_sub(1, std::memory_order_relaxed);
+  } else if (own != nullptr) {
+    worker.timers().set(*entry, delay);
   } else {
-    timer->worker->adopt(*timer, delay);
+    worker.adopt(*entry, delay);
   }
   return ref;
 }
 
 void Runtime::fire(TimerEntry& entry) {
-  std::unique_ptr<TimerEntry> owned;
   MessagePtr message;
+  ServerRef to;
   {
-    std::lock_guard guard(timers_.lock);
+    const TimerTable::Guard guard(entry.worker.timer_table(), true);
     message = std::move(entry.message);
     if (!message) return;  // cancelled by another thread, which has it dropped
-    auto found = timers_.entries.find(entry.ref);
-    owned = std::move(found->second);
-    timers_.entries.erase(found);
+    to = std::move(entry.to);
+    entry.worker.timer_table().give(entry);
   }
-  if (message) send_late(entry.to, std::move(message));
+  timers_.fetch_sub(1, std::memory_order_relaxed);
+  send_late(to, std::move(message));
 }
 
 void Runtime::forget_timer(TimerEntry& entry) {
-  std::unique_ptr<TimerEntry> owned;
-  std::lock_guard guard(timers_.lock);
-  auto found = timers_.entries.find(entry.ref);
-  owned = std::move(found->second);
-  timers_.entries.erase(found);
-}
-
-std::size_t Runtime::timer_count() {
-  std::lock_guard guard(timers_.lock);
-  return timers_.entries.size();
+  const TimerTable::Guard guard(entry.worker.timer_table(), true);
+  entry.worker.timer_table().give(entry);
+  timers_.fetch_sub(1, std::memory_order_relaxed);
 }
 
 std::optional<Duration> Runtime::cancel_timer(Ref timer) {
+  const auto index = static_cast<std::size_t>(TimerTable::worker_of(timer));
+  if (index >= workers_.size()) return std::nullopt;
+  Worker& worker = *workers_[index];
+  const bool own = &worker == running_worker();
   MessagePtr message;  // freed after the lock: its destructor is the user's
   TimerEntry* entry = nullptr;
+  Duration left{};
   {
-    std::lock_guard guard(timers_.lock);
-    auto found = timers_.entries.find(timer);
-    if (found == timers_.entries.end() || !found->second->message) return std::nullopt;
-    entry = found->second.get();
+    const TimerTable::Guard guard(worker.timer_table(), own);
+    entry = worker.timer_table().find(timer);
+    if (entry == nullptr) return std::nullopt;
+    // Whoever took the message out owns the entry from here on: fire() leaves it alone.
     message = std::move(entry->message);
+    if (own && entry->pending()) {
+      left = TimerQueue::left(*entry, worker.now());
+      worker.timers().cancel(*entry);
+      worker.timer_table().give(*entry);
+      timers_.fetch_sub(1, std::memory_order_relaxed);
+      return left;
+    }
+    left = std::max(entry->at - clock().now(), Duration::zero());
   }
-  // Whoever took the message out owns the entry from here on: fire() leaves it alone.
-  const Duration left = std::max(entry->at - clock().now(), Duration::zero());
-  if (entry->worker == running_worker() && entry->pending()) {
-    entry->worker->timers().cancel(*entry);
-    forget_timer(*entry);
-  } else {
-    entry->worker->drop(*entry);
-  }
+  worker.drop(*entry);
   return left;
 }
 

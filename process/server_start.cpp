@@ -29,11 +29,11 @@ std::optional<StartError> ServerStart::take_name(Process& self) {
   }
   auto reserved = names->reserve(via->registry, via->key, self.pid(), name_timeout());
   if (!reserved) return start_error(reserved.error());
-  Relations& relations = self.relations();
-  relations.via = *via;
-  relations.via_text = to_string(ServerRef(*via));
-  relations.registration = *reserved;
-  self.epoch_ = reserved->epoch;
+  Names& own = self.names();
+  own.via = *via;
+  own.via_text = to_string(ServerRef(*via));
+  own.registration = *reserved;
+  self.set_epoch(reserved->epoch);
   return std::nullopt;
 }
 
@@ -41,25 +41,25 @@ std::optional<StartError> ServerStart::confirm_name(Process& self) {
   const auto* via = std::get_if<ViaName>(&options.name);
   if (via == nullptr) return std::nullopt;
   auto confirmed = self.runtime().names()->confirm(via->registry, via->key,
-                                                   self.relations().registration, name_timeout());
+                                                   self.names().registration, name_timeout());
   return confirmed ? std::nullopt : std::optional(start_error(confirmed.error()));
 }
 
 void ServerStart::drop_name(Process& self) {
-  if (!self.relations_) return;
-  Relations& relations = *self.relations_;
-  if (!relations.name.empty()) {
-    self.runtime().unregister_name(std::exchange(relations.name, {}), self.pid());
+  if (!self.names_) return;
+  Names& own = *self.names_;
+  if (!own.name.empty()) {
+    self.runtime().unregister_name(std::exchange(own.name, {}), self.pid());
   }
-  if (relations.registration.id != 0) {
-    self.runtime().names()->release(relations.via.registry, relations.via.key, self.pid(),
-                                    std::exchange(relations.registration, {}));
+  if (own.registration.id != 0) {
+    self.runtime().names()->release(own.via.registry, own.via.key, self.pid(),
+                                    std::exchange(own.registration, {}));
   }
 }
 
 void ServerStart::answer(Process& self, std::expected<Pid, StartError> result) {
   // A failed start tells by its answer, not by an exit signal through the link as well.
-  if (!result && self.relations_) self.relations_->links.erase(self.parent_);
+  if (!result) self.remove_link(self.parent_);
   self.runtime().complete(starter_,
                           make_message(MessageKind::reply, StartAnswer{std::move(result)}));
 }

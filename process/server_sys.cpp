@@ -32,9 +32,9 @@ bool dispatch(Message& message, const Serve& serve) {
   return (... || try_one(std::type_identity<Requests>{}));
 }
 
-std::string name_of(const Process& self, const Relations* relations) {
-  if (relations != nullptr && !relations->name.empty()) return relations->name;
-  if (relations != nullptr && !relations->via_text.empty()) return relations->via_text;
+std::string name_of(const Process& self, const Names* names) {
+  if (names != nullptr && !names->name.empty()) return names->name;
+  if (names != nullptr && !names->via_text.empty()) return names->via_text;
   return to_string(self.pid(), self.pid().node);
 }
 
@@ -177,13 +177,13 @@ ServerLoop::Answer ServerLoop::serve(Process&, Terminate&) { return done(); }
 ServerLoop::Answer ServerLoop::serve(Process& self, GetStatus&) {
   sys::Status status;
   status.pid = self.pid();
-  status.name = name_of(self, self.relations_.get());
+  status.name = name_of(self, self.names_.get());
   status.server = type_;
   status.version = callbacks_->version();
   status.running = suspended_ ? sys::Running::suspended : sys::Running::running;
   status.parent = self.parent_;
-  if (self.relations_) {
-    for (const Pid& ancestor : self.relations_->ancestors) {
+  if (self.ancestors_) {
+    for (const Pid& ancestor : *self.ancestors_) {
       status.ancestors.push_back(to_string(ancestor, self.pid().node));
     }
   }
@@ -246,7 +246,7 @@ sys::Event ServerLoop::event(Process& self, sys::Event::Kind kind) const {
   sys::Event event;
   event.kind = kind;
   event.pid = self.pid();
-  event.server = name_of(self, self.relations_.get());
+  event.server = name_of(self, self.names_.get());
   if (kind == sys::Event::Kind::reply || kind == sys::Event::Kind::state) {
     event.state = state_text();
   }

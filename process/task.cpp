@@ -63,7 +63,7 @@ Pid spawn_task(Process& parent, std::unique_ptr<Behaviour> behaviour, bool link,
   request.behaviour = std::move(behaviour);
   request.options.link = link;
   request.parent = parent.pid();
-  request.ancestors = ancestors_of(parent);
+  request.ancestors = parent.ancestors_of_children();
   request.link = link;
   request.monitor = monitor;
   const Pid pid = parent.spawn_child(std::move(request));
@@ -132,7 +132,7 @@ TaskRecord start_task(TaskWork work, const std::type_info& function) {
   const Ref ref = self.runtime().make_ref();
   TaskOrder order{std::move(work), &function, {self.pid(), ref}, callers_for_task()};
   const Pid pid = spawn_task(self, std::make_unique<TaskBehaviour>(std::move(order)), true, ref);
-  self.relations().monitors[ref] = pid;
+  self.relations().monitors.insert({ref, pid});
   if (!pid) {
     self.runtime().signal(pid, self.pid(), Signal::down, ref, ExitReason::term("system_limit"));
   }

@@ -14,7 +14,9 @@ namespace {
 constexpr std::size_t pooled_fibers_max = 256;
 constexpr unsigned slices_per_tick = 32;
 // Between two processes that keep waking each other, others have their turn.
-constexpr unsigned woken_in_row_max = 64;
+constexpr unsigned out_of_turn_max = 64;
+// Of processes that wait: then the newest of those that have not run yet go first.
+constexpr std::size_t crowd = 1024;
 // What waits longer than this is worth waking another worker for.
 constexpr Duration backlog_wait = std::chrono::microseconds(200);
 constexpr std::uint64_t refs_at_once = 1024;
@@ -30,6 +32,13 @@ void Worker::List::push(Process& process) noexcept {
   ++count;
 }
 
+void Worker::List::push_front(Process& process) noexcept {
+  process.run_next_ = first;
+  if (first == nullptr) last = &process;
+  first = &process;
+  ++count;
+}
+
 Process* Worker::List::pop() noexcept {
   Process* process = first;
   if (process == nullptr) return nullptr;
@@ -38,7 +47,13 @@ Process* Worker::List::pop() noexcept {
   return process;
 }
 
-Worker::Worker(Runtime& runtime, unsigned index) : runtime_(runtime), index_(index) {}
+Worker::Worker(Runtime& runtime, unsigned index)
+    : runtime_(runtime), index_(index), timer_table_(*this, index, [](Timer& timer) {
+        auto& entry = static_cast<TimerEntry&>(timer);
+        entry.worker.runtime().fire(entry);
+      }) {
+  free_slots_.reserve(free_slots_max);
+}
 
 Worker::~Worker() {
   delete doomed_;
@@ -244,8 +259,19 @@ void Worker::join(List& own, List& others) noexcept {
   }
 }
 
+void Worker::push_new(Process& process) {
+  if (this_worker != this || ready_count_.load(std::memory_order_relaxed) <= crowd) {
+    push(process, false);
+    return;
+  }
+  std::lock_guard guard(queues_);
+  fresh_.push_front(process);
+  publish_ready();
+}
+
 void Worker::publish_ready() noexcept {
-  const std::size_t count = ready_.count + (woken_ != nullptr && !woken_pinned_ ? 1 : 0);
+  const std::size_t count =
+      ready_.count + fresh_.count + (woken_ != nullptr && !woken_pinned_ ? 1 : 0);
   ready_count_.store(count, std::memory_order_relaxed);
 }
 
@@ -269,11 +295,12 @@ Process* Worker::next_of_own() noexcept {
   std::lock_guard guard(queues_);
   Process* process = nullptr;
   const bool others = ready_.first != nullptr || pinned_.first != nullptr;
-  if (woken_ != nullptr && (!others || woken_in_row_ < woken_in_row_max)) {
-    ++woken_in_row_;
-    process = std::exchange(woken_, nullptr);
+  if ((woken_ != nullptr || fresh_.first != nullptr) &&
+      (!others || out_of_turn_ < out_of_turn_max)) {
+    ++out_of_turn_;
+    process = woken_ != nullptr ? std::exchange(woken_, nullptr) : fresh_.pop();
   } else {
-    woken_in_row_ = 0;
+    out_of_turn_ = 0;
     // In the order in which they came: a sender waits for all whom it has given work.
     const bool pinned = pinned_.first != nullptr &&
                         (ready_.first == nullptr ||
@@ -321,6 +348,8 @@ Worker::List Worker::give_half() noexcept {
   queues_.lock_foreign();
   const std::size_t half = (ready_.count + 1) / 2;
   for (std::size_t i = 0; i < half; ++i) given.push(*ready_.pop());
+  const std::size_t half_fresh = (fresh_.count + 1) / 2;
+  for (std::size_t i = 0; i < half_fresh; ++i) given.push(*fresh_.pop());
   if (given.first == nullptr && woken_ != nullptr && !woken_pinned_) {
     given.push(*std::exchange(woken_, nullptr));
   }
@@ -332,7 +361,8 @@ Worker::List Worker::give_half() noexcept {
 bool Worker::alone() noexcept {
   if (inbox_count_.load(std::memory_order_relaxed) > 0) return false;
   std::lock_guard guard(queues_);
-  return woken_ == nullptr && ready_.first == nullptr && pinned_.first == nullptr;
+  return woken_ == nullptr && ready_.first == nullptr && pinned_.first == nullptr &&
+         fresh_.first == nullptr;
 }
 
 // ---- shares of what the node gives out

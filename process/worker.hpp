@@ -21,12 +21,12 @@
 #include "process/ports/executor.hpp"
 #include "process/spin_lock.hpp"
 #include "process/timer.hpp"
+#include "process/timer_table.hpp"
 
 namespace coterie::detail {
 
 class Process;
 class Runtime;
-struct TimerEntry;
 
 class Worker final : public Runnable {
  public:
@@ -59,6 +59,9 @@ class Worker final : public Runnable {
   // ---- this worker's thread
   /// As push(), for a process that the running one has woken: it runs next.
   void push_woken(Process& process, bool pinned);
+  /// As push(), for a process that has not run yet. Past many of them the newest go first: whoever
+  /// has begun gets to its end before others begin, which bounds how many stacks are in use.
+  void push_new(Process& process);
   /// Leaves the current fiber with `process` and goes on with others until it is resumed; with
   /// `requeue` it only goes to the end of the queue. False when no stack can be had.
   bool park(Process& process, bool requeue);
@@ -81,7 +84,21 @@ class Worker final : public Runnable {
   /// The current fiber is never resumed: its frames are leaked, its process ends on another.
   [[noreturn]] void abandon(Process& process);
   bool alone() noexcept;  // nothing else to run
+  /// Free slots of the node's, reused last-in first-out: they are warm. nullptr: it has none.
+  Process* take_free_slot() noexcept {
+    if (free_slots_.empty()) return nullptr;
+    Process* process = free_slots_.back();
+    free_slots_.pop_back();
+    return process;
+  }
+  /// False: it has enough of them.
+  bool keep_free_slot(Process& process) noexcept {
+    if (free_slots_.size() == free_slots_max) return false;
+    free_slots_.push_back(&process);
+    return true;
+  }
   TimerQueue& timers() noexcept { return timers_; }
+  TimerTable& timer_table() noexcept { return timer_table_; }  // others: with its guard
   unsigned index() const noexcept { return index_; }
   Runtime& runtime() const noexcept { return runtime_; }
   Time now() const noexcept { return now_; }
@@ -99,8 +116,10 @@ class Worker final : public Runnable {
     Process* last = nullptr;
     std::size_t count = 0;
     void push(Process& process) noexcept;
+    void push_front(Process& process) noexcept;
     Process* pop() noexcept;
   };
+  static constexpr std::size_t free_slots_max = 1024;
 
   static void loop_entry(void* worker);
   [[noreturn]] void loop();
@@ -137,13 +156,15 @@ class Worker final : public Runnable {
   BiasedLock queues_;
   Process* woken_ = nullptr;  // runs next
   bool woken_pinned_ = false;
-  unsigned woken_in_row_ = 0;
+  unsigned out_of_turn_ = 0;  // in a row
   List ready_;
   List pinned_;
+  List fresh_;               // newest first
   std::uint32_t turns_ = 0;  // given to those who wait in both lists: the lower one is the first
   unsigned since_tick_ = 0;
   std::uint64_t ref_ = 0, refs_end_ = 0;  // references that only this worker gives out
   std::size_t parked_granted_ = 0;        // of the node's bound
+  std::vector<Process*> free_slots_;      // with room for free_slots_max
 
   // Written by the worker, read by others.
   alignas(64) std::atomic<std::size_t> ready_count_{0};
@@ -172,6 +193,7 @@ class Worker final : public Runnable {
   Fiber* doomed_ = nullptr;  // left for good; freed by the next fiber that runs
   std::size_t pooled_ = 0;
   TimerQueue timers_;
+  TimerTable timer_table_;
   Time now_{};
   Time next_timer_ = Time::max();
 };

@@ -220,8 +220,25 @@ void run_blocking(std::move_only_function<void()> job);
 
 /// The end of a process that waits for a message where it cannot wait any more.
 [[noreturn]] void receive_was_cut_short();
-/// Walks the mailbox: `match` says whether it takes the message. nullptr after the timeout.
-MessagePtr receive_message(const std::function<bool(Message&)>& match, Duration timeout);
+/// What says whether it takes a message: refers to a callable that outlives it.
+class Match {
+ public:
+  template <class F>
+  requires(!std::is_same_v<std::remove_cvref_t<F>, Match>)  // NOLINTNEXTLINE: any callable
+      Match(F&& takes)
+  noexcept
+      : takes_(const_cast<void*>(static_cast<const void*>(&takes))),
+        call_([](void* f, Message& message) -> bool {
+          return (*static_cast<std::remove_reference_t<F>*>(f))(message);
+        }) {}
+  bool operator()(Message& message) const { return call_(takes_, message); }
+
+ private:
+  void* takes_;
+  bool (*call_)(void*, Message&);
+};
+/// Walks the mailbox. nullptr after the timeout.
+MessagePtr receive_message(Match match, Duration timeout);
 /// The typed payload of a local message or, decoded, of one from another node.
 template <class T>
 MessagePtr decode_as(Message& message);

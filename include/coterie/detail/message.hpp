@@ -52,9 +52,12 @@ struct Extra {
 class Message {
  public:
   static constexpr std::size_t slot_bytes = 64;
+  static constexpr unsigned slots_max = 2;  // of one after another, for larger messages
 
   Message(MessageKind what, std::size_t size) noexcept
-      : kind(what), in_slot_(size <= slot_bytes), blocks_(blocks_of(size)) {}
+      : kind(what),
+        slots_(size <= slot_bytes * slots_max ? (size + slot_bytes - 1) / slot_bytes & 3 : 0),
+        blocks_(blocks_of(size)) {}
   ~Message() {
     if (has_extra_) delete extra_;
   }
@@ -76,7 +79,9 @@ class Message {
   }
   /// More that it counts, because its payload owns it.
   void add_bytes(std::size_t more) noexcept { blocks_ = blocks_of(bytes() + more); }
-  bool in_slot() const noexcept { return in_slot_; }
+  bool in_slot() const noexcept { return slots_ == 1; }
+  /// 0: its memory is the heap's.
+  unsigned slots() const noexcept { return slots_; }
 
   Message* next = nullptr;
   const MessageType* type = nullptr;
@@ -96,7 +101,7 @@ class Message {
   }
 
   bool has_extra_ : 1 = false;
-  const bool in_slot_ : 1;
+  const std::uint8_t slots_ : 2;
   std::uint16_t blocks_;
   union {
     Ref ref_ = Ref::none;
