@@ -20,17 +20,48 @@ void Figures::measure(const std::string& name, const std::string& unit, int runs
                       const std::function<double()>& run) {
   std::vector<double> results;
   for (int i = 0; i < runs; ++i) results.push_back(run());
+  report(name, unit, std::move(results));
+}
+
+void Figures::report(const std::string& name, const std::string& unit,
+                     std::vector<double> results) {
   std::ranges::sort(results);
   const double median = results[results.size() / 2];
-  std::printf("%-28s %14.3f %-6s (%.3f to %.3f, %d runs)\n", name.c_str(), median, unit.c_str(),
-              results.front(), results.back(), runs);
+  ours_[name] = median;
+  std::printf("%-28s %14.3f %-6s (%.3f to %.3f, %zu runs)\n", name.c_str(), median, unit.c_str(),
+              results.front(), results.back(), results.size());
   std::fflush(stdout);
   char line[256];
   std::snprintf(line, sizeof line,
                 "{\"name\":\"%s\",\"unit\":\"%s\",\"median\":%.6g,\"min\":%.6g,\"max\":%.6g,"
-                "\"runs\":%d}\n",
-                name.c_str(), unit.c_str(), median, results.front(), results.back(), runs);
+                "\"runs\":%zu}\n",
+                name.c_str(), unit.c_str(), median, results.front(), results.back(),
+                results.size());
   json_ += line;
+}
+
+void Figures::compare(const PeerFigure& figure) {
+  const auto ours = ours_.find(figure.name);
+  const bool less_is_better = figure.unit == "us" || figure.unit == "ms" || figure.unit == "B";
+  double ratio = 0;
+  if (ours != ours_.end() && figure.median > 0 && ours->second > 0) {
+    ratio = less_is_better ? figure.median / ours->second : ours->second / figure.median;
+  }
+  std::printf("%-28s %14.3f %-6s (%.3f to %.3f, %zu runs)  %s; ours is %.2f times as good\n",
+              figure.name.c_str(), figure.median, figure.unit.c_str(), figure.min, figure.max,
+              figure.runs, figure.peer.c_str(), ratio);
+  std::fflush(stdout);
+  char line[256];
+  std::snprintf(line, sizeof line,
+                "{\"name\":\"%s\",\"unit\":\"%s\",\"median\":%.6g,\"min\":%.6g,"
+                "\"max\":%.6g,\"runs\":%zu,\"peer\":\"%s\"}\n",
+                figure.name.c_str(), figure.unit.c_str(), figure.median, figure.min, figure.max,
+                figure.runs, figure.peer.c_str());
+  json_ += line;
+}
+
+void Figures::not_measured(const std::string& name, const std::string& peer) {
+  std::printf("%-28s   not measured         %s\n", name.c_str(), peer.c_str());
 }
 
 }  // namespace coterie::bench

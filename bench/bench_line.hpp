@@ -3,10 +3,18 @@
 // the median of several runs; durations and rates are measured with the caller's clock.
 
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
 namespace coterie::bench {
+
+/// A figure of another system, measured in the same run.
+struct PeerFigure {
+  std::string name, unit, peer;
+  double median = 0, min = 0, max = 0;
+  std::size_t runs = 0;
+};
 
 class Figures {
  public:
@@ -16,13 +24,25 @@ class Figures {
   /// Measures `run` `runs` times and writes median, least and greatest result.
   void measure(const std::string& name, const std::string& unit, int runs,
                const std::function<double()>& run);
+  void measure(const std::string& name, const std::string& unit,
+               const std::function<double()>& run) {
+    measure(name, unit, 5, run);
+  }
+  /// Writes what was measured elsewhere.
+  void report(const std::string& name, const std::string& unit, std::vector<double> results);
+  /// Writes a peer's figure and how ours stands to it: above 1 ours is better.
+  void compare(const PeerFigure& figure);
+  void not_measured(const std::string& name, const std::string& peer);
 
  private:
   std::string json_path_;
   std::string json_;
+  std::map<std::string, double> ours_;  // medians
 };
 
-/// Figures of one node: local.*.
+/// Figures of one node: local.*, registry.*, supervisor.*, timer.*.
 void measure_local(Figures& figures);
+/// The same of Erlang/OTP, by the programs in `folder`; "not measured" where it is not installed.
+void measure_erlang(Figures& figures, const std::string& folder);
 
 }  // namespace coterie::bench

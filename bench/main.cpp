@@ -1,4 +1,5 @@
-// coterie_bench local [--json FILE]: prints each figure and, with --json, writes them as lines.
+// coterie_bench local [--json FILE] [--peers FOLDER]: prints each figure and, with --json, writes
+// them as lines. With --peers the programs of other systems in that folder run after ours.
 
 #include <cstdio>
 #include <cstring>
@@ -9,9 +10,12 @@
 int main(int count, char** arguments) {
   std::string json;
   std::string what;
+  std::string peers;
   for (int i = 1; i < count; ++i) {
     if (std::strcmp(arguments[i], "--json") == 0 && i + 1 < count) {
       json = arguments[++i];
+    } else if (std::strcmp(arguments[i], "--peers") == 0 && i + 1 < count) {
+      peers = arguments[++i];
     } else if (what.empty() && arguments[i][0] != '-') {
       what = arguments[i];
     } else {
@@ -19,10 +23,11 @@ int main(int count, char** arguments) {
     }
   }
   if (what != "local") {
-    std::fprintf(stderr, "usage: coterie_bench local [--json FILE]\n");
+    std::fprintf(stderr, "usage: coterie_bench local [--json FILE] [--peers FOLDER]\n");
     return 2;
   }
   coterie::bench::Figures figures(json);
   coterie::bench::measure_local(figures);
+  if (!peers.empty()) coterie::bench::measure_erlang(figures, peers + "/erlang");
   return 0;
 }

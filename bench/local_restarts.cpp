@@ -1,0 +1,54 @@
+// A supervisor at work: from the kill of its child to the next one's init.
+
+#include <algorithm>
+#include <vector>
+
+#include <coterie/supervisor.hpp>
+
+#include "bench/bench_line.hpp"
+#include "bench/local_groups.hpp"
+#include "bench/local_node.hpp"
+
+namespace coterie::bench {
+namespace {
+
+struct Started {
+  Pid pid;
+};
+
+class Child final : public GenServer {
+ public:
+  explicit Child(Pid watcher) : watcher_(watcher) {}
+  void init() { send(watcher_, Started{self()}); }
+
+ private:
+  const Pid watcher_;
+};
+
+double restart_p50(Node& node) {
+  std::vector<double> samples(5000);
+  in_process([&] {
+    Supervisor::start_link({child<Child>("child", {}, self())},
+                           {.max_restarts = 1'000'000, .max_seconds = std::chrono::seconds(1)})
+        .value();
+    Pid pid;
+    receive([&pid](const Started& started) { pid = started.pid; });
+    for (double& sample : samples) {
+      const Time start = node.clock.now();
+      exit(pid, ExitReason::kill());
+      receive([&pid](const Started& started) { pid = started.pid; });
+      sample = seconds(node.clock.now() - start) * 1e6;
+    }
+  });
+  std::ranges::nth_element(samples, samples.begin() + std::ssize(samples) / 2);
+  return samples[samples.size() / 2];
+}
+
+}  // namespace
+
+void measure_restarts(Figures& figures) {
+  Node node;
+  figures.measure("supervisor.restart.p50", "us", [&] { return restart_p50(node); });
+}
+
+}  // namespace coterie::bench
