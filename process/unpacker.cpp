@@ -41,7 +41,8 @@ Unpacker::Unpacker(BytesView bytes, Limits limits) noexcept
       end_(bytes.data() + bytes.size()),
       depth_left_(limits.depth),
       depth_max_(limits.depth),
-      elements_left_(limits.elements) {}
+      elements_left_(limits.elements),
+      known_fields_(limits.known_fields) {}
 
 // https://github.com/msgpack/msgpack/blob/master/spec.md#formats
 Unpacker::Head Unpacker::head() const noexcept {
@@ -309,6 +310,16 @@ bool Unpacker::skip(BytesView* value) {
   }
   if (value != nullptr) *value = {start, static_cast<std::size_t>(at_ - start)};
   return true;
+}
+
+bool Unpacker::skip_field(std::size_t offset, BytesView name,
+                          std::span<const std::string_view> names) {
+  if (!known_fields_) return skip();
+  std::string expected = names.empty() ? "no fields" : "a field of it:";
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    expected.append(i == 0 ? " " : ", ").append(names[i]);
+  }
+  return fail_at(offset, std::move(expected), detail::quoted(name));
 }
 
 bool Unpacker::finish() {

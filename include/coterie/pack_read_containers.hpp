@@ -156,7 +156,8 @@ bool unpack_map(Unpacker& unpacker, T& value) {
 }
 
 // Positional: fewer elements than fields leave the last fields as they are, further ones are
-// skipped. Named: unknown names are skipped, missing ones leave their field as it is.
+// skipped. Named: unknown names are skipped unless Limits say otherwise, missing ones leave their
+// field as it is.
 template <class T>
 bool unpack_fields_in_order(Unpacker& unpacker, T& value) {
   std::size_t count = 0;
@@ -188,7 +189,7 @@ bool unpack_fields_by_name(Unpacker& unpacker, T& value) {
     std::size_t index = 0;
     while (index < field_count<T> && field_names<T>[index] != name) ++index;
     if (index == field_count<T>) {
-      if (!unpacker.skip()) return unpacker.inside(i);
+      if (!unpacker.skip_field(offset, name, field_names<T>)) return unpacker.inside(name);
       continue;
     }
     if ((seen >> index & 1u) != 0) {

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -67,6 +68,7 @@ class Packer {
 struct Limits {
   std::uint32_t depth = pack_depth_max;  // nested arrays and maps
   std::uint64_t elements = 1'048'576;  // of all arrays and maps together; a map's entry counts two
+  bool known_fields = false;  // a field name that its type does not have is an error, not skipped
 };
 
 struct UnpackError {
@@ -118,6 +120,9 @@ class Unpacker {
   void leave() noexcept { ++depth_left_; }
   /// One whole value of any kind, checked; `value` (may be null) becomes its bytes.
   bool skip(BytesView* value = nullptr);
+  /// The value of a field that the type does not have: skips it, or records at `offset` that its
+  /// name should be one of `names`, as the limits say.
+  bool skip_field(std::size_t offset, BytesView name, std::span<const std::string_view> names);
   /// Nothing may follow.
   bool finish();
 
@@ -148,6 +153,7 @@ class Unpacker {
   std::uint32_t depth_left_;
   std::uint32_t depth_max_;
   std::uint64_t elements_left_;
+  bool known_fields_;
   UnpackError error_;
 };
 

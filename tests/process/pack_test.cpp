@@ -318,6 +318,22 @@ TEST(Pack, FieldsMayBeAppended) {
   EXPECT_EQ(unpack<NumberV1>(raw("\x80"))->number, 7);
 }
 
+TEST(Unpack, RefusesUnknownFieldsWhereItIsAsked) {
+  // Goal: who names fields learns of a misspelt one, at any depth; positional ones are unaffected.
+  constexpr Limits known{.known_fields = true};
+  const auto wrong = [&](auto blank, BytesView bytes) {
+    const auto got = unpack<decltype(blank)>(bytes, known);
+    return got ? std::string() : to_string(got.error());
+  };
+  EXPECT_EQ(wrong(NumberV1{}, raw("\x81\xa6numbre\x01")),
+            "byte 1, numbre: expected a field of it: number, found \"numbre\"");
+  EXPECT_EQ(wrong(std::vector<NumberV1>(1), raw("\x91\x81\xa4note\x01")),
+            "byte 2, [0].note: expected a field of it: number, found \"note\"");
+  EXPECT_EQ(wrong(Nothing{}, raw("\x81\xa1x\x01")), "byte 1, x: expected no fields, found \"x\"");
+  EXPECT_EQ(wrong(NumberV1{}, pack(NumberV1{3}, Form::named)), "");
+  EXPECT_EQ(wrong(NumberV1{}, pack(NumberV2{4, "x", 5})), "");
+}
+
 TEST(Pack, HandWrittenPackingIsUsedInsideContainers) {
   // Goal: a type without default constructor and with its own range check packs like any other.
   const Account account{{Money(5), Money(999)}};

@@ -73,7 +73,8 @@ CallbackResult with_payload(Message& message, Run&& run) {
   if (M* value = message.as<M>()) return run(*value);
   if constexpr (Packable<M>) {
     if (auto* packed = message.as<Packed>()) {
-      auto value = unpack<M>(packed->bytes);
+      // Who names fields, a person at a command line above all, is told of a misspelt one.
+      auto value = unpack<M>(packed->bytes, {.known_fields = message.named});
       if (value) return run(*value);
       CallbackResult result;
       result.fault = CallbackResult::Fault::undecodable;
