@@ -65,8 +65,6 @@ struct StartOptions {
   std::string label{};
   std::optional<MailboxLimits> mailbox{};
   std::optional<Duration> hibernate_after{};
-  /// A start decided by a directory's start token: the registration must carry this epoch.
-  Epoch token{};
   friend bool operator==(const StartOptions&, const StartOptions&) = default;
 };
 
