@@ -1,8 +1,8 @@
 #include <coterie/journal.hpp>
 
-#include <unordered_map>
 #include <utility>
 
+#include "journal/request_window.hpp"
 #include "process/ports/journals.hpp"
 #include "process/runtime.hpp"
 
@@ -46,11 +46,11 @@ struct Journal::State {
   std::string stream;
   Epoch epoch;
   std::uint64_t next_sequence = 1;
-  std::unordered_map<std::string, Bytes> outcomes;
+  RequestWindow requests;
   std::optional<JournalError> broken;  // nothing can be appended any more
 };
 
-Journal::Journal() = default;
+Journal::Journal(JournalOptions options) : options_(options) {}
 Journal::~Journal() = default;
 Journal::Journal(Journal&&) noexcept = default;
 Journal& Journal::operator=(Journal&&) noexcept = default;
@@ -62,9 +62,10 @@ std::expected<void, JournalError> Journal::open_packed(
   if (journals == nullptr) {
     return std::unexpected(JournalError{.message = "this node has no journal"});
   }
-  state_ = std::make_unique<State>();
-  state_->stream = stream;
-  state_->epoch = self.epoch();
+  state_ = std::make_unique<State>(State{.stream = stream,
+                                         .epoch = self.epoch(),
+                                         .requests = RequestWindow(options_.requests),
+                                         .broken = {}});
   if (!self.pass_gate()) {
     return std::unexpected(JournalError{.message = "the process is ending"});
   }
@@ -86,9 +87,7 @@ std::expected<void, JournalError> Journal::open_packed(
       return std::unexpected(*state_->broken);
     }
     state_->next_sequence = event.sequence + 1;
-    if (!event.request_id.empty()) {
-      state_->outcomes.insert_or_assign(std::move(event.request_id), std::move(event.outcome));
-    }
+    state_->requests.add(std::move(event.request_id), std::move(event.outcome));
   }
   return {};
 }
@@ -98,6 +97,13 @@ std::expected<void, JournalError> Journal::append_packed(Bytes event, std::strin
   detail::Process& self = detail::current_process();
   if (!state_) return std::unexpected(JournalError{.message = "the journal is not open"});
   if (state_->broken) return std::unexpected(*state_->broken);
+  if (state_->requests.expired(request_id)) {
+    return std::unexpected(
+        JournalError{.code = JournalError::Code::request_expired,
+                     .message = "request " + request_id + " ran before the last " +
+                                std::to_string(state_->requests.requests_max()) + " of " +
+                                state_->stream + ", whose outcomes are remembered"});
+  }
   if (!self.pass_gate()) {
     return std::unexpected(JournalError{.message = "the process is ending"});
   }
@@ -133,16 +139,12 @@ std::expected<void, JournalError> Journal::append_packed(Bytes event, std::strin
     return std::unexpected(std::move(error));
   }
   ++state_->next_sequence;
-  if (!request_id.empty()) {
-    state_->outcomes.insert_or_assign(std::move(request_id), std::move(outcome));
-  }
+  state_->requests.add(std::move(request_id), std::move(outcome));
   return {};
 }
 
 const Bytes* Journal::outcome(const std::string& request_id) const {
-  if (!state_ || request_id.empty()) return nullptr;
-  const auto found = state_->outcomes.find(request_id);
-  return found == state_->outcomes.end() ? nullptr : &found->second;
+  return state_ ? state_->requests.find(request_id) : nullptr;
 }
 
 std::uint64_t Journal::size() const noexcept { return state_ ? state_->next_sequence - 1 : 0; }

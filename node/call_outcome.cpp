@@ -66,19 +66,21 @@ CallOutcome read_reply(BytesView reply) {
 
 CallOutcome read_failure(const CallError& error, std::string_view repeat) {
   const bool maybe = error.maybe_executed();
-  std::string line = maybe ? "it may have run: " : "it did not run: ";
+  // A repeat from before the server's window of request ids: there is nothing to do about it.
+  const bool ran = error.code() == CallError::Code::refused && maybe;
+  std::string line = ran ? "it ran: " : maybe ? "it may have run: " : "it did not run: ";
   line += to_string(error.code());
   if (error.reason().kind() != ExitReason::Kind::normal &&
       error.code() == CallError::Code::exited) {
     line += " (" + to_string(error.reason()) + ')';
   }
   if (!error.detail().empty()) line += ": " + error.detail();
-  if (maybe && !repeat.empty()) {
+  if (maybe && !ran && !repeat.empty()) {
     line +=
         "; a server that keeps request ids runs it at most once if you call again with "
         "--request-id " +
         std::string(repeat);
-  } else if (const std::string_view words = advice(error); !words.empty()) {
+  } else if (const std::string_view words = advice(error); !ran && !words.empty()) {
     line += "; " + std::string(words);
   }
   return {maybe ? exit_code::maybe_executed : exit_code::not_executed, {}, std::move(line)};

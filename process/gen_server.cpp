@@ -128,6 +128,10 @@ GenServer::Failure GenServer::fail(const JournalError& error) {
         error.reason(), to_string(error)));
     self.raise_exit(error.reason());
   }
+  if (error.code == JournalError::Code::request_expired) {
+    return {
+        CallError(CallError::Code::refused, CallError::Execution::executed, {}, to_string(error))};
+  }
   return {CallError(CallError::Code::unavailable, CallError::Execution::not_executed, {},
                     to_string(error))};
 }

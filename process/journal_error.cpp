@@ -22,6 +22,9 @@ std::string to_string(const JournalError& error) {
     case JournalError::Code::undecodable:
       text = "journal undecodable";
       break;
+    case JournalError::Code::request_expired:
+      text = "journal request expired";
+      break;
   }
   if (error.maybe_applied) text += " (the event may be stored)";
   return text + ": " + error.message;

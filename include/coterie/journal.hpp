@@ -13,9 +13,11 @@
 //       return ok();
 //     }
 //     Outcome<std::int64_t> handle_call(const Deposit& m) {
-//       if (auto* done = journal_.outcome(current_request_id())) return
-//       *unpack<std::int64_t>(*done); Deposited event{m.amount}; if (auto stored =
-//       journal_.append(event, current_request_id(), pack(balance_ + m.amount));
+//       if (auto* done = journal_.outcome(current_request_id())) {
+//         return *unpack<std::int64_t>(*done);
+//       }
+//       Deposited event{m.amount};
+//       if (auto stored = journal_.append(event, current_request_id(), pack(balance_ + m.amount));
 //           !stored) return fail(stored.error());
 //       return apply(event);
 //     }
@@ -36,9 +38,15 @@
 
 namespace coterie {
 
+struct JournalOptions {
+  /// Requests whose outcomes are remembered, in memory, to answer a repeat. A repeat of an older
+  /// one is refused: choose more than a stream gets while a caller still retries.
+  std::size_t requests = 1024;
+};
+
 class Journal {
  public:
-  Journal();
+  explicit Journal(JournalOptions options = {});
   ~Journal();
   Journal(Journal&&) noexcept;
   Journal& operator=(Journal&&) noexcept;
@@ -49,13 +57,14 @@ class Journal {
                                                 const std::function<bool(BytesView)>& replay);
   /// Durable when it returns a value. `request_id` and `outcome` are kept with the event, and come
   /// back from outcome(). After an error with maybe_applied, or fenced, every later append fails
-  /// the same way: end the process and let its supervisor start it again. When append fails because
-  /// the outcome is not known, it throws nothing; see fail() of GenServer for the answer to give.
+  /// the same way: end the process and let its supervisor start it again. A request id from before
+  /// the window is refused (request_expired), and nothing is appended. fail() of GenServer gives
+  /// the caller the answer that fits the error.
   std::expected<void, JournalError> append_packed(Bytes event, std::string request_id,
                                                   Bytes outcome);
 
-  /// The stored outcome of that request; nullptr if it is not known. The window is the whole
-  /// stream.
+  /// The stored outcome of that request; nullptr if it is new, or older than the window: then
+  /// append() tells. Valid until the next append.
   const Bytes* outcome(const std::string& request_id) const;
   /// Events in the stream, as this owner knows it.
   std::uint64_t size() const noexcept;
@@ -70,6 +79,7 @@ class Journal {
 
  private:
   struct State;
+  JournalOptions options_;
   std::unique_ptr<State> state_;
 };
 

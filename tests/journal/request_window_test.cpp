@@ -5,34 +5,41 @@
 namespace coterie {
 namespace {
 
-Event event(const std::string& request_id, const Bytes& outcome) {
-  return {.request_id = request_id, .outcome = outcome};
-}
-
 // A repeated request finds its first outcome as long as it is among the last N, and no longer.
 TEST(RequestWindow, RemembersTheLastRequests) {
   RequestWindow window(2);
   EXPECT_EQ(window.find("a"), nullptr);
-  window.add(event("a", "1"));
-  window.add(event("", "no request"));
-  window.add(event("b", ""));
+  window.add("a", "1");
+  window.add("", "no request");
+  window.add("b", "");
   ASSERT_NE(window.find("a"), nullptr);
   EXPECT_EQ(*window.find("a"), "1");
   ASSERT_NE(window.find("b"), nullptr);
   EXPECT_EQ(*window.find("b"), "");
-  window.add(event("c", "3"));
+  window.add("c", "3");
   EXPECT_EQ(window.find("a"), nullptr);
   EXPECT_NE(window.find("b"), nullptr);
   EXPECT_EQ(window.find(""), nullptr);
-  EXPECT_EQ(window.size(), 2u);
+}
+
+// One from before the window is known as that: neither new nor answered.
+TEST(RequestWindow, KnowsThatARequestIsOlder) {
+  RequestWindow window(1);
+  window.add("a", "1");
+  EXPECT_FALSE(window.expired("a"));
+  window.add("b", "2");
+  EXPECT_TRUE(window.expired("a"));
+  EXPECT_FALSE(window.expired("b"));
+  EXPECT_FALSE(window.expired("c"));
+  EXPECT_FALSE(window.expired(""));
 }
 
 // Several events of one request count once; the last one carries its outcome.
 TEST(RequestWindow, CountsARequestOnce) {
   RequestWindow window(1);
-  window.add(event("a", ""));
-  window.add(event("a", "done"));
-  EXPECT_EQ(window.size(), 1u);
+  window.add("a", "");
+  window.add("a", "done");
+  EXPECT_FALSE(window.expired("a"));
   EXPECT_EQ(*window.find("a"), "done");
 }
 

@@ -146,7 +146,10 @@ TEST(CallOutcome, FailuresSayWhetherItRanAndWhatToDo) {
   EXPECT_EQ(maybe.error,
             "it may have run: noconnection: cut; a server that keeps request ids runs it at most "
             "once if you call again with --request-id r-1");
-  EXPECT_EQ(read_failure(CallError(Code::undecodable, Execution::executed), "").exit_code, 5);
+  const CallOutcome ran =
+      read_failure(CallError(Code::refused, Execution::executed, {}, "long ago"), "r-1");
+  EXPECT_EQ(ran.exit_code, 5);
+  EXPECT_EQ(ran.error, "it ran: refused: long ago");
   EXPECT_EQ(
       read_failure(CallError(Code::exited, Execution::unknown, ExitReason::killed()), "").error,
       "it may have run: exited (killed)");

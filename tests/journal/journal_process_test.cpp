@@ -1,0 +1,98 @@
+// The journal of a process: requests inside and before the window, also after a restart.
+
+#include <coterie/journal.hpp>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <coterie/gen_server.hpp>
+
+#include "journal/group_commit.hpp"
+#include "journal/memory.hpp"
+#include "tests/supervision/cluster_fixture.hpp"
+
+namespace coterie {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::HasSubstr;
+
+class Account final : public GenServer {
+ public:
+  struct Deposit {
+    using Reply = std::int64_t;
+    static constexpr std::string_view type_name = "account.deposit";
+    std::int64_t amount = 0;
+  };
+  struct Deposited {
+    std::int64_t amount = 0;
+  };
+  using Calls = Messages<Deposit>;
+
+  Init init() {
+    const auto opened = journal_.open("account", [this](const Deposited& e) { sum_ += e.amount; });
+    if (!opened) return stop_init(opened.error().reason());
+    return ok();
+  }
+  Outcome<std::int64_t> handle_call(const Deposit& deposit) {
+    if (const Bytes* done = journal_.outcome(current_request_id())) {
+      return *unpack<std::int64_t>(*done);
+    }
+    const auto stored = journal_.append(Deposited{deposit.amount}, current_request_id(),
+                                        pack(sum_ + deposit.amount));
+    if (!stored) return fail(stored.error());
+    return sum_ += deposit.amount;
+  }
+
+ private:
+  Journal journal_{{.requests = 2}};
+  std::int64_t sum_ = 0;
+};
+
+class JournalProcessTest : public testing::Test {
+ protected:
+  JournalProcessTest() { node_.local.runtime.set_journals(&journals_); }
+
+  void start() { ASSERT_TRUE(GenServer::start<Account>({.name = account_})); }
+  std::expected<std::int64_t, CallError> deposit(std::int64_t amount, std::string id) {
+    return call(account_, Account::Deposit{amount}, CallOptions{5s, std::move(id)});
+  }
+
+  const ViaName account_ = via("accounts", "one");
+  MemoryStreams streams_;
+  SystemClock clock_;
+  ThreadExecutor executor_{clock_};
+  std::unique_ptr<Strand> strand_ = executor_.make_strand("journal");
+  test::SharedNames shared_;
+  test::ClusterNodeUnderTest node_{"a", 7, shared_};
+  // Ends before the node, whose processes it wakes; at the end of a test none of them appends.
+  JournalWriter journals_{streams_, *strand_, *strand_};
+};
+
+// Goal: a repeat gets its first outcome, or is refused when that is no longer remembered; it never
+// runs again, before and after a restart of the process.
+TEST_F(JournalProcessTest, ARequestRunsOnceHoweverOldItsRepeatIs) {
+  start();
+  EXPECT_EQ(deposit(1, "a"), 1);
+  EXPECT_EQ(deposit(10, "b"), 11);
+  EXPECT_EQ(deposit(100, "c"), 111);
+  for (const bool restarted : {false, true}) {
+    if (restarted) {
+      ASSERT_TRUE(GenServer::stop(account_));
+      start();
+    }
+    EXPECT_EQ(deposit(10, "b"), 11);
+    EXPECT_EQ(deposit(100, "c"), 111);
+    const auto old = deposit(1, "a");
+    ASSERT_FALSE(old);
+    EXPECT_EQ(old.error().code(), CallError::Code::refused);
+    EXPECT_EQ(old.error().execution(), CallError::Execution::executed);
+    EXPECT_THAT(old.error().detail(), HasSubstr("request a ran before the last 2 of account"));
+  }
+  EXPECT_EQ(deposit(1000, "d"), 1111);  // the server has lived on
+  EXPECT_EQ(deposit(1000, ""), 2111);   // without an id each call is a new one
+  EXPECT_EQ(deposit(1000, ""), 3111);
+}
+
+}  // namespace
+}  // namespace coterie
