@@ -38,6 +38,7 @@ std::expected<NodeStatus, std::string> status_of(const std::string& cluster,
   options.cluster_id = cluster;
   options.label = "coterie status";
   options.connect_timeout = within;
+  options.try_once = true;
   auto client = Client::connect(std::move(options), clock, random);
   if (!client) {
     // "no node of the cluster answers; ADDRESS: why"

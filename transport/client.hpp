@@ -25,6 +25,7 @@ struct ClientOptions {
   std::string label = "client";                        // who it is, for the node's log and status
   Duration connect_timeout = std::chrono::seconds(5);  // for all addresses together
   Duration attempt_timeout = std::chrono::seconds(1);  // for one of them
+  bool try_once = false;  // connect() waits for no node that may yet start
   Duration beat_interval = std::chrono::seconds(2);
   Duration silent_after = std::chrono::seconds(10);  // with calls under way and no frame: broken
   std::size_t outstanding_max = 10'000;              // calls; more are refused

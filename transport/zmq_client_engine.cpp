@@ -35,12 +35,12 @@ Client::Engine::~Engine() {
 std::string Client::Engine::wait_connected() {
   std::unique_lock lock(mutex_);
   // When every address has refused us there is nothing to wait for.
-  const auto refused = [this] {
+  const auto hopeless = [this] {
+    const auto refused = [](const auto& trouble) { return trouble.second.starts_with(refusal); };
     return trouble_.size() == options_.addresses.size() &&
-           std::ranges::all_of(trouble_,
-                               [](const auto& t) { return t.second.starts_with(refusal); });
+           (options_.try_once || std::ranges::all_of(trouble_, refused));
   };
-  changed_.wait_for(lock, options_.connect_timeout, [&] { return ready_.load() || refused(); });
+  changed_.wait_for(lock, options_.connect_timeout, [&] { return ready_.load() || hopeless(); });
   return ready_.load() ? std::string() : troubles();
 }
 
