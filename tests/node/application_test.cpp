@@ -55,9 +55,9 @@ TEST(ApplicationOrder, SaysWhatIsWrong) {
 }
 
 struct ApplicationTest : ::testing::Test {
+  Trace trace;  // outlives the node, which stops what a test leaves running
   Node node{{.log_level = LogLevel::off}};
   Attached self = node.attach();
-  Trace trace;
 
   Application traced(const std::string& name, Strings applications = {}) {
     Application made = needs(name, std::move(applications));
