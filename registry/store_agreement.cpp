@@ -23,12 +23,6 @@ const Record* find(const std::vector<Record>& records, std::string_view key) {
 
 }  // namespace
 
-Duration LeaseTiming::own_lease() const {
-  return length - length / 1'000'000 * (2 * drift_ppm) - slack;
-}
-Duration LeaseTiming::others_wait() const { return length + length / 1'000'000 * (2 * drift_ppm); }
-Duration LeaseTiming::late_limit() const { return std::max(3 * interval, length / 4); }
-
 std::string StoreAgreement::view_key() { return prefix + "view"; }
 std::string StoreAgreement::lease_key(std::string_view name, const Incarnation& incarnation) {
   return row_key("lease", name, incarnation);

@@ -24,19 +24,9 @@
 
 #include "process/ports/agreement.hpp"
 #include "process/ports/storage.hpp"
+#include "registry/agreement_terms.hpp"
 
 namespace coterie {
-
-struct LeaseTiming {
-  Duration interval = std::chrono::milliseconds(200);  // H: between renewals and between reads
-  Duration length = std::chrono::seconds(2);           // L
-  std::int64_t drift_ppm = 10'000;                     // rho: the clocks' rate error, at most
-  Duration slack = std::chrono::milliseconds(20);      // taken off each lease
-  Duration partial_evict = std::chrono::seconds(20);   // outside the largest group for longer
-  Duration own_lease() const;                          // L (1 - 2 rho) - slack
-  Duration others_wait() const;                        // L (1 + 2 rho)
-  Duration late_limit() const;                         // max(3 H, L / 4): an answer is late
-};
 
 /// Rules that tests switch off one at a time, to show that a checker notices. Always all on.
 struct Protections {
@@ -57,20 +47,6 @@ struct AgreementOptions {
   /// The lock on the state directory proves that no older run of this node lives.
   bool predecessor_dead = false;
   Protections protections;
-};
-
-/// Why this incarnation takes part no more, and what its program should do.
-struct Departure {
-  enum class Kind : std::uint8_t {
-    removed,         // excluded by a view: exit 75, start the next incarnation
-    raise_counter,   // the incarnation's counter must exceed `counter`: raise it and start again
-    left,            // by its own wish
-    name_taken,      // a live incarnation has the name: exit, not with 75
-    config_differs,  // live members agree on another configuration: exit, not with 75
-  };
-  Kind kind = Kind::removed;
-  std::uint64_t counter = 0;
-  std::string why;
 };
 
 class StoreAgreement final {
