@@ -160,6 +160,7 @@ std::span<const Implementation> implementations() {
       {"journal/fair_mutex", {"thread"}, "waits in order for the one connection of a file"},
       {"journal/open_storage", {"file"}, "makes the directory of the SQLite files"},
       {"journal/postgres", {"socket"}, "the real Storage over several hosts"},
+      {"registry/voter_disk", {"file"}, "the real VoterDisk"},
       {"transport/zmq", {"socket", "thread", "file"}, "the real Distribution's sockets"},
       {"transport/resolve", {"socket"}, "addresses of peers"},
       {"node/guardian", {"program", "file", "socket"}, "the parent of the node's program"},
