@@ -18,6 +18,7 @@
 #include "node/state_directory.hpp"
 #include "process/ports/executor.hpp"
 #include "process/ports/random.hpp"
+#include "transport/admission.hpp"
 
 namespace coterie {
 
@@ -41,6 +42,9 @@ struct NodeSurroundings {
   unsigned processors = 1;  // workers, unless the configuration says otherwise
   std::int64_t os_pid = 0;
   std::string guardian_key{};  // by which other nodes know this node's guardian; empty: it has none
+  std::shared_ptr<Admission> admission{};  // null: the cluster file has no keys
+  /// The cluster file when it was written again; only its keys are taken. Asked once a second.
+  std::function<std::optional<std::expected<ClusterConfig, ConfigError>>()> changed_config{};
 };
 
 class ClusterNode final {

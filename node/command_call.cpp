@@ -10,6 +10,7 @@
 #include "node/call_target.hpp"
 #include "node/command_config.hpp"
 #include "node/exit_codes.hpp"
+#include "node/security.hpp"
 #include "process/duration_text.hpp"
 #include "process/json.hpp"
 #include "process/system_clock.hpp"
@@ -89,7 +90,11 @@ std::expected<Question, std::string> read_question(const CallArguments& argument
   auto payload = packed_from_json(arguments.json);
   if (!payload) return std::unexpected("JSON: " + payload.error());
 
+  auto keys = client_keys(*config);
+  if (!keys) return std::unexpected(keys.error());
+
   Question question;
+  question.client.keys = std::move(*keys);
   question.preferred = arguments.node;
   question.client.addresses = std::move(*where);
   question.client.cluster_id = config->cluster.id;

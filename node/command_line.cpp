@@ -12,6 +12,7 @@
 #include <coterie/nearest_word.hpp>
 
 #include "node/command_call.hpp"
+#include "node/command_keygen.hpp"
 #include "node/command_node.hpp"
 #include "node/command_replay.hpp"
 #include "node/command_status.hpp"
@@ -94,7 +95,7 @@ int run(Invocation& invocation, std::span<const Command> commands) {
 }  // namespace
 
 std::vector<Command> node_commands() {
-  return {node_command(), call_command(), status_command(), replay_command()};
+  return {node_command(), call_command(), status_command(), replay_command(), keygen_command()};
 }
 
 int run_command_line(int argc, char** argv, const Program& program,

@@ -14,10 +14,12 @@
 #include "node/address_lookup.hpp"
 #include "node/cluster_node.hpp"
 #include "node/command_config.hpp"
+#include "node/config_watch.hpp"
 #include "node/exit_codes.hpp"
 #include "node/guardian.hpp"
 #include "node/node_log.hpp"
 #include "node/notice_reporter.hpp"
+#include "node/security.hpp"
 #include "node/signals.hpp"
 #include "process/system_clock.hpp"
 #include "process/system_random.hpp"
@@ -48,7 +50,7 @@ std::expected<void, ConfigError> check_kinds(const NodeSection& own, const Progr
 }
 
 int run_guardian(const Invocation& invocation, const std::string& who, const ClusterConfig& config,
-                 const NodeSection& own) {
+                 const NodeSection& own, const std::shared_ptr<Admission>& admission) {
   const SystemClock clock;
   // The node may fail on the directory with a better reason; here it only has to hold the log.
   std::error_code ignored;
@@ -68,7 +70,9 @@ int run_guardian(const Invocation& invocation, const std::string& who, const Clu
   options.policy.backoff_max = config.guardian.backoff_max;
   options.policy.drain_max = config.guardian.drain_max;
   options.policy.respawn = own.respawn;
-  NoticeReporter reporter(config, own, std::move(secret.token), clock);
+  ClientKeys keys;
+  if (admission) keys = {admission->own(), listener_keys(config)};
+  NoticeReporter reporter(config, own, std::move(secret.token), std::move(keys), clock);
   return Guardian(clock, log, reporter, std::move(options)).run();
 }
 
@@ -79,8 +83,9 @@ void warn_of_strangers(Log& log, const NodeSection& own) {
                {"clients", own.client_listen.empty() ? "none" : own.client_listen}});
 }
 
-int run_node(Invocation& invocation, const std::string& who, const ClusterConfig& config,
-             const NodeSection& own) {
+int run_node(Invocation& invocation, const std::string& who, const NodeOptions& options,
+             const ClusterConfig& config, const NodeSection& own,
+             std::shared_ptr<Admission> admission) {
   // Blocks the signals first: threads inherit that, and none may arrive while the directory is
   // written.
   SignalSource signals({SIGTERM, SIGINT, SIGHUP});
@@ -107,6 +112,10 @@ int run_node(Invocation& invocation, const std::string& who, const ClusterConfig
   out.processors = static_cast<unsigned>(std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
   out.os_pid = ::getpid();
   out.guardian_key = invocation.guardian_key;
+  out.admission = std::move(admission);
+  // The same words were taken when the file was first read.
+  ConfigWatch watch(options.config.file, parse_settings(options.config.settings).value());
+  out.changed_config = [&watch] { return watch.changed(); };
   ClusterNode node(config, own, invocation.program.applications, std::move(out));
   const StopSignals stop(
       signals, guardian.descriptor(), [&node] { node.request_stop(); },
@@ -135,13 +144,19 @@ int run(Invocation& invocation, const NodeOptions& options) {
   const auto config = read_config(options.config);
   if (!config) return complain("", config.error(), exit_code::usage);
   const NodeSection* own = config->find(options.name);
-  if (invocation.guardian && own != nullptr) return run_node(invocation, who, *config, *own);
+  if (invocation.guardian && own != nullptr) {
+    auto admission = open_admission(*config, *own);
+    if (!admission) return complain("", admission.error(), exit_code::usage);
+    return run_node(invocation, who, options, *config, *own, std::move(*admission));
+  }
   // Not asked again by a node that is restarted: its name server may be away for a while.
   SystemResolver resolver;
   auto checked = check_own_node(*config, options.name, resolver);
   if (checked) checked = check_kinds(*own, invocation.program);
   if (!checked) return complain("", to_string(checked.error()), exit_code::usage);
-  return run_guardian(invocation, who, *config, *own);
+  const auto admission = open_admission(*config, *own);
+  if (!admission) return complain("", admission.error(), exit_code::usage);
+  return run_guardian(invocation, who, *config, *own, *admission);
 }
 
 }  // namespace

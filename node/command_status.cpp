@@ -6,6 +6,7 @@
 
 #include "node/command_config.hpp"
 #include "node/exit_codes.hpp"
+#include "node/security.hpp"
 #include "node/status_question.hpp"
 #include "process/json.hpp"
 
@@ -22,10 +23,12 @@ constexpr Duration answers_within = std::chrono::seconds(2);
 // Cursor to the upper left corner, clear what is below.
 constexpr std::string_view clear_screen = "\x1b[H\x1b[J";
 
-int run(const Invocation&, const StatusOptions& options) {
+int run(const Invocation& invocation, const StatusOptions& options) {
   const auto config = read_config(options.config);
   if (!config) return complain("", config.error(), exit_code::usage);
-  StatusQuestion question(*config, answers_within);
+  auto keys = client_keys(*config);
+  if (!keys) return complain(invocation.program.name + " status", keys.error(), exit_code::usage);
+  StatusQuestion question(*config, answers_within, std::move(*keys));
   for (;;) {
     const ClusterView view = judge_cluster(config->cluster.id, question.ask());
     std::string text = options.json ? to_json(view) + '\n' : status_table(view, question.wall());

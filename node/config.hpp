@@ -39,6 +39,11 @@ struct ClusterSection {
   std::string journal;
   bool insecure = false;  // listen off loopback without keys
 };
+struct SecuritySection {
+  /// Of the commands that are clients (call, status, ...); filled in: relative to the working
+  /// directory. Empty: none.
+  std::string client_key_file;
+};
 struct LeaseSection {
   Duration interval = std::chrono::milliseconds(200);  // H: between two renewals
   Duration length = std::chrono::seconds(2);           // L
@@ -96,7 +101,16 @@ struct NodeSection {
   std::uint32_t weight = 100;
   std::vector<std::string> kinds;  // of cluster scope that it may host
   bool respawn = false;
-  ConfigPlace place;  // of its [[node]]
+  std::string key_file;                  // its private key; filled in like state_dir
+  std::vector<std::string> public_keys;  // any of which it may show
+  ConfigPlace place;                     // of its [[node]]
+};
+/// [[client]]: who may use the client listeners when nodes have keys.
+struct ClientSection {
+  std::string name;
+  std::vector<std::string> public_keys;
+  bool is_operator = false;  // role = "operator"
+  ConfigPlace place;
 };
 
 /// What a key's value may be, wherever it was written.
@@ -111,6 +125,7 @@ struct ApplicationSection {
 struct ClusterConfig {
   std::string file;  // as it was named, for messages
   ClusterSection cluster;
+  SecuritySection security;
   LeaseSection lease;
   StorageSection storage;
   LinkSection link;
@@ -120,9 +135,12 @@ struct ClusterConfig {
   SupervisionSection supervision;
   GuardianSection guardian;
   std::vector<NodeSection> nodes;  // in the file's order
+  std::vector<ClientSection> clients;
   std::map<std::string, ApplicationSection> applications;
 
   const NodeSection* find(std::string_view node) const noexcept;
+  /// All nodes have keys, or none has.
+  bool has_keys() const noexcept;
 };
 
 /// One line: what was expected, what was found, what to do.

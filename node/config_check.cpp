@@ -22,6 +22,7 @@ class Check {
     if (!error_) sizes();
     if (!error_) names();
     if (!error_) ports();
+    if (!error_) keys();
     if (!error_) exposure();
     if (!error_) hosts();
     return error_;
@@ -171,6 +172,62 @@ class Check {
     }
   }
 
+  static std::string client_path(std::size_t index, std::string_view key) {
+    return "client." + std::to_string(index) + '.' + std::string(key);
+  }
+
+  void own_keys(const std::vector<std::string>& keys, const std::string& at) {
+    for (const std::string& key : keys) {
+      if (const auto [first, fresh] = key_places_.try_emplace(key, at); !fresh) {
+        fail(at, "expected a key of one holder, found " + key + " as in line " +
+                     line_of(first->second) + "; make another with `coterie keygen`");
+      }
+    }
+  }
+
+  void keys() {
+    for (std::size_t i = 0; i < config_.nodes.size(); ++i) {
+      const NodeSection& node = config_.nodes[i];
+      if (node.public_keys.empty() == config_.has_keys()) {
+        const NodeSection& without = node.public_keys.empty() ? node : config_.nodes.front();
+        fail(path(node.public_keys.empty() ? i : 0, ""),
+             "expected public_keys of every node or of none, found none of node \"" + without.name +
+                 "\"; make a key with `coterie keygen`");
+      }
+      if (!node.key_file.empty() && node.public_keys.empty()) {
+        fail(path(i, "key_file"),
+             "expected public_keys beside key_file, found none; write what "
+             "`coterie keygen --show " +
+                 node.key_file + "` prints");
+      }
+      own_keys(node.public_keys, path(i, "public_keys"));
+    }
+    std::set<std::string_view> names;
+    for (std::size_t i = 0; i < config_.clients.size(); ++i) {
+      const ClientSection& client = config_.clients[i];
+      if (client.name.empty() || client.public_keys.empty()) {
+        fail(client_path(i, ""),
+             "expected name and public_keys in this [[client]], found " +
+                 std::string(client.name.empty() ? "no name" : "no public_keys") +
+                 "; make a key with `coterie keygen`");
+      }
+      if (!names.insert(client.name).second) {
+        fail(client_path(i, "name"),
+             "expected a name of its own, found \"" + client.name + "\" again");
+      }
+      if (!config_.has_keys()) {
+        fail(client_path(i, "public_keys"),
+             "expected keys of the nodes too, found none; make one for each node with "
+             "`coterie keygen`");
+      }
+      own_keys(client.public_keys, client_path(i, "public_keys"));
+    }
+    if (config_.cluster.insecure && config_.has_keys()) {
+      fail("cluster.insecure",
+           "expected no insecure = true beside keys, found it; remove it, or the keys");
+    }
+  }
+
   void exposure() {
     for (std::size_t i = 0; i < config_.nodes.size(); ++i) {
       const NodeSection& node = config_.nodes[i];
@@ -179,11 +236,12 @@ class Check {
             std::tuple{"client_listen", &node.client_listen, &node.client_advertise}}) {
         const auto address = parse_address(*text);
         if (!address) continue;
-        if (!address->loopback() && !config_.cluster.insecure) {
+        if (!address->loopback() && !config_.cluster.insecure && !config_.has_keys()) {
           fail(path(i, key),
-               "expected a loopback address such as \"127.0.0.1:7101\", found \"" + *text +
-                   "\"; keys (CURVE) are not built yet, so anybody who reaches this port is "
-                   "trusted: write insecure = true under [cluster] to accept that");
+               "expected a loopback address such as \"127.0.0.1:7101\", or keys, found \"" + *text +
+                   "\" without; make a key for each node with `coterie keygen` and write key_file "
+                   "and public_keys, or insecure = true under [cluster] to trust whoever reaches "
+                   "this port");
         }
         if (parse_address(*advertised)->wildcard()) {
           const std::string need =
@@ -218,6 +276,7 @@ class Check {
 
   const ClusterConfig& config_;
   const ConfigPlaces& places_;
+  std::map<std::string_view, std::string> key_places_;  // of each public key
   std::optional<ConfigError> error_;
 };
 
@@ -241,6 +300,12 @@ std::expected<void, ConfigError> check_own_node(const ClusterConfig& config, std
     }
     return std::unexpected(at_file(config, "expected a node of this cluster (" + known +
                                                "), found \"" + std::string(name) + '"'));
+  }
+  if (config.has_keys() && node->key_file.empty()) {
+    return std::unexpected(ConfigError{
+        node->place, "expected key_file of node \"" + node->name +
+                         "\", found none; make one with `coterie keygen FILE` and write "
+                         "key_file = \"FILE\""});
   }
   if (config.cluster.journal == "memory" && config.nodes.size() > 1) {
     return std::unexpected(

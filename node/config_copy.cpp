@@ -35,8 +35,9 @@ void put_at(toml::table& root, std::string_view path, const ConfigValue& value) 
   put(*table, path, value);
 }
 
-toml::table* node_table(toml::table& root, std::string_view name) {
-  toml::array* nodes = root["node"].as_array();
+/// Of the [[node]]s or [[client]]s, the one with that name.
+toml::table* named_table(toml::table& root, std::string_view list, std::string_view name) {
+  toml::array* nodes = root[list].as_array();
   for (std::size_t i = 0; nodes != nullptr && i < nodes->size(); ++i) {
     toml::table* node = nodes->get(i)->as_table();
     if (node != nullptr && (*node)["name"].value<std::string_view>() == name) return node;
@@ -56,16 +57,17 @@ std::expected<std::string, ConfigError> copy_config(std::string_view text, const
   const auto config = parse_config(text, file, overrides);
   if (!config) return std::unexpected(config.error());
   toml::table root = toml::parse(text, file);
-  constexpr std::string_view node_prefix = "node.";
   for (const ConfigOverride& change : overrides) {
-    if (!change.key.starts_with(node_prefix)) {
-      put_at(root, change.key, change.value);
+    const std::string_view key = change.key;
+    const std::size_t first = key.find('.');
+    const std::size_t last = key.rfind('.');
+    const std::string_view list = key.substr(0, first);
+    if (list != "node" && list != "client") {
+      put_at(root, key, change.value);
       continue;
     }
-    const std::size_t dot = change.key.rfind('.');
-    const auto name =
-        std::string_view(change.key).substr(node_prefix.size(), dot - node_prefix.size());
-    put(*node_table(root, name), std::string_view(change.key).substr(dot + 1), change.value);
+    put(*named_table(root, list, key.substr(first + 1, last - first - 1)), key.substr(last + 1),
+        change.value);
   }
   constexpr std::string_view sqlite = "sqlite:";
   if (config->cluster.journal.starts_with(sqlite)) {
@@ -73,7 +75,12 @@ std::expected<std::string, ConfigError> copy_config(std::string_view text, const
            std::string(sqlite) + absolute(config->cluster.journal.substr(sqlite.size())));
   }
   for (const NodeSection& node : config->nodes) {
-    put(*node_table(root, node.name), "state_dir", absolute(node.state_dir));
+    toml::table& table = *named_table(root, "node", node.name);
+    put(table, "state_dir", absolute(node.state_dir));
+    if (!node.key_file.empty()) put(table, "key_file", absolute(node.key_file));
+  }
+  if (const std::string& key = config->security.client_key_file; !key.empty()) {
+    put_at(root, "security.client_key_file", absolute(key));
   }
   std::ostringstream out;
   out << root << '\n';

@@ -158,6 +158,12 @@ void add_cluster_keys(std::vector<ConfigKey>& keys) {
                     return store(config.cluster.insecure, config_value::boolean(value));
                   },
                   {}});
+  keys.push_back({"security.client_key_file",
+                  false,
+                  [](C& config, const ConfigValue& value) {
+                    return store(config.security.client_key_file, config_value::text(value));
+                  },
+                  {}});
   keys.push_back(
       everywhere(duration_key("lease.interval", &C::lease, &LeaseSection::interval, 10ms, 10s)));
   keys.push_back(
@@ -229,6 +235,24 @@ SetResult set_kinds(NodeSection& node, const ConfigValue& value) {
   return {};
 }
 
+template <class Section>
+SetResult set_public_keys(Section& section, const ConfigValue& value) {
+  const auto keys = config_value::texts(value);
+  if (!keys) return std::unexpected(keys.error());
+  for (const std::string& key : *keys) {
+    if (const auto good = config_value::public_key(ConfigValue(key)); !good) {
+      return std::unexpected(good.error());
+    }
+  }
+  section.public_keys = *keys;
+  return {};
+}
+
+SetResult set_role(ClientSection& client, const ConfigValue& value) {
+  static constexpr std::string_view words[] = {"client", "operator"};
+  return store(client.is_operator, config_value::word(value, words));
+}
+
 }  // namespace
 
 std::span<const ConfigKey> config_keys() {
@@ -265,6 +289,23 @@ std::span<const NodeKey> node_keys() {
        [](NodeSection& node, const ConfigValue& value) {
          return store(node.respawn, config_value::boolean(value));
        }},
+      {"key_file",
+       [](NodeSection& node, const ConfigValue& value) {
+         return store(node.key_file, config_value::text(value));
+       }},
+      {"public_keys", set_public_keys<NodeSection>},
+  };
+  return keys;
+}
+
+std::span<const ClientKey> client_keys() {
+  static const std::vector<ClientKey> keys = {
+      {"name",
+       [](ClientSection& client, const ConfigValue& value) {
+         return store(client.name, config_value::name(value));
+       }},
+      {"public_keys", set_public_keys<ClientSection>},
+      {"role", set_role},
   };
   return keys;
 }

@@ -26,8 +26,13 @@ struct NodeKey {
   std::string name;  // "listen"
   std::function<SetResult(NodeSection&, const ConfigValue&)> set;
 };
+struct ClientKey {
+  std::string name;  // "role"
+  std::function<SetResult(ClientSection&, const ConfigValue&)> set;
+};
 
 std::span<const ConfigKey> config_keys();
-std::span<const NodeKey> node_keys();
+std::span<const NodeKey> node_keys();      // of a [[node]]
+std::span<const ClientKey> client_keys();  // of a [[client]]
 
 }  // namespace coterie

@@ -39,7 +39,9 @@ class Parser {
     places_[""] = {config_.file, 0, 0};
     for (const auto& [key, node] : root) {
       if (key.str() == "node") {
-        read_nodes(node);
+        read_list("node", node, config_.nodes, node_keys());
+      } else if (key.str() == "client") {
+        read_list("client", node, config_.clients, client_keys());
       } else if (key.str() == "applications") {
         read_applications(node);
       } else {
@@ -64,19 +66,8 @@ class Parser {
       section.env[key.substr(name + 1)] = change.value;
       return;
     }
-    constexpr std::string_view prefix = "node.";
-    const std::size_t dot = key.rfind('.');
-    if (key.starts_with(prefix) && dot > prefix.size()) {
-      const std::string name = key.substr(prefix.size(), dot - prefix.size());
-      for (std::size_t i = 0; i < config_.nodes.size(); ++i) {
-        if (config_.nodes[i].name != name) continue;
-        set_node_key(i, key.substr(dot + 1), change.place, change.place, change.value);
-        return;
-      }
-      fail(change.place,
-           "expected a node of the cluster in \"" + key + "\", found \"" + name + '"');
-      return;
-    }
+    if (apply_to("node", change, config_.nodes, node_keys())) return;
+    if (apply_to("client", change, config_.clients, client_keys())) return;
     fail(change.place, unknown(key));
   }
 
@@ -109,7 +100,7 @@ class Parser {
   }
 
   static std::string unknown(const std::string& path) {
-    std::vector<std::string_view> known = {"node", "applications"};
+    std::vector<std::string_view> known = {"node", "client", "applications"};
     for (const ConfigKey& key : config_keys()) known.push_back(key.path);
     const std::string_view near = nearest_word(path, known);
     if (!near.empty()) return "unknown key \"" + path + '"' + suggest(path, known);
@@ -120,8 +111,8 @@ class Parser {
       if (key.path.starts_with(section + '.')) beside.push_back(key.path);
     }
     if (!beside.empty()) return "unknown key \"" + path + '"' + suggest(path, beside);
-    std::vector<std::string_view> sections = {"node", "applications"};
-    for (const std::string_view key : std::span(known).subspan(2)) {
+    std::vector<std::string_view> sections = {"node", "client", "applications"};
+    for (const std::string_view key : std::span(known).subspan(sections.size())) {
       const std::string_view name = key.substr(0, key.find('.'));
       if (std::ranges::find(sections, name) == sections.end()) sections.push_back(name);
     }
@@ -205,41 +196,68 @@ class Parser {
     }
   }
 
-  void read_nodes(const toml::node& list) {
-    const toml::array* nodes = list.as_array();
-    if (nodes == nullptr ||
-        !std::ranges::all_of(*nodes, [](const toml::node& node) { return node.is_table(); })) {
-      return fail(place(list.source()),
-                  "node: expected [[node]] before each node's keys, found another value");
+  /// [[node]] or [[client]], `word`: its name.
+  template <class Section, class Key>
+  void read_list(const std::string& word, const toml::node& list, std::vector<Section>& sections,
+                 std::span<const Key> keys) {
+    const toml::array* tables = list.as_array();
+    if (tables == nullptr ||
+        !std::ranges::all_of(*tables, [](const toml::node& node) { return node.is_table(); })) {
+      return fail(place(list.source()), word + ": expected [[" + word + "]] before each " + word +
+                                            "'s keys, found another value");
     }
-    for (const toml::node& node : *nodes) {
-      const std::size_t index = config_.nodes.size();
-      config_.nodes.emplace_back();
-      config_.nodes.back().place = place(node.source());
-      places_["node." + std::to_string(index)] = place(node.source());
-      for (const auto& [key, child] : *node.as_table()) {
+    for (const toml::node& table : *tables) {
+      const std::size_t index = sections.size();
+      sections.emplace_back();
+      sections.back().place = place(table.source());
+      places_[word + '.' + std::to_string(index)] = place(table.source());
+      for (const auto& [key, child] : *table.as_table()) {
+        const std::string name(key.str());
         const auto value = value_of(child);
         if (!value) {
           fail(place(child.source()),
-               "node." + std::string(key.str()) + ": expected a value, found " + value.error());
+               word + '.' + name + ": expected a value, found " + value.error());
           continue;
         }
-        set_node_key(index, std::string(key.str()), place(key.source()), place(child.source()),
-                     *value);
+        set_in(word + '.' + std::to_string(index), name, place(key.source()), place(child.source()),
+               sections.back(), keys, *value);
       }
     }
   }
 
-  void set_node_key(std::size_t index, const std::string& name, const ConfigPlace& key_place,
-                    const ConfigPlace& value_place, const ConfigValue& value) {
+  /// `path` is "node.0".
+  template <class Section, class Key>
+  void set_in(const std::string& path, const std::string& name, const ConfigPlace& key_place,
+              const ConfigPlace& value_place, Section& section, std::span<const Key> keys,
+              const ConfigValue& value) {
+    const std::string shown = path.substr(0, path.find('.') + 1) + name;
     std::vector<std::string_view> known;
-    for (const NodeKey& key : node_keys()) {
+    for (const Key& key : keys) {
       known.push_back(key.name);
       if (key.name != name) continue;
-      places_["node." + std::to_string(index) + '.' + name] = value_place;
-      return report(value_place, "node." + name, key.set(config_.nodes[index], value));
+      places_[path + '.' + name] = value_place;
+      return report(value_place, shown, key.set(section, value));
     }
-    fail(key_place, "unknown key \"node." + name + '"' + suggest(name, known));
+    fail(key_place, "unknown key \"" + shown + '"' + suggest(name, known));
+  }
+
+  /// "node.a.weight". False: no such key.
+  template <class Section, class Key>
+  bool apply_to(const std::string& word, const ConfigOverride& change,
+                std::vector<Section>& sections, std::span<const Key> keys) {
+    const std::string prefix = word + '.';
+    const std::size_t dot = change.key.rfind('.');
+    if (!change.key.starts_with(prefix) || dot <= prefix.size()) return false;
+    const std::string name = change.key.substr(prefix.size(), dot - prefix.size());
+    const auto found = std::ranges::find(sections, name, &Section::name);
+    if (found == sections.end()) {
+      fail(change.place, "expected a " + word + " of the cluster in \"" + change.key +
+                             "\", found \"" + name + '"');
+      return true;
+    }
+    set_in(prefix + std::to_string(found - sections.begin()), change.key.substr(dot + 1),
+           change.place, change.place, *found, keys, change.value);
+    return true;
   }
 
   std::string beside_file(const std::string& path) const {
@@ -264,7 +282,10 @@ class Parser {
         node.state_dir = "coterie-data/" + config_.cluster.id + '/' + node.name;
       }
       node.state_dir = beside_file(node.state_dir);
+      if (!node.key_file.empty()) node.key_file = beside_file(node.key_file);
     }
+    std::string& client_key = config_.security.client_key_file;
+    if (!client_key.empty()) client_key = beside_file(client_key);
   }
 
   ClusterConfig config_;
@@ -286,6 +307,10 @@ const NodeSection* ClusterConfig::find(std::string_view node) const noexcept {
     if (candidate.name == node) return &candidate;
   }
   return nullptr;
+}
+
+bool ClusterConfig::has_keys() const noexcept {
+  return !nodes.empty() && !nodes.front().public_keys.empty();
 }
 
 std::expected<ConfigValue, std::string> parse_config_value(std::string_view toml) {

@@ -158,6 +158,29 @@ Result<std::string> name(const ConfigValue& value) {
   return expected<std::string>("a name of 1..64 letters, digits, '_', '-' and '.'", value);
 }
 
+Result<std::string> public_key(const ConfigValue& value) {
+  constexpr std::string_view z85 =
+      "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#";
+  const auto* held = std::get_if<std::string>(&value);
+  const auto good = [&] {
+    if (held == nullptr || held->size() != 40) return false;
+    // Each five characters are a number of 32 bits.
+    for (std::size_t at = 0; at < held->size(); at += 5) {
+      std::uint64_t number = 0;
+      for (const char c : held->substr(at, 5)) {
+        const std::size_t digit = z85.find(c);
+        if (digit == z85.npos) return false;
+        number = number * 85 + digit;
+      }
+      if (number > 0xffffffffu) return false;
+    }
+    return true;
+  };
+  if (good()) return *held;
+  return expected<std::string>("a public key of 40 characters, as `coterie keygen` prints it",
+                               value);
+}
+
 Result<std::string> address(const ConfigValue& value) {
   const auto* held = std::get_if<std::string>(&value);
   if (held == nullptr) {

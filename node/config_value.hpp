@@ -31,6 +31,8 @@ Result<std::size_t> word(const ConfigValue& value, std::span<const std::string_v
 Result<std::string> name(const ConfigValue& value);
 /// host:port or [ipv6]:port.
 Result<std::string> address(const ConfigValue& value);
+/// 40 characters of Z85, as `coterie keygen` prints them.
+Result<std::string> public_key(const ConfigValue& value);
 
 /// "1536" -> "1536B", "65536" -> "64KiB".
 std::string format_size(std::size_t bytes);

@@ -15,6 +15,7 @@
 #include "node/config_copy.hpp"
 #include "node/free_ports.hpp"
 #include "node/local_program.hpp"
+#include "node/security.hpp"
 #include "transport/client.hpp"
 
 namespace coterie {
@@ -222,6 +223,9 @@ LocalCluster::Result<typename Request::Reply> LocalCluster::ask(const std::strin
     options.addresses = {config_.find(node)->client_advertise};
     options.cluster_id = config_.cluster.id;
     options.label = "local-cluster";
+    auto keys = client_keys(config_);
+    if (!keys) return std::unexpected(keys.error());
+    options.keys = std::move(*keys);
     options.connect_timeout = timeout;
     options.attempt_timeout = std::min<Duration>(timeout, options.attempt_timeout);
     auto connected = Client::connect(std::move(options), clock_, random_);

@@ -6,6 +6,7 @@
 #include <coterie/cluster_child.hpp>
 
 #include "node/node_parts.hpp"
+#include "node/security.hpp"
 #include "registry/placement.hpp"
 #include "transport/notice.hpp"
 
@@ -13,6 +14,7 @@ namespace coterie {
 namespace {
 
 constexpr Duration lease_watch_interval = std::chrono::milliseconds(50);
+constexpr Duration keys_watch_interval = std::chrono::seconds(1);
 constexpr Duration status_timeout = std::chrono::seconds(1);
 constexpr std::size_t fullest_max = 10;
 constexpr std::uint32_t signal_kill = 9;
@@ -73,10 +75,10 @@ void NodeParts::state_changed(NodeState state, std::string_view why) {
 
 // ---- the lease, told to the guardian and to what waits for the gate
 
-void NodeParts::schedule_lease_watch() {
-  lease_strand_->post_at(after(out_.clock.now(), lease_watch_interval), [this] {
+void NodeParts::schedule_lease_watch(Strand& strand) {
+  strand.post_at(after(out_.clock.now(), lease_watch_interval), [this, &strand] {
     watch_lease();
-    schedule_lease_watch();
+    schedule_lease_watch(strand);
   });
 }
 
@@ -92,6 +94,39 @@ void NodeParts::watch_lease() {
     out_.page.acknowledge_frozen(end);
     acknowledged_ = end;
   }
+}
+
+// ---- keys that change
+
+void NodeParts::schedule_keys_watch(Strand& strand) {
+  strand.post_at(after(out_.clock.now(), keys_watch_interval), [this, &strand] {
+    watch_keys();
+    schedule_keys_watch(strand);
+  });
+}
+
+void NodeParts::watch_keys() {
+  const auto changed = out_.changed_config();
+  if (!changed) return;
+  if (!*changed || !(*changed)->has_keys()) {
+    out_.log.error(LogModule::node,
+                   "the cluster file has changed and is not taken: the old keys stay",
+                   {{"why", *changed ? "it has no keys any more" : to_string(changed->error())}});
+    return;
+  }
+  const ClusterConfig& later = **changed;
+  AllowList list = allow_list(later);
+  const auto own = list.find(out_.admission->own().public_key);
+  if (own == list.end() || own->second != KeyHolder{KeyRole::member, own_.name}) {
+    out_.log.warning(LogModule::node,
+                     "this node's key is not among its public_keys any more: others refuse it "
+                     "until it starts with another key_file");
+  }
+  out_.admission->replace(std::move(list));
+  links_->set_members(member_addresses(config_, later, own_.name));
+  out_.log.info(LogModule::node,
+                "the cluster file has changed: its keys are taken, the rest counts when the node "
+                "starts again");
 }
 
 void NodeParts::enter(unsigned worker, std::string_view name) noexcept {
@@ -243,6 +278,10 @@ NodeStatus NodeParts::status() {
   status.dead_letters = counters.dead_letters.load();
   status.abandoned_fibers = counters.abandoned_fibers.load();
   status.stuck_callbacks = counters.stuck_callbacks.load();
+  if (out_.admission) {
+    const Admission::Refusals refusals = out_.admission->refusals();
+    status.security = {true, refusals.count, refusals.last};
+  }
   auto infos = runtime_->snapshot(status_timeout);
   std::ranges::sort(infos, std::greater{}, &ProcessInfo::message_queue_length);
   for (const ProcessInfo& info : infos) {

@@ -9,6 +9,7 @@
 
 #include "node/applications.hpp"
 #include "node/exit_codes.hpp"
+#include "node/security.hpp"
 #include "process/orphans.hpp"
 #include "registry/placement.hpp"
 #include "supervision/cluster_instance.hpp"
@@ -188,6 +189,7 @@ Member NodeParts::own_member() const {
 
 std::expected<void, NodeEnd> NodeParts::listen() {
   auto options = transport_options(config_, own_, incarnation_, out_.guardian_key);
+  options.admission = out_.admission;
   options.view_hint = [this](std::uint64_t) { agreement_->hint(); };
   auto links = ZmqDistribution::start(std::move(options), out_.clock, out_.random, out_.log, *this);
   if (!links) return failed(exit_code::failure, links.error().message);
@@ -202,6 +204,7 @@ std::expected<void, NodeEnd> NodeParts::listen() {
     clients.node = own_.name;
     clients.incarnation = incarnation_;
     clients.listen = own_.client_listen;
+    clients.admission = out_.admission;
     auto listener =
         ClientListener::open(clients, out_.clock, out_.log, *gateway_,
                              [this](const DeathNotice& notice) { return take_notice(notice); });
@@ -211,11 +214,7 @@ std::expected<void, NodeEnd> NodeParts::listen() {
     clients_->serve();
   }
 
-  std::vector<MemberAddress> members;
-  for (const NodeSection& node : config_.nodes) {
-    if (node.name != own_.name) members.push_back({node.name, node.advertise, ""});
-  }
-  links_->set_members(std::move(members));
+  links_->set_members(member_addresses(config_, config_, own_.name));
   return {};
 }
 
@@ -241,7 +240,11 @@ std::expected<void, NodeEnd> NodeParts::start_processes() {
   if (!top) return failed(exit_code::failure, "the node's processes: " + to_string(top.error()));
   top_ = *top;
   lease_strand_ = out_.executor.make_strand("lease");
-  schedule_lease_watch();
+  schedule_lease_watch(*lease_strand_);
+  if (out_.admission && out_.changed_config) {
+    keys_strand_ = out_.executor.make_strand("keys");
+    schedule_keys_watch(*keys_strand_);
+  }
   agreement_->start();
   out_.log.info(LogModule::node, "node started",
                 {{"incarnation", incarnation_},
@@ -361,6 +364,7 @@ bool NodeParts::stop_parts() {
     thread_->use();
     detail::warn_of_orphans(*runtime_, std::chrono::seconds(1));
   }
+  keys_strand_.reset();
   if (links_) links_->stop(link_drain);
   if (runtime_) {
     thread_.reset();

@@ -54,7 +54,11 @@ class NodeParts final : public AgreementEvents,
 
   // The lease, seen by the guardian and by what waits for it.
   void watch_lease();
-  void schedule_lease_watch();
+  void schedule_lease_watch(Strand& strand);
+
+  // Keys that change while the node runs.
+  void watch_keys();
+  void schedule_keys_watch(Strand& strand);
 
   // AgreementEvents
   void view_installed(std::shared_ptr<const View> view) override;
@@ -105,6 +109,7 @@ class NodeParts final : public AgreementEvents,
   NodeServer::Answers answers_;
   std::optional<Pid> top_;  // the supervisor of everything
   std::unique_ptr<Strand> lease_strand_;
+  std::unique_ptr<Strand> keys_strand_;  // reads the cluster file; none without keys
 
   std::mutex mutex_;
   std::shared_ptr<const View> view_;

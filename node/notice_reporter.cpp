@@ -9,8 +9,8 @@ namespace coterie {
 constexpr Duration answers_within = std::chrono::seconds(3);
 
 NoticeReporter::NoticeReporter(const ClusterConfig& config, const NodeSection& own,
-                               std::string token, const Clock& clock)
-    : clock_(clock) {
+                               std::string token, ClientKeys keys, const Clock& clock)
+    : keys_(std::move(keys)), clock_(clock) {
   notice_.cluster_id = config.cluster.id;
   notice_.name = own.name;
   notice_.token = std::move(token);
@@ -28,7 +28,8 @@ bool NoticeReporter::report(const Death& death) {
   notice.signal = static_cast<std::uint32_t>(death.status.signal);
   notice.exit_code = static_cast<std::uint32_t>(death.status.code);
   notice.running = death.running;
-  return told_enough(death.status, send_death_notice(notice, addresses_, answers_within, clock_));
+  return told_enough(death.status,
+                     send_death_notice(notice, addresses_, answers_within, clock_, keys_));
 }
 
 bool told_enough(const guardian::ExitStatus& status, const std::vector<NoticeResult>& results) {

@@ -1,6 +1,7 @@
 #pragma once
 // The DeathReporter of a cluster's node: tells every other node over its client listener, with the
-// token that only this guardian has. Whoever accepts removes the dead member by agreement.
+// token that only this guardian has and, where nodes have keys, with the key of its node. Whoever
+// accepts removes the dead member by agreement.
 
 #include <string>
 #include <vector>
@@ -15,13 +16,14 @@ class NoticeReporter final : public DeathReporter {
  public:
   /// `clock` outlives it.
   NoticeReporter(const ClusterConfig& config, const NodeSection& own, std::string token,
-                 const Clock& clock);
+                 ClientKeys keys, const Clock& clock);
 
   bool report(const Death& death) override;
 
  private:
   DeathNotice notice_;
   std::vector<std::string> addresses_;
+  const ClientKeys keys_;  // the node's own
   const Clock& clock_;
 };
 

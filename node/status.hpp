@@ -42,6 +42,13 @@ struct MailboxStatus {
   std::uint64_t messages = 0;
 };
 
+/// Of the node's listeners.
+struct SecurityStatus {
+  bool keys = false;          // everybody who connects must show a key of the cluster file
+  std::uint64_t refused = 0;  // connections since the node started
+  std::string last_refusal;
+};
+
 struct NodeStatus {
   std::string cluster;
   std::string node;
@@ -63,6 +70,7 @@ struct NodeStatus {
   std::uint64_t stuck_callbacks = 0;
   std::uint64_t messages_queued = 0;   // in all mailboxes
   std::vector<MailboxStatus> fullest;  // the fullest mailboxes, at most 10
+  SecurityStatus security;
 };
 
 struct StatusRequest {

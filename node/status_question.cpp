@@ -31,12 +31,14 @@ namespace {
 
 std::expected<NodeStatus, std::string> status_of(const std::string& cluster,
                                                  const std::string& address, Duration within,
-                                                 const Clock& clock, Random& random) {
+                                                 const ClientKeys& keys, const Clock& clock,
+                                                 Random& random) {
   const Time end = after(clock.now(), within);
   ClientOptions options;
   options.addresses = {address};
   options.cluster_id = cluster;
   options.label = "coterie status";
+  options.keys = keys;
   options.connect_timeout = within;
   options.try_once = true;
   auto client = Client::connect(std::move(options), clock, random);
@@ -63,8 +65,11 @@ std::expected<NodeStatus, std::string> status_of(const std::string& cluster,
 
 }  // namespace
 
-StatusQuestion::StatusQuestion(const ClusterConfig& config, Duration within)
-    : config_(config), within_(within), surroundings_(std::make_unique<Surroundings>()) {}
+StatusQuestion::StatusQuestion(const ClusterConfig& config, Duration within, ClientKeys keys)
+    : config_(config),
+      within_(within),
+      keys_(std::move(keys)),
+      surroundings_(std::make_unique<Surroundings>()) {}
 
 StatusQuestion::~StatusQuestion() {
   // The system's resolver cannot be interrupted and may take half a minute more. The program ends;
@@ -92,8 +97,9 @@ std::vector<NodeAnswer> StatusQuestion::ask() {
     if (config_.nodes[i].client_advertise.empty()) continue;
     ++around.under_way;
     around.executor.run_blocking([round, i, &around, cluster = config_.cluster.id,
-                                  address = config_.nodes[i].client_advertise, within = within_] {
-      auto status = status_of(cluster, address, within, around.clock, around.random);
+                                  address = config_.nodes[i].client_advertise, within = within_,
+                                  keys = keys_] {
+      auto status = status_of(cluster, address, within, keys, around.clock, around.random);
       {
         std::lock_guard lock(round->mutex);
         NodeAnswer& answer = round->answers[i];

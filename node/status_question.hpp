@@ -8,13 +8,14 @@
 
 #include "node/config.hpp"
 #include "node/status_table.hpp"
+#include "transport/admission.hpp"
 
 namespace coterie {
 
 class StatusQuestion final {
  public:
-  /// `config` outlives it.
-  StatusQuestion(const ClusterConfig& config, Duration within);
+  /// `config` outlives it; `keys` of client_keys().
+  StatusQuestion(const ClusterConfig& config, Duration within, ClientKeys keys);
   StatusQuestion(const StatusQuestion&) = delete;
   StatusQuestion& operator=(const StatusQuestion&) = delete;
   ~StatusQuestion();
@@ -30,6 +31,7 @@ class StatusQuestion final {
 
   const ClusterConfig& config_;
   const Duration within_;
+  const ClientKeys keys_;
   std::unique_ptr<Surroundings> surroundings_;
 };
 

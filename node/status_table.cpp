@@ -189,6 +189,10 @@ void judge_node(const NodeAnswer& node, std::vector<std::string>& problems) {
     problems.push_back(who + " is not connected with " + member.name +
                        (member.link.empty() ? "" : ": " + member.link));
   }
+  if (status.security.refused > 0) {
+    problems.push_back(who + " has refused " + std::to_string(status.security.refused) +
+                       " connections, the last one: " + status.security.last_refusal);
+  }
   if (status.abandoned_fibers > 0) {
     problems.push_back(who + " has abandoned " + std::to_string(status.abandoned_fibers) +
                        " callbacks that no kill could end");

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "node/security.hpp"
 #include "node/workload_driver.hpp"
 #include "transport/client.hpp"
 
@@ -45,6 +46,8 @@ std::expected<std::unique_ptr<ClusterCaller>, std::string> ClusterCaller::connec
   if (addresses.empty()) {
     return std::unexpected(config.file + ": no node takes clients; set client_listen of one");
   }
+  const auto keys = client_keys(config);
+  if (!keys) return std::unexpected(keys.error());
   const Time end = after(clock.now(), first_connect_wait);
   std::vector<std::unique_ptr<Client>> clients;
   for (std::size_t i = 0; i < addresses.size(); ++i) {
@@ -52,6 +55,7 @@ std::expected<std::unique_ptr<ClusterCaller>, std::string> ClusterCaller::connec
     options.addresses = addresses;
     options.cluster_id = config.cluster.id;
     options.label = "workload";
+    options.keys = *keys;
     options.connect_timeout = std::max<Duration>(end - clock.now(), connect_wait);
     options.attempt_timeout = connect_wait;
     options.beat_interval = 500ms;

@@ -5,6 +5,7 @@
 
 #include <coterie/pack.hpp>
 
+#include "node/security.hpp"
 #include "node/status.hpp"
 
 namespace coterie::sim {
@@ -56,6 +57,9 @@ std::expected<void, std::string> FailoverQuestions::connect(const std::string& n
   options.addresses = {config_.find(node)->client_advertise};
   options.cluster_id = config_.cluster.id;
   options.label = "failover test";
+  auto keys = client_keys(config_);
+  if (!keys) return std::unexpected(keys.error());
+  options.keys = std::move(*keys);
   options.connect_timeout = timeout;
   auto client = Client::connect(std::move(options), clock_, random_);
   if (!client) return std::unexpected(client.error());

@@ -16,6 +16,7 @@
 
 #include "process/envelope.hpp"
 #include "process/ports/random.hpp"
+#include "transport/admission.hpp"
 
 namespace coterie {
 
@@ -30,6 +31,7 @@ struct ClientOptions {
   Duration silent_after = std::chrono::seconds(10);  // with calls under way and no frame: broken
   std::size_t outstanding_max = 10'000;              // calls; more are refused
   std::size_t reply_bytes_max = std::size_t{65} << 20;
+  ClientKeys keys = {};
 };
 
 class Client final {

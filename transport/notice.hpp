@@ -3,9 +3,9 @@
 // token at the node's start and keeps it to itself; the node tells everybody the token's key (in
 // its hello, and in its member record if the view has room for it). Whoever shows a token that fits
 // the key of that incarnation is its guardian, so nobody else says it by accident. Token and key
-// are a Curve25519 key pair, which ZeroMQ can make and check. Until links are encrypted, a token
-// that was shown can be read on the wire; it speaks for a run that is over, so that it is worth
-// nothing then.
+// are a Curve25519 key pair, which ZeroMQ can make and check. Where nodes have keys the notice also
+// takes the key of that node (docs/security.md). Where they have none, a token that was shown can
+// be read on the wire; it speaks for a run that is over, so that it is worth nothing then.
 
 #include <string>
 #include <string_view>
@@ -13,6 +13,7 @@
 
 #include <coterie/time.hpp>
 
+#include "transport/admission.hpp"
 #include "transport/wire.hpp"
 
 namespace coterie {
@@ -40,8 +41,10 @@ struct NoticeResult {
 };
 /// Tells all client listeners in `addresses` at once and waits for their answers up to `timeout`.
 /// Blocks; leaves no thread behind, so the caller may fork afterwards.
+/// With `keys` it shows the node's own key, and reaches listeners that have any of theirs.
 std::vector<NoticeResult> send_death_notice(const DeathNotice& notice,
                                             const std::vector<std::string>& addresses,
-                                            Duration timeout, const Clock& clock);
+                                            Duration timeout, const Clock& clock,
+                                            const ClientKeys& keys = {});
 
 }  // namespace coterie

@@ -347,6 +347,8 @@ std::string_view to_string(Refuse::Code code) noexcept {
       return "old_incarnation";
     case Refuse::Code::full:
       return "full";
+    case Refuse::Code::key:
+      return "key";
   }
   return "unknown";
 }

@@ -75,6 +75,7 @@ struct Refuse {
     name_taken = 7,       // the name of the node itself
     old_incarnation = 8,  // a newer one was seen, or this one is proven dead
     full = 9,             // a bound of connections is reached
+    key = 10,             // its key does not allow that
   };
   Code code = Code::malformed;
   std::string text;          // for people: what was expected, what was found

@@ -22,7 +22,21 @@ CallError not_executed(CallError::Code code, std::string detail) {
 }  // namespace
 
 Client::Engine::Engine(ClientOptions options, const Clock& clock, Random& random)
-    : options_(std::move(options)), clock_(clock), random_(random) {
+    : options_(std::move(options)),
+      doors_([this] {
+        std::vector<Door> doors;
+        for (const std::string& address : options_.addresses) {
+          const auto keys = options_.keys.servers.find(address);
+          if (keys == options_.keys.servers.end() || !options_.keys.own) {
+            doors.push_back({address, {}});
+            continue;
+          }
+          for (const std::string& key : keys->second) doors.push_back({address, key});
+        }
+        return doors;
+      }()),
+      clock_(clock),
+      random_(random) {
   thread_ = detail::start_thread("coterie-client", [this] { run(); });
 }
 
@@ -37,7 +51,7 @@ std::string Client::Engine::wait_connected() {
   // When every address has refused us there is nothing to wait for.
   const auto hopeless = [this] {
     const auto refused = [](const auto& trouble) { return trouble.second.starts_with(refusal); };
-    return trouble_.size() == options_.addresses.size() &&
+    return trouble_.size() == doors_.size() &&
            (options_.try_once || std::ranges::all_of(trouble_, refused));
   };
   changed_.wait_for(lock, options_.connect_timeout, [&] { return ready_.load() || hopeless(); });
@@ -47,7 +61,7 @@ std::string Client::Engine::wait_connected() {
 /// With the mutex held.
 std::string Client::Engine::troubles() const {
   std::string text = "no node of the cluster answers";
-  for (const auto& [address, why] : trouble_) text += "; " + address + ": " + why;
+  for (const auto& [door, why] : trouble_) text += "; " + doors_[door].address + ": " + why;
   return text;
 }
 
@@ -108,14 +122,17 @@ void Client::Engine::finish(std::uint64_t ref, Answer answer) {
 void Client::Engine::dial(Time now) {
   since_ = now;
   state_ = State::dialling;
-  address_ = options_.addresses[next_address_++ % options_.addresses.size()];
+  door_ = next_door_++ % doors_.size();
+  address_ = doors_[door_].address;
   const auto address = parse_host_port(address_);
   if (!address) return broken(now, address.error());
   const auto number = resolve_host(address->host);
   if (!number) return broken(now, number.error());
   try {
-    connection_ = std::make_unique<ZmqConnection>(context_, zmq_endpoint({*number, address->port}),
-                                                  static_cast<int>(options_.reply_bytes_max));
+    connection_ =
+        std::make_unique<ZmqConnection>(context_, zmq_endpoint({*number, address->port}),
+                                        static_cast<int>(options_.reply_bytes_max),
+                                        DialKeys{options_.keys.own, doors_[door_].server_key});
   } catch (const zmq::error_t& error) {
     broken(now, error.what());
   }
@@ -127,12 +144,12 @@ void Client::Engine::broken(Time now, const std::string& why) {
   ready_.store(false);
   {
     std::lock_guard lock(mutex_);
-    trouble_[address_] = why;
+    trouble_[door_] = why;
     changed_.notify_all();
   }
   // At once to the next address; after a round of all, more slowly.
   dial_at_ = now;
-  if (next_address_ % options_.addresses.size() == 0) {
+  if (next_door_ % doors_.size() == 0) {
     backoff_ = std::clamp(backoff_ * 2, backoff_min, backoff_max);
     const auto jitter = random_.below(static_cast<std::uint64_t>(backoff_.count() / 2) + 1);
     dial_at_ = now + backoff_ + Duration(static_cast<Duration::rep>(jitter));
@@ -153,6 +170,12 @@ void Client::Engine::read(Time now) {
   while (connection_) {
     const ZmqConnectionEvent event = connection_->next_event();
     if (event == ZmqConnectionEvent::none) break;
+    if (event == ZmqConnectionEvent::refused) {
+      return broken(now, std::string(refusal) +
+                             (options_.keys.own
+                                  ? "key): the node does not know this client's key, or wants none"
+                                  : "key): the node wants a key, and this client has none"));
+    }
     if (event != ZmqConnectionEvent::up) {
       // What the node said before it went is still there, a refusal for instance.
       while (auto frame = connection_ ? connection_->receive() : std::nullopt) {

@@ -52,7 +52,12 @@ class Client::Engine {
   Time next_deadline() const;
   std::string troubles() const;
 
+  struct Door {
+    std::string address, server_key;
+  };
+
   const ClientOptions options_;
+  const std::vector<Door> doors_;  // an address once for each key that it may have
   const Clock& clock_;
   Random& random_;
   zmq::context_t context_{1};
@@ -60,9 +65,10 @@ class Client::Engine {
 
   State state_ = State::idle;
   std::unique_ptr<ZmqConnection> connection_;
-  std::size_t next_address_ = 0;
-  std::string address_;  // of the present attempt
-  Time since_{};         // of the state
+  std::size_t next_door_ = 0;
+  std::size_t door_ = 0;  // of the present attempt
+  std::string address_;   // of it
+  Time since_{};          // of the state
   Time dial_at_{};
   Time beat_at_{};
   Time heard_at_{};
@@ -76,7 +82,7 @@ class Client::Engine {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<std::pair<Request, Done>> submitted_;
-  std::map<std::string, std::string> trouble_;  // by address
+  std::map<std::size_t, std::string> trouble_;  // by door
   std::string node_;
   std::atomic<std::size_t> outstanding_{0};
   std::atomic<bool> ready_{false};

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <optional>
 
 #include "process/thread_start.hpp"
 #include "transport/envelope_codec.hpp"
@@ -21,6 +22,7 @@ ClientListener::ClientListener(ClientListenerOptions options, const Clock& clock
       log_(log),
       events_(events),
       on_notice_(std::move(on_notice)),
+      zap_(context_, options_.admission, clock_, &log_),
       router_(context_, zmq::socket_type::router) {}
 
 std::expected<std::unique_ptr<ClientListener>, ListenError> ClientListener::open(
@@ -52,11 +54,18 @@ std::expected<void, ListenError> ClientListener::bind() {
     router_.set(zmq::sockopt::ipv6, listen->host.find(':') != std::string::npos);
     router_.set(zmq::sockopt::router_mandatory, true);
     router_.set(zmq::sockopt::sndhwm, frames_in_pipe);
+    zap_.secure(router_, ZapDomain::clients);
     router_.bind(zmq_endpoint(*listen));
   } catch (const zmq::error_t& error) {
     return std::unexpected(listen_error("clients", options_.listen, error));
   }
-  address_ = to_string(HostPort{listen->host, bound_port(router_)});
+  const HostPort bound{listen->host, bound_port(router_)};
+  address_ = to_string(bound);
+  if (options_.admission) {
+    std::string why = prove_strangers_refused(bound, options_.admission->own().public_key, clock_);
+    if (!why.empty()) return std::unexpected(ListenError{std::move(why)});
+    zap_.watch(router_);
+  }
   return {};
 }
 
@@ -73,6 +82,13 @@ void ClientListener::stop() {
 std::size_t ClientListener::clients() const {
   std::lock_guard lock(mutex_);
   return clients_.size();
+}
+
+bool ClientListener::is_operator(ClientId client) const {
+  if (!options_.admission) return false;
+  std::lock_guard lock(mutex_);
+  const auto found = clients_.find(static_cast<std::uint64_t>(client));
+  return found != clients_.end() && found->second->role != KeyRole::client;
 }
 
 bool ClientListener::reply(ClientId client, Envelope&& envelope) {
@@ -142,7 +158,7 @@ void ClientListener::forget(ClientId id, std::string_view why) {
 }
 
 void ClientListener::on_hello(Time now, const std::string& routing_id,
-                              const wire::ClientHello& hello) {
+                              const wire::ClientHello& hello, const std::string& user) {
   if (hello.version_min > wire::protocol_max || hello.version_max < wire::protocol_min) {
     return refuse(routing_id, wire::Refuse::Code::protocol,
                   "client '" + hello.label + "' speaks protocol " +
@@ -163,11 +179,30 @@ void ClientListener::on_hello(Time now, const std::string& routing_id,
                   "node " + options_.node + " has " + std::to_string(options_.clients_max) +
                       " clients, its limit");
   }
+  KeyRole role = KeyRole::client;
+  if (options_.admission) {
+    const auto holder = options_.admission->holder(user);
+    if (!holder) {
+      return refuse(routing_id, wire::Refuse::Code::key,
+                    "the key of client '" + hello.label + "' is not in the cluster file any more");
+    }
+    role = holder->role;
+    std::lock_guard lock(mutex_);
+    const auto held = std::ranges::count_if(
+        clients_, [&](const auto& entry) { return entry.second->user == user; });
+    if (static_cast<std::size_t>(held) >= options_.clients_per_key) {
+      return refuse(routing_id, wire::Refuse::Code::full,
+                    "node " + options_.node + " has " + std::to_string(held) +
+                        " clients with the key of " + holder->name + ", its limit for one key");
+    }
+  }
   const ClientId id{++last_id_};
   auto line = std::make_unique<ClientLine>();
   line->id = id;
   line->routing_id = routing_id;
   line->label = hello.label;
+  line->user = user;
+  line->role = role;
   line->heard_at = now;
   by_routing_id_[routing_id] = id;
   {
@@ -190,10 +225,42 @@ void ClientListener::on_envelope(ClientLine& client, BytesView bytes) {
     return forget(id, "malformed");
   }
   envelope->from = {};
+  // The runtime's own requests start, stop and look into servers.
+  if (options_.admission && client.role == KeyRole::client &&
+      envelope->type.starts_with("coterie.")) {
+    if (envelope->signal != Signal::call) return;
+    Envelope failed;
+    failed.signal = Signal::call_failed;
+    failed.ref = envelope->ref;
+    failed.code = CallError::Code::refused;
+    failed.execution = CallError::Execution::not_executed;
+    failed.detail = "requests of the runtime itself need an operator's key";
+    reply(client.id, std::move(failed));
+    return;
+  }
   events_.client_call(client.id, std::move(*envelope));
 }
 
-void ClientListener::on_frame(Time now, const std::string& routing_id, BytesView bytes) {
+void ClientListener::on_notice(const std::string& routing_id, const DeathNotice& notice,
+                               const std::string& user) {
+  NoticeTaken taken{false, "notices are not taken here"};
+  const auto holder = options_.admission ? options_.admission->holder(user) : std::nullopt;
+  if (options_.admission &&
+      (!holder || holder->role != KeyRole::member || holder->name != notice.name)) {
+    taken.text = "the death of node " + notice.name + " is told with that node's key only";
+  } else if (on_notice_) {
+    taken = on_notice_(notice);
+  }
+  log_.info(LogModule::transport, "death notice",
+            {{"node", notice.name},
+             {"incarnation", notice.incarnation},
+             {"accepted", taken.accepted},
+             {"why", taken.text}});
+  (void)send(routing_id, encode(taken));
+}
+
+void ClientListener::on_frame(Time now, const std::string& routing_id, BytesView bytes,
+                              const std::string& user) {
   const auto frame = wire::decode(bytes);
   const auto known = by_routing_id_.find(routing_id);
   const ClientId id = known == by_routing_id_.end() ? ClientId::none : known->second;
@@ -202,18 +269,10 @@ void ClientListener::on_frame(Time now, const std::string& routing_id, BytesView
     return forget(id, "malformed");
   }
   if (const auto* notice = std::get_if<DeathNotice>(&*frame)) {
-    const NoticeTaken taken =
-        on_notice_ ? on_notice_(*notice) : NoticeTaken{false, "notices are not taken here"};
-    log_.info(LogModule::transport, "death notice",
-              {{"node", notice->name},
-               {"incarnation", notice->incarnation},
-               {"accepted", taken.accepted},
-               {"why", taken.text}});
-    (void)send(routing_id, encode(taken));
-    return;
+    return on_notice(routing_id, *notice, user);
   }
   if (const auto* hello = std::get_if<wire::ClientHello>(&*frame)) {
-    return on_hello(now, routing_id, *hello);
+    return on_hello(now, routing_id, *hello, user);
   }
   ClientLine* line = nullptr;
   {
@@ -222,6 +281,7 @@ void ClientListener::on_frame(Time now, const std::string& routing_id, BytesView
     // Only this thread erases lines, so the pointer stays good.
     if (found != clients_.end()) line = found->second.get();
   }
+  if (line && line->user != user) return;  // another's connection with the same routing id
   if (!line) {
     return refuse(routing_id, wire::Refuse::Code::malformed, "say hello first");
   }
@@ -241,7 +301,8 @@ void ClientListener::receive(Time now) {
     auto message = receive_routed(router_);
     if (!message) return;
     on_frame(now, message->routing_id,
-             message->well_formed ? message->frame.to_string_view() : std::string_view());
+             message->well_formed ? message->frame.to_string_view() : std::string_view(),
+             std::string(message->user()));
   }
 }
 
@@ -284,6 +345,21 @@ void ClientListener::drop_silent(Time now) {
   for (const ClientId id : silent) forget(id, "it is silent");
 }
 
+void ClientListener::drop_removed_keys() {
+  if (!options_.admission || options_.admission->version() == keys_version_) return;
+  keys_version_ = options_.admission->version();
+  std::vector<ClientId> removed;
+  {
+    std::lock_guard lock(mutex_);
+    for (auto& [number, line] : clients_) {
+      const auto holder = options_.admission->holder(line->user);
+      if (!holder) removed.push_back(line->id);
+      if (holder) line->role = holder->role;
+    }
+  }
+  for (const ClientId id : removed) forget(id, "its key was removed");
+}
+
 void ClientListener::run() {
   Time looked_at = clock_.now();
   while (!stop_.load()) {
@@ -294,6 +370,7 @@ void ClientListener::run() {
       if (now - looked_at < std::chrono::seconds(5)) drop_silent(now);
       looked_at = now;
     }
+    drop_removed_keys();
     receive(now);
     const bool waiting = flush();
     zmq::pollitem_t items[] = {{router_.handle(), 0, ZMQ_POLLIN, 0},

@@ -44,8 +44,10 @@ struct ClientListenerOptions {
   std::string cluster_id;
   std::string node;
   Incarnation incarnation;
-  std::string listen;  // host:port; port 0: any
+  std::string listen;                    // host:port; port 0: any
+  std::shared_ptr<Admission> admission;  // null: nothing is encrypted, everybody is trusted
   std::size_t clients_max = 1024;
+  std::size_t clients_per_key = 256;               // so that no holder takes all
   std::size_t queue_messages = 16'384;             // replies that wait for one client
   std::size_t queue_bytes = std::size_t{8} << 20;  // likewise; one reply may be above it
   std::size_t reply_bytes_max = std::size_t{64} << 20;
@@ -78,13 +80,17 @@ class ClientListener final {
   /// Any thread, never blocks. `envelope` is a reply or call_failed. False: the client is gone.
   bool reply(ClientId client, Envelope&& envelope);
 
+  /// It has shown the key of an operator or of a node. Never so without encryption.
+  bool is_operator(ClientId client) const;
+
   const std::string& address() const noexcept { return address_; }
   std::size_t clients() const;
 
  private:
   struct ClientLine {
     ClientId id = ClientId::none;
-    std::string routing_id, label;
+    std::string routing_id, label, user;
+    KeyRole role = KeyRole::client;  // of that key
     Time heard_at{};
     std::deque<Bytes> queue;
     std::size_t queued_bytes = 0;
@@ -96,9 +102,12 @@ class ClientListener final {
   std::expected<void, ListenError> bind();
   void run();
   void receive(Time now);
-  void on_frame(Time now, const std::string& routing_id, BytesView bytes);
-  void on_hello(Time now, const std::string& routing_id, const wire::ClientHello& hello);
+  void on_frame(Time now, const std::string& routing_id, BytesView bytes, const std::string& user);
+  void on_hello(Time now, const std::string& routing_id, const wire::ClientHello& hello,
+                const std::string& user);
+  void on_notice(const std::string& routing_id, const DeathNotice& notice, const std::string& user);
   void on_envelope(ClientLine& client, BytesView bytes);
+  void drop_removed_keys();
   void refuse(const std::string& routing_id, wire::Refuse::Code code, std::string text);
   enum class Sent : std::uint8_t { yes, full, gone };
   Sent send(const std::string& routing_id, BytesView frame);
@@ -113,12 +122,14 @@ class ClientListener final {
   const OnNotice on_notice_;
   std::string address_;
   zmq::context_t context_{1};
+  ZmqZap zap_;  // outlives the listener
   zmq::socket_t router_;
   ZmqWake wake_;
 
   // Of the listener's thread.
   std::unordered_map<std::string, ClientId> by_routing_id_;
   std::uint64_t last_id_ = 0;
+  std::uint64_t keys_version_ = 0;  // of the allow-list that the clients were checked against
 
   mutable std::mutex mutex_;
   std::unordered_map<std::uint64_t, std::unique_ptr<ClientLine>> clients_;

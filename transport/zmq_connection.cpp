@@ -38,6 +38,11 @@ std::optional<ZmqReceived> receive_routed(zmq::socket_t& router) {
   return received;
 }
 
+std::string_view ZmqReceived::user() const noexcept {
+  const char* user = zmq_msg_gets(const_cast<zmq_msg_t*>(frame.handle()), "User-Id");
+  return user ? user : "";
+}
+
 ZmqWake::ZmqWake() : fd_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
   if (fd_ < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
 }
@@ -52,15 +57,12 @@ void ZmqWake::quiet() noexcept {
   [[maybe_unused]] const auto got = ::read(fd_, &count, sizeof count);
 }
 
-ZmqMonitor::ZmqMonitor(zmq::context_t& context, zmq::socket_t& watched)
+ZmqMonitor::ZmqMonitor(zmq::context_t& context, zmq::socket_t& watched, int events)
     : pair_(context, zmq::socket_type::pair) {
   // Relaxed: the number only has to be another each time.
   static std::atomic<std::uint64_t> last{0};
   const std::string endpoint =
       "inproc://monitor-" + std::to_string(last.fetch_add(1, std::memory_order_relaxed));
-  const int events = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_CLOSED |
-                     ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
-                     ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
   if (zmq_socket_monitor(watched.handle(), endpoint.c_str(), events) != 0) throw zmq::error_t();
   pair_.set(zmq::sockopt::linger, 0);
   pair_.connect(endpoint);
@@ -82,9 +84,10 @@ ZmqConnectionEvent ZmqMonitor::next() {
         return ZmqConnectionEvent::down;
       case ZMQ_EVENT_CLOSED:
       case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
+        return ZmqConnectionEvent::failed;
       case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
       case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
-        return ZmqConnectionEvent::failed;
+        return ZmqConnectionEvent::refused;
       default:
         break;
     }
@@ -92,7 +95,7 @@ ZmqConnectionEvent ZmqMonitor::next() {
 }
 
 ZmqConnection::ZmqConnection(zmq::context_t& context, const std::string& endpoint,
-                             int message_bytes_max)
+                             int message_bytes_max, const DialKeys& keys)
     : socket_(context, zmq::socket_type::dealer) {
   set_common_options(socket_, message_bytes_max);
   socket_.set(zmq::sockopt::reconnect_ivl, -1);
@@ -100,6 +103,11 @@ ZmqConnection::ZmqConnection(zmq::context_t& context, const std::string& endpoin
   socket_.set(zmq::sockopt::connect_timeout, 2500);
   socket_.set(zmq::sockopt::ipv6, endpoint.starts_with("tcp://["));
   socket_.set(zmq::sockopt::sndhwm, 0);  // our own window is the bound
+  if (!keys.server.empty()) {
+    socket_.set(zmq::sockopt::curve_serverkey, keys.server);
+    socket_.set(zmq::sockopt::curve_publickey, keys.own.public_key);
+    socket_.set(zmq::sockopt::curve_secretkey, keys.own.secret_key);
+  }
   monitor_ = std::make_unique<ZmqMonitor>(context, socket_);
   socket_.connect(endpoint);
 }

@@ -14,6 +14,8 @@
 
 #include <zmq.hpp>
 
+#include "transport/admission.hpp"
+
 namespace coterie {
 
 /// Above this ZeroMQ closes the connection, in the handshake too; big payloads travel in pieces.
@@ -27,6 +29,9 @@ struct ZmqReceived {
   std::string routing_id;
   zmq::message_t frame;
   bool well_formed = false;
+  /// The public key of who sent it (zmq_zap.hpp); empty without encryption. Of the payload's frame:
+  /// in a ROUTER's prefetched message the first one has none. Points into `frame`.
+  std::string_view user() const noexcept;
 };
 /// DONTWAIT; nullopt: nothing there.
 std::optional<ZmqReceived> receive_routed(zmq::socket_t& router);
@@ -47,12 +52,23 @@ class ZmqWake {
 };
 
 /// What ZeroMQ's monitor told, summed up.
-enum class ZmqConnectionEvent : std::uint8_t { none, up, failed, down };
+/// `refused`: the two sides do not fit: no CURVE on one of them, or an unknown key.
+enum class ZmqConnectionEvent : std::uint8_t { none, up, failed, refused, down };
+
+/// With what a connection is encrypted; no server key: not at all.
+struct DialKeys {
+  CurveKeys own;
+  std::string server;  // the public key of whom it dials
+};
 
 /// Events of one socket's connections, through ZeroMQ's own monitor.
 class ZmqMonitor {
  public:
-  ZmqMonitor(zmq::context_t& context, zmq::socket_t& watched);
+  static constexpr int all_events = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED |
+                                    ZMQ_EVENT_CLOSED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
+                                    ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
+                                    ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
+  ZmqMonitor(zmq::context_t& context, zmq::socket_t& watched, int events = all_events);
   ZmqConnectionEvent next();  // none: nothing more for now
   void* handle() noexcept { return pair_.handle(); }
 
@@ -65,7 +81,7 @@ class ZmqConnection {
  public:
   /// `type` is dealer; a client's connection also receives.
   ZmqConnection(zmq::context_t& context, const std::string& endpoint,
-                int message_bytes_max = zmq_message_bytes_max);
+                int message_bytes_max = zmq_message_bytes_max, const DialKeys& keys = {});
   ~ZmqConnection();
   ZmqConnection(const ZmqConnection&) = delete;
   ZmqConnection& operator=(const ZmqConnection&) = delete;

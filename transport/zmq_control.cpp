@@ -22,16 +22,18 @@ std::uint16_t bound_port(zmq::socket_t& socket) {
   return address ? address->port : 0;
 }
 
-ZmqControlLane::ZmqControlLane(Options options, const Clock& clock, Random& random,
+ZmqControlLane::ZmqControlLane(Options options, const Clock& clock, Random& random, Log& log,
                                std::function<void()> arrived)
     : options_(std::move(options)),
       clock_(clock),
       random_(random),
       arrived_(std::move(arrived)),
+      zap_(context_, options_.admission, clock_, &log),
       router_(context_, zmq::socket_type::router),
       alive_at_(clock.now()) {
   set_common_options(router_);
   router_.set(zmq::sockopt::ipv6, options_.listen.host.find(':') != std::string::npos);
+  zap_.secure(router_, ZapDomain::members);
   router_.bind(zmq_endpoint(options_.listen));
   port_ = bound_port(router_);
   thread_ = detail::start_thread("coterie-control", [this] { run(); });
@@ -53,8 +55,10 @@ void ZmqControlLane::post(Command command) {
   if (urgent) wake_.ring();
 }
 
-void ZmqControlLane::dial(const std::string& peer, HostPort address, wire::Hello hello) {
-  post({Command::Kind::dial, peer, std::move(address), std::move(hello), {}});
+void ZmqControlLane::dial(const std::string& peer, HostPort address, wire::Hello hello,
+                          std::string server_key) {
+  post(
+      {Command::Kind::dial, peer, std::move(address), std::move(hello), {}, std::move(server_key)});
 }
 void ZmqControlLane::hang_up(const std::string& peer) {
   post({Command::Kind::hang_up, peer, {}, {}, {}});
@@ -104,13 +108,15 @@ void ZmqControlLane::carry_out(Command& command, Time now) {
   switch (command.kind) {
     case Command::Kind::dial:
       if (peer.hello.incarnation == command.hello.incarnation &&
-          peer.hello.to == command.hello.to && peer.address == command.address) {
+          peer.hello.to == command.hello.to && peer.address == command.address &&
+          peer.server_key == command.server_key) {
         return;
       }
       peer.connection.reset();
       set_up(command.peer, peer, false);
       peer.address = std::move(command.address);
       peer.hello = std::move(command.hello);
+      peer.server_key = std::move(command.server_key);
       peer.backoff = {};
       peer.redial_at = now;
       break;
@@ -134,18 +140,25 @@ void ZmqControlLane::receive() {
     if (!message) break;
     if (!message->well_formed) continue;
     const BytesView bytes = message->frame.to_string_view();
+    std::string user(message->user());
     const auto bound = bound_.find(message->routing_id);
     if (bound != bound_.end()) {
-      fresh.push_back({bound->second, Bytes(bytes)});
+      if (bound->second.user != user) continue;  // another's connection with the same routing id
+      fresh.push_back({bound->second.hello, Bytes(bytes), std::move(user)});
       continue;
     }
     auto frame = wire::decode(bytes);
     const auto* hello = frame ? std::get_if<wire::Hello>(&*frame) : nullptr;
     if (!hello || hello->lane != wire::Lane::control) continue;
+    if (options_.admission) {
+      const auto holder = options_.admission->holder(user);
+      if (!holder || holder->name != hello->name) continue;  // told where it tried the data lane
+    }
     // An older connection of the same node is of no use any more.
-    std::erase_if(bound_, [&](const auto& entry) { return entry.second.name == hello->name; });
-    if (bound_.size() < bound_max) bound_[message->routing_id] = *hello;
-    fresh.push_back({*hello, Bytes(bytes)});
+    std::erase_if(bound_,
+                  [&](const auto& entry) { return entry.second.hello.name == hello->name; });
+    if (bound_.size() < bound_max) bound_[message->routing_id] = {*hello, user};
+    fresh.push_back({*hello, Bytes(bytes), std::move(user)});
   }
   if (fresh.empty()) return;
   {
@@ -176,7 +189,10 @@ void ZmqControlLane::look_after(const std::string& name, PeerLane& peer, Time no
   } else if (peer.address.port != 0 && peer.redial_at <= now) {
     peer.dialled_at = now;
     try {
-      peer.connection = std::make_unique<ZmqConnection>(context_, zmq_endpoint(peer.address));
+      DialKeys keys;
+      if (options_.admission) keys = {options_.admission->own(), peer.server_key};
+      peer.connection = std::make_unique<ZmqConnection>(context_, zmq_endpoint(peer.address),
+                                                        zmq_message_bytes_max, keys);
     } catch (const zmq::error_t&) {  // no descriptor to be had, for instance: later
       drop_connection(name, peer, now);
     }

@@ -21,6 +21,7 @@
 #include "transport/resolve.hpp"
 #include "transport/wire.hpp"
 #include "transport/zmq_connection.hpp"
+#include "transport/zmq_zap.hpp"
 
 namespace coterie {
 
@@ -30,27 +31,31 @@ class ZmqControlLane {
     HostPort listen;  // the host a number or *
     Duration beat_interval{};
     Duration still_after{};  // no beats when the data thread has not turned for so long
+    std::shared_ptr<Admission> admission{};
   };
   /// A frame and the hello of its connection.
   struct Received {
     wire::Hello bound;
     Bytes frame;
+    std::string user;  // the key of the connection
   };
 
   /// Binds at once; throws zmq::error_t. `arrived` is called on this lane's thread after frames
   /// were put into the inbox.
-  ZmqControlLane(Options options, const Clock& clock, Random& random,
+  ZmqControlLane(Options options, const Clock& clock, Random& random, Log& log,
                  std::function<void()> arrived);
   ~ZmqControlLane();
   ZmqControlLane(const ZmqControlLane&) = delete;
   ZmqControlLane& operator=(const ZmqControlLane&) = delete;
 
   std::uint16_t port() const noexcept { return port_; }
+  /// After the listener's self-test, once: ZmqZap::watch.
+  void watch() { zap_.watch(router_); }
 
   // From the data lane's thread. None of these blocks.
   /// Dial `address` for that peer and say `hello` (its connection number is filled in here); a
   /// connection with another address or incarnation is given up first.
-  void dial(const std::string& peer, HostPort address, wire::Hello hello);
+  void dial(const std::string& peer, HostPort address, wire::Hello hello, std::string server_key);
   void hang_up(const std::string& peer);
   /// Sent at every interval until there is a newer one; `now`: at once, too.
   void beat(const std::string& peer, Bytes beat, bool now);
@@ -64,6 +69,7 @@ class ZmqControlLane {
   struct PeerLane {
     HostPort address;
     wire::Hello hello;
+    std::string server_key;
     Bytes beat;
     std::unique_ptr<ZmqConnection> connection;
     bool up = false;
@@ -78,6 +84,11 @@ class ZmqControlLane {
     HostPort address;
     wire::Hello hello;
     Bytes bytes;
+    std::string server_key{};
+  };
+  struct Bound {
+    wire::Hello hello;
+    std::string user;
   };
 
   void post(Command command);
@@ -93,13 +104,14 @@ class ZmqControlLane {
   Random& random_;
   const std::function<void()> arrived_;
   zmq::context_t context_{1};
+  ZmqZap zap_;  // outlives the listener
   zmq::socket_t router_;
   std::uint16_t port_ = 0;
   ZmqWake wake_;
 
   // Of this lane's thread.
   std::map<std::string, PeerLane> peers_;
-  std::unordered_map<std::string, wire::Hello> bound_;  // by routing id
+  std::unordered_map<std::string, Bound> bound_;  // by routing id
   Time beat_at_{};
 
   mutable std::mutex mutex_;

@@ -39,6 +39,7 @@ void ZmqDistribution::turn(Time now) {
     commands.swap(commands_);
   }
   for (Command& command : commands) command(now);
+  forget_removed_keys();
   receive_control(now);
   more_to_receive_ = receive(now);
   for (auto& [name, peer] : peers_) {
@@ -99,16 +100,22 @@ bool ZmqDistribution::receive(Time now) {
     if (!message) return false;
     ++counting_.frames_in;
     if (message->well_formed) {
-      on_frame(now, message->routing_id, message->frame.to_string_view());
+      on_frame(now, message->routing_id, message->frame.to_string_view(), message->user());
     } else {
-      on_frame(now, message->routing_id, {});
+      on_frame(now, message->routing_id, {}, {});
     }
   }
   return true;
 }
 
-void ZmqDistribution::on_frame(Time now, const std::string& routing_id, BytesView bytes) {
+void ZmqDistribution::on_frame(Time now, const std::string& routing_id, BytesView bytes,
+                               std::string_view user) {
   const auto bound = inbound_.find(routing_id);
+  if (bound != inbound_.end() && bound->second.user != user) {
+    // A dialler may name its own routing id: one that another node's connection had is not it.
+    ++counting_.other_keys;
+    return;
+  }
   const auto frame = wire::decode(bytes);
   if (!frame) {
     ++counting_.malformed;
@@ -121,7 +128,7 @@ void ZmqDistribution::on_frame(Time now, const std::string& routing_id, BytesVie
     return work(now, *from.peer);
   }
   if (const auto* hello = std::get_if<wire::Hello>(&*frame)) {
-    return on_hello(now, routing_id, *hello);
+    return on_hello(now, routing_id, *hello, user);
   }
   if (bound == inbound_.end()) {
     ++counting_.before_hello;
@@ -133,7 +140,23 @@ void ZmqDistribution::on_frame(Time now, const std::string& routing_id, BytesVie
   if (peer.link.has_actions()) work(now, peer);
 }
 
-void ZmqDistribution::on_hello(Time now, const std::string& routing_id, const wire::Hello& hello) {
+bool ZmqDistribution::is_key_of(std::string_view user, std::string_view node) const {
+  if (!options_.admission) return true;
+  const auto holder = options_.admission->holder(user);
+  return holder && holder->role == KeyRole::member && holder->name == node;
+}
+
+void ZmqDistribution::forget_removed_keys() {
+  if (!options_.admission || options_.admission->version() == keys_version_) return;
+  keys_version_ = options_.admission->version();
+  // Their sessions end by silence, and a new connection of theirs is not let in.
+  std::erase_if(inbound_, [this](const auto& entry) {
+    return !is_key_of(entry.second.user, entry.second.peer->member.name);
+  });
+}
+
+void ZmqDistribution::on_hello(Time now, const std::string& routing_id, const wire::Hello& hello,
+                               std::string_view user) {
   const auto stranger = [&](std::uint64_t& counter, const std::string& text) {
     ++counter;
     if (strangers_.size() < strangers_max && strangers_.insert(text).second) {
@@ -142,6 +165,15 @@ void ZmqDistribution::on_hello(Time now, const std::string& routing_id, const wi
   };
   if (hello.lane != wire::Lane::data) {
     ++counting_.malformed;
+    return;
+  }
+  if (!is_key_of(user, hello.name)) {
+    const auto holder = options_.admission->holder(user);
+    ++counting_.other_keys;
+    const auto line = options_.admission->refused(
+        now, "a connection is refused: it says that it is node " + hello.name +
+                 ", and its key is that of " + (holder ? holder->name : "nobody"));
+    if (line) log_.warning(LogModule::transport, *line);
     return;
   }
   if (hello.name == self_.name) {
@@ -164,10 +196,10 @@ void ZmqDistribution::on_hello(Time now, const std::string& routing_id, const wi
     if (!inbound_.contains(routing_id)) {
       std::erase_if(inbound_, [&](const auto& entry) {
         return entry.second.peer == &peer && (entry.second.hello.incarnation != hello.incarnation ||
-                                              entry.second.hello.connection < hello.connection);
+                                              entry.second.hello.connection <= hello.connection);
       });
     }
-    if (inbound_.size() < inbound_max) inbound_[routing_id] = {&peer, hello};
+    if (inbound_.size() < inbound_max) inbound_[routing_id] = {&peer, hello, std::string(user)};
     if (!hello.guardian_key.empty()) {
       std::lock_guard lock(mutex_);
       if (guardian_keys_.size() >= guardian_keys_max) guardian_keys_.erase(guardian_keys_.begin());
@@ -183,6 +215,10 @@ void ZmqDistribution::on_hello(Time now, const std::string& routing_id, const wi
 
 void ZmqDistribution::receive_control(Time now) {
   for (const ZmqControlLane::Received& received : control_->take_received()) {
+    if (!is_key_of(received.user, received.bound.name)) {
+      ++counting_.other_keys;
+      continue;
+    }
     const auto found = peers_.find(received.bound.name);
     if (found == peers_.end() || !found->second->wanted) continue;
     PeerLine& peer = *found->second;
@@ -215,7 +251,19 @@ void ZmqDistribution::connection_events(Time now, PeerLine& peer) {
     if (event == ZmqConnectionEvent::up) {
       peer.dialled = true;
       peer.link.dialled(now);
+      tell_control(peer);  // with the key that has just been good
+    } else if (event == ZmqConnectionEvent::refused) {
+      // It may have another of its keys by now.
+      ++peer.key_index;
+      peer.connection.reset();
+      peer.link.dial_failed(now, false,
+                            options_.admission
+                                ? "it refuses this node's key, or has none of the keys that the "
+                                  "cluster file gives it"
+                                : "it wants a key, and this node has none");
+      peer.link.disconnected(now);
     } else {
+      if (!peer.dialled) ++peer.key_index;  // what another key than expected looks like
       peer.connection.reset();
       if (peer.link.up() && !peer.dialled) {
         // A dying process may close its connections before its listener: ask again.
@@ -223,7 +271,9 @@ void ZmqDistribution::connection_events(Time now, PeerLine& peer) {
       } else {
         // Of these two the Link heeds the one that fits its state.
         peer.link.dial_failed(
-            now, false, "nobody listens on " + peer.member.address + ", or it is no coterie node");
+            now, false,
+            "nobody listens on " + peer.member.address + ", or it is no coterie node" +
+                (options_.admission ? ", or has another key than the cluster file gives it" : ""));
         peer.link.disconnected(now);
       }
     }
@@ -234,8 +284,15 @@ void ZmqDistribution::connection_events(Time now, PeerLine& peer) {
 void ZmqDistribution::connect(Time now, PeerLine& peer) {
   peer.probe.reset();
   peer.dialled = false;
+  const auto& keys = peer.member.public_keys;
+  if (options_.admission && keys.empty()) {
+    return peer.link.dial_failed(now, false, "the cluster file gives it no public key");
+  }
+  DialKeys with;
+  if (options_.admission) with = {options_.admission->own(), keys[peer.key_index % keys.size()]};
   try {
-    peer.connection = std::make_unique<ZmqConnection>(context_, zmq_endpoint(peer.target));
+    peer.connection = std::make_unique<ZmqConnection>(context_, zmq_endpoint(peer.target),
+                                                      zmq_message_bytes_max, with);
   } catch (const zmq::error_t& error) {
     peer.link.dial_failed(now, false, std::string("cannot connect: ") + error.what());
   }
@@ -298,9 +355,17 @@ void ZmqDistribution::tell_control(PeerLine& peer) {
     if (const auto given = parse_host_port(peer.member.control_address)) address = *given;
   }
   if (address.port == 0 || !is_numeric_host(address.host)) return;
-  if (peer.control_told == peer.link.peer() && peer.control_told_port == address.port) return;
+  std::string key;
+  if (const auto& keys = peer.member.public_keys; options_.admission && !keys.empty()) {
+    key = keys[peer.key_index % keys.size()];
+  }
+  if (peer.control_told == peer.link.peer() && peer.control_told_port == address.port &&
+      peer.control_told_key == key) {
+    return;
+  }
   peer.control_told = peer.link.peer();
   peer.control_told_port = address.port;
+  peer.control_told_key = key;
   wire::Hello hello;
   hello.cluster_id = self_.cluster_id;
   hello.config_digest = self_.config_digest;
@@ -309,7 +374,7 @@ void ZmqDistribution::tell_control(PeerLine& peer) {
   hello.incarnation = self_.incarnation;
   hello.to = peer.link.peer().id;
   hello.lane = wire::Lane::control;
-  control_->dial(peer.member.name, std::move(address), std::move(hello));
+  control_->dial(peer.member.name, std::move(address), std::move(hello), std::move(key));
 }
 
 void ZmqDistribution::carry_out(Time now, PeerLine& peer, link_action::Send& action) {

@@ -44,6 +44,7 @@ ZmqDistribution::ZmqDistribution(TransportOptions options, const Clock& clock, R
       random_(random),
       log_(log),
       events_(events),
+      zap_(std::make_unique<ZmqZap>(context_, options_.admission, clock_, &log_)),
       router_(context_, zmq::socket_type::router),
       resolver_(std::make_unique<ZmqResolver>()) {}
 
@@ -69,6 +70,7 @@ std::expected<void, ListenError> ZmqDistribution::bind() {
   try {
     set_common_options(router_);
     router_.set(zmq::sockopt::ipv6, listen->host.find(':') != std::string::npos);
+    zap_->secure(router_, ZapDomain::members);
     router_.bind(zmq_endpoint(*listen));
   } catch (const zmq::error_t& error) {
     return std::unexpected(listen_error("members, data lane", options_.listen, error));
@@ -76,12 +78,23 @@ std::expected<void, ListenError> ZmqDistribution::bind() {
   address_ = to_string(HostPort{listen->host, bound_port(router_)});
   try {
     control_ = std::make_unique<ZmqControlLane>(
-        ZmqControlLane::Options{control, options_.beat_interval, options_.link.link_down_after / 2},
-        clock_, random_, [this] { wake(); });
+        ZmqControlLane::Options{control, options_.beat_interval, options_.link.link_down_after / 2,
+                                options_.admission},
+        clock_, random_, log_, [this] { wake(); });
   } catch (const zmq::error_t& error) {
     return std::unexpected(listen_error("members, control lane", to_string(control), error));
   }
   self_.control_port = control_->port();
+  if (options_.admission) {
+    const std::string& own = options_.admission->own().public_key;
+    for (const HostPort& address : {HostPort{listen->host, bound_port(router_)},
+                                    HostPort{control.host, self_.control_port}}) {
+      std::string why = prove_strangers_refused(address, own, clock_);
+      if (!why.empty()) return std::unexpected(ListenError{std::move(why)});
+    }
+    zap_->watch(router_);
+    control_->watch();
+  }
   return {};
 }
 

@@ -26,6 +26,7 @@
 #include "transport/zmq_outbox.hpp"
 #include "transport/zmq_probe.hpp"
 #include "transport/zmq_resolver.hpp"
+#include "transport/zmq_zap.hpp"
 
 namespace coterie {
 
@@ -40,6 +41,7 @@ struct TransportOptions {
   std::string control_listen;  // host:port of the control lane; empty: the same host, any port
   Duration beat_interval = std::chrono::milliseconds(200);
   LinkOptions link;
+  std::shared_ptr<Admission> admission;  // null: nothing is encrypted, everybody is trusted
   /// A peer has installed that view: read it now. Called on the data lane's thread; must not block.
   std::function<void(std::uint64_t view)> view_hint;
 };
@@ -57,6 +59,7 @@ struct MemberAddress {
   std::string name;
   std::string address;          // host:port of its data lane
   std::string control_address;  // empty: the port that its hello names, on the host of `address`
+  std::vector<std::string> public_keys{};  // any of which it may have, tried in turn
   friend bool operator==(const MemberAddress&, const MemberAddress&) = default;
 };
 
@@ -78,6 +81,7 @@ struct TransportCounters {
   std::uint64_t malformed = 0;      // frames that are none
   std::uint64_t unknown_nodes = 0;  // hellos of names that are in no cluster file here
   std::uint64_t own_name = 0;       // hellos of another program with this node's name
+  std::uint64_t other_keys = 0;     // hellos and frames of a key that is not that node's
 };
 
 class ZmqDistribution final : public Distribution {
@@ -123,10 +127,12 @@ class ZmqDistribution final : public Distribution {
     bool probe_is_last = false;  // it asks why a dial failed, and no other follows at once
     bool dialled = false;        // `connection` came up
     HostPort target;             // a number
+    std::size_t key_index = 0;   // of its public keys, the one to try
     std::string host_number;
     std::shared_ptr<ZmqOutbox> outbox;
     Incarnation control_told{};  // the incarnation that the control lane was told to dial
     std::uint64_t control_told_port = 0;
+    std::string control_told_key;
     wire::Position beat_position;
     Time beat_at{};
     bool has_control = false;
@@ -134,6 +140,7 @@ class ZmqDistribution final : public Distribution {
   struct Inbound {
     PeerLine* peer = nullptr;
     wire::Hello hello;
+    std::string user;  // the key of the connection; empty without encryption
   };
   using Command = std::move_only_function<void(Time)>;
 
@@ -151,8 +158,11 @@ class ZmqDistribution final : public Distribution {
   void wait();
   void apply_members(Time now, const std::vector<MemberAddress>& members);
   bool receive(Time now);
-  void on_frame(Time now, const std::string& routing_id, BytesView bytes);
-  void on_hello(Time now, const std::string& routing_id, const wire::Hello& hello);
+  void on_frame(Time now, const std::string& routing_id, BytesView bytes, std::string_view user);
+  void on_hello(Time now, const std::string& routing_id, const wire::Hello& hello,
+                std::string_view user);
+  bool is_key_of(std::string_view user, std::string_view node) const;
+  void forget_removed_keys();
   void receive_control(Time now);
   void connection_events(Time now, PeerLine& peer);
   void probe(Time now, PeerLine& peer, bool dial_failed);
@@ -180,6 +190,7 @@ class ZmqDistribution final : public Distribution {
   DistributionEvents& events_;
   std::string address_;
   zmq::context_t context_{1};
+  std::unique_ptr<ZmqZap> zap_;  // outlives the listener
   zmq::socket_t router_;
   ZmqWake wake_;
   std::unique_ptr<ZmqControlLane> control_;
@@ -195,6 +206,7 @@ class ZmqDistribution final : public Distribution {
   Time states_at_{};
   bool more_to_receive_ = false;
   std::uint64_t hinted_view_ = 0;
+  std::uint64_t keys_version_ = 0;  // of the allow-list that inbound_ was checked against
   TransportCounters counting_;
 
   mutable std::mutex mutex_;

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <array>
 #include <memory>
 
 #include "transport/notice.hpp"
@@ -9,11 +8,10 @@
 namespace coterie {
 namespace {
 
-constexpr std::size_t key_size = 41;  // 40 characters of Z85 and the zero behind them
-
 struct Attempt {
   NoticeResult result;
   std::unique_ptr<ZmqConnection> connection;
+  std::size_t key = 0;  // of those that the listener may have, the one being tried
   bool done = false;
 
   void end(bool accepted, std::string text) {
@@ -24,23 +22,36 @@ struct Attempt {
   }
 };
 
-void begin(Attempt& attempt, zmq::context_t& context) {
+void begin(Attempt& attempt, zmq::context_t& context, const ClientKeys& keys) {
   const auto address = parse_host_port(attempt.result.address);
   if (!address) return attempt.end(false, address.error());
   const auto number = resolve_host(address->host);
   if (!number) return attempt.end(false, number.error());
+  DialKeys with;
+  if (const auto found = keys.servers.find(attempt.result.address);
+      keys.own && found != keys.servers.end()) {
+    if (attempt.key >= found->second.size()) return attempt.end(false, "no connection");
+    with = {keys.own, found->second[attempt.key]};
+  } else if (attempt.key > 0) {
+    return attempt.end(false, "no connection");
+  }
   try {
-    attempt.connection =
-        std::make_unique<ZmqConnection>(context, zmq_endpoint({*number, address->port}));
+    attempt.connection = std::make_unique<ZmqConnection>(
+        context, zmq_endpoint({*number, address->port}), zmq_message_bytes_max, with);
   } catch (const zmq::error_t& error) {
     attempt.end(false, error.what());
   }
 }
 
-void go_on(Attempt& attempt, const Bytes& frame) {
+void go_on(Attempt& attempt, const Bytes& frame, zmq::context_t& context, const ClientKeys& keys) {
   for (auto event = attempt.connection->next_event(); event != ZmqConnectionEvent::none;
        event = attempt.connection->next_event()) {
-    if (event != ZmqConnectionEvent::up) return attempt.end(false, "no connection");
+    if (event != ZmqConnectionEvent::up) {
+      ++attempt.key;
+      begin(attempt, context, keys);
+      if (attempt.done) return;
+      continue;
+    }
     if (!attempt.connection->send(frame)) return attempt.end(false, "the connection broke");
   }
   const auto answer = attempt.connection->receive();
@@ -56,15 +67,12 @@ void go_on(Attempt& attempt, const Bytes& frame) {
 }  // namespace
 
 GuardianSecret make_guardian_secret() {
-  std::array<char, key_size> key{}, token{};
-  if (zmq_curve_keypair(key.data(), token.data()) != 0) throw zmq::error_t();
-  return {token.data(), key.data()};
+  CurveKeys drawn = make_curve_keys();
+  return {std::move(drawn.secret_key), std::move(drawn.public_key)};
 }
 
 bool token_fits(std::string_view token, std::string_view key) {
-  if (token.size() != key_size - 1 || key.size() != key_size - 1) return false;
-  std::array<char, key_size> derived{};
-  return zmq_curve_public(derived.data(), std::string(token).c_str()) == 0 && key == derived.data();
+  return !key.empty() && curve_public_key(token) == key;
 }
 
 NoticeTaken judge_notice(const DeathNotice& notice, std::string_view cluster_id,
@@ -85,7 +93,8 @@ NoticeTaken judge_notice(const DeathNotice& notice, std::string_view cluster_id,
 
 std::vector<NoticeResult> send_death_notice(const DeathNotice& notice,
                                             const std::vector<std::string>& addresses,
-                                            Duration timeout, const Clock& clock) {
+                                            Duration timeout, const Clock& clock,
+                                            const ClientKeys& keys) {
   const Time until = after(clock.now(), timeout);
   const Bytes frame = encode(notice);
   std::vector<NoticeResult> results;
@@ -93,12 +102,12 @@ std::vector<NoticeResult> send_death_notice(const DeathNotice& notice,
   std::vector<Attempt> attempts(addresses.size());
   for (std::size_t i = 0; i < addresses.size(); ++i) {
     attempts[i].result.address = addresses[i];
-    begin(attempts[i], context);
+    begin(attempts[i], context, keys);
   }
   while (true) {
     std::vector<zmq::pollitem_t> items;
     for (Attempt& attempt : attempts) {
-      if (!attempt.done) go_on(attempt, frame);
+      if (!attempt.done) go_on(attempt, frame, context, keys);
       if (attempt.done) continue;
       items.push_back({attempt.connection->monitor_handle(), 0, ZMQ_POLLIN, 0});
       items.push_back({attempt.connection->handle(), 0, ZMQ_POLLIN, 0});

@@ -175,6 +175,7 @@ std::span<const Implementation> implementations() {
       {"node/signal_source", {"program", "thread", "socket", "file"}, "SIGTERM, SIGINT, SIGCHLD"},
       {"node/signals", {"thread", "socket", "file"}, "SIGTERM and SIGINT of a node"},
       {"node/config", {"file"}, "reads the cluster file"},
+      {"node/key_file", {"file"}, "reads and makes private keys"},
       {"node/local_",
        {"program", "file", "socket"},
        "real nodes on this machine, for the demo and failover tests"},

@@ -158,9 +158,26 @@ TEST(Config, ErrorsAreOneLineWithPlaceExpectedAndFound) {
        "etc/c.toml:17:10: node.listen: expected an address host:port such as \"127.0.0.1:7101\", "
        "found \"localhost\""},
       {"localhost:7102", "10.0.0.1:7102",
-       "etc/c.toml:17:10: expected a loopback address such as \"127.0.0.1:7101\", found "
-       "\"10.0.0.1:7102\"; keys (CURVE) are not built yet, so anybody who reaches this port is "
-       "trusted: write insecure = true under [cluster] to accept that"},
+       "etc/c.toml:17:10: expected a loopback address such as \"127.0.0.1:7101\", or keys, found "
+       "\"10.0.0.1:7102\" without; make a key for each node with `coterie keygen` and write "
+       "key_file and public_keys, or insecure = true under [cluster] to trust whoever reaches this "
+       "port"},
+      {"name = \"b\"", "name = \"b\"\npublic_keys = [\"rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7\"]",
+       "etc/c.toml:9:1: expected public_keys of every node or of none, found none of node \"a\"; "
+       "make a key with `coterie keygen`"},
+      {"name = \"b\"", "name = \"b\"\npublic_keys = [\"short\"]",
+       "etc/c.toml:17:15: node.public_keys: expected a public key of 40 characters, as `coterie "
+       "keygen` prints it, found \"short\""},
+      {"name = \"b\"", "name = \"b\"\nkey_file = \"b.key\"",
+       "etc/c.toml:17:12: expected public_keys beside key_file, found none; write what `coterie "
+       "keygen --show etc/b.key` prints"},
+      {"[cluster]", "[[client]]\nname = \"x\"\nrole = \"root\"\n[cluster]",
+       "etc/c.toml:3:8: client.role: expected one of \"client\", \"operator\", found \"root\""},
+      {"[cluster]",
+       "[[client]]\nname = \"x\"\npublic_keys = "
+       "[\"rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7\"]\n[cluster]",
+       "etc/c.toml:3:15: expected keys of the nodes too, found none; make one for each node with "
+       "`coterie keygen`"},
       {"id = \"test\"", "id = \"test\"\nagreement = \"voters\"",
        "etc/c.toml:3:13: cluster.agreement: \"voters\" is not built yet; write agreement = "
        "\"store\", which keeps the view in the journal's database"},
@@ -227,6 +244,10 @@ TEST(Config, EveryKeyIsUsed) {
     EXPECT_TRUE(takes("own." + key.name) || takes("own_." + key.name) || takes("own->" + key.name))
         << "node." << key.name << " has no effect";
   }
+  for (const ClientKey& key : client_keys()) {
+    const std::string field = key.name == "role" ? "is_operator" : key.name;
+    EXPECT_TRUE(takes("client." + field)) << "client." << key.name << " has no effect";
+  }
 }
 
 TEST(Config, SeveralHostsNeedASharedJournalAndReachableAddresses) {
@@ -252,6 +273,39 @@ TEST(Config, SeveralHostsNeedASharedJournalAndReachableAddresses) {
             "accepted");
   // One host under one address off loopback may share SQLite.
   EXPECT_EQ(error_of(replaced(insecure, "10.0.0.2:7101", "10.0.0.1:7102")), "accepted");
+}
+
+TEST(Config, KeysOpenListenersOffLoopback) {
+  // Goal: with a key for every node no port has to be trusted, and each key has one holder.
+  const std::string first = "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7";
+  const std::string second = "Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID";
+  const auto keys = [](const std::string& name, const std::string& key) {
+    return "name = \"" + name + "\"\nkey_file = \"keys/" + name + ".key\"\npublic_keys = [\"" +
+           key + "\"]";
+  };
+  std::string text = replaced(good, "name = \"a\"", keys("a", first));
+  text = replaced(text, "name = \"b\"", keys("b", second));
+  text = replaced(text, "localhost:7102", "10.0.0.1:7102");
+  text = replaced(text, "127.0.0.1:7101", "10.0.0.1:7101");
+  const auto config = parse_config(text, "etc/c.toml");
+  ASSERT_TRUE(config) << to_string(config.error());
+  EXPECT_TRUE(config->has_keys());
+  EXPECT_EQ(config->nodes[0].key_file, "etc/keys/a.key");
+  EXPECT_EQ(config->nodes[1].public_keys, std::vector{second});
+  EXPECT_NE(
+      error_of(replaced(text, second, first)).find("expected a key of one holder, found " + first),
+      std::string::npos);
+  EXPECT_NE(error_of(replaced(text, "[cluster]", "[cluster]\ninsecure = true"))
+                .find("expected no insecure = true beside keys"),
+            std::string::npos);
+  const std::string clients = "[[client]]\nname = \"ops\"\nrole = \"operator\"\npublic_keys = [\"";
+  EXPECT_NE(error_of(text + clients + first + "\"]\n").find("expected a key of one holder"),
+            std::string::npos);
+  const auto third = parse_config(
+      text + clients + "JTKVSB%%)wK0E.X)V>+}o?pNmC{O&4W4b!Ni{Lh6\"]\n", "etc/c.toml",
+      std::vector<ConfigOverride>{{"client.ops.role", std::string("client"), {"test", 1, 1}}});
+  ASSERT_TRUE(third) << to_string(third.error());
+  EXPECT_FALSE(third->clients[0].is_operator);
 }
 
 TEST(Config, TwoNodesAreEnoughWithTheStore) {
@@ -433,6 +487,7 @@ TEST(Config, EveryKeyIsDocumented) {
   std::set<std::string> known;
   for (const ConfigKey& key : config_keys()) known.insert(key.path);
   for (const NodeKey& key : node_keys()) known.insert("node." + key.name);
+  for (const ClientKey& key : client_keys()) known.insert("client." + key.name);
   EXPECT_EQ(documented, known);
 }
 

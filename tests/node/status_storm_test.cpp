@@ -33,7 +33,7 @@ class Asker {
 
  private:
   void run(const ClusterConfig& config) {
-    StatusQuestion question(config, 2s);
+    StatusQuestion question(config, 2s, {});
     while (!stop_) {
       for (const NodeAnswer& answer : question.ask()) answers_ += answer.status.has_value();
       ++rounds_;
