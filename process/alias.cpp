@@ -11,13 +11,21 @@ using detail::current_process;
 Alias alias(AliasUse use) {
   detail::Process& self = current_process();
   const Ref ref = self.runtime().make_ref();
-  self.relations().aliases.insert({ref, use == AliasUse::once});
+  self.relations().aliases.insert({ref, use == AliasUse::once, false});
   return {self.pid(), ref};
 }
 
 bool unalias(const Alias& alias) {
   detail::Process& self = current_process();
   return alias.pid == self.pid() && self.relations().aliases.erase(alias.ref);
+}
+
+Ref monitor(const ServerRef& target, AliasMode mode) {
+  const Ref ref = monitor(target);
+  if (mode == AliasMode::demonitor) return ref;
+  const bool once = mode == AliasMode::reply_demonitor;
+  current_process().relations().aliases.insert({ref, once, once});
+  return ref;
 }
 
 void detail::send_to_alias(const Alias& to, MessagePtr message) {
@@ -29,8 +37,27 @@ bool detail::Process::accept_alias(Ref ref) {
   if (!relations_) return false;
   const OpenAlias* found = relations_->aliases.find(ref);
   if (found == nullptr) return relations_->monitors.contains(ref);
-  if (found->once) relations_->aliases.erase(ref);
+  const OpenAlias open = *found;
+  if (open.once) relations_->aliases.erase(ref);
+  const auto monitored = open.ends_monitor ? take_monitor(ref) : std::nullopt;
+  if (monitored) runtime_.end_monitor(pid(), *monitored, ref);
   return true;
+}
+
+std::optional<Pid> detail::Process::take_monitor(Ref ref) {
+  if (!relations_) return std::nullopt;
+  const Monitor* found = relations_->monitors.find(ref);
+  if (found == nullptr) return std::nullopt;
+  const Pid target = found->target;
+  relations_->monitors.erase(ref);
+  close_alias_of_monitor(ref);
+  return target;
+}
+
+/// With its Down a monitor is no alias any more, unless it was opened to outlive it.
+void detail::Process::close_alias_of_monitor(Ref ref) noexcept {
+  const OpenAlias* found = relations_->aliases.find(ref);
+  if (found != nullptr && found->ends_monitor) relations_->aliases.erase(ref);
 }
 
 }  // namespace coterie

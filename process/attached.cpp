@@ -91,7 +91,7 @@ std::vector<ProcessInfo> Runtime::ask_all(std::span<const Pid> pids, Duration ti
                                 settle(nullptr);
                                 return;
                               }
-                              const ProcessInfo info = process->info();
+                              const ProcessInfo info = process->info(true);
                               settle(&info);
                             }});
     if (push(pid, ask) != PushResult::pushed) settle(nullptr);
@@ -101,6 +101,35 @@ std::vector<ProcessInfo> Runtime::ask_all(std::span<const Pid> pids, Duration ti
   self.wait_answer(ticket.ref, timeout, refused);
   std::lock_guard guard(answers->lock);
   return std::move(answers->infos);
+}
+
+std::optional<ProcessInfo> Runtime::info_of(const Pid& pid, Duration timeout) {
+  /// Not a message of its own: nobody else takes it.
+  struct Told {
+    explicit Told(std::optional<ProcessInfo> i) noexcept : info(std::move(i)) {}
+    std::optional<ProcessInfo> info;
+  };
+  Process& self = current_process();
+  if (pid == self.pid()) return self.info();
+  const Process* process = find(pid);
+  if (process == nullptr) return std::nullopt;
+  if (!is_thread(pid)) {
+    auto told = await<Told>(
+        [&](const Completer& done) {
+          auto ask = make_message(
+              MessageKind::signal, RunInside{[done](Process* asked) {
+                done(Told(asked == nullptr ? std::nullopt : std::optional(asked->info(true))));
+              }});
+          if (push(pid, ask) != PushResult::pushed) done(Told(std::nullopt));
+        },
+        timeout);
+    if (told) return std::move(told->info);
+  }
+  if (find(pid) != process) return std::nullopt;
+  ProcessInfo info = process->info_from_outside();
+  info.registered_name = name_of(pid);
+  if (is_thread(pid)) info.initial_call = "attached";
+  return info;
 }
 
 }  // namespace coterie::detail

@@ -32,6 +32,8 @@ class Behaviour {
   virtual void ended(Process&, const ExitReason&) {}
   virtual std::string_view initial_call() const noexcept = 0;
   virtual bool hibernating() const noexcept { return false; }
+  /// hibernate() may leave its stack.
+  virtual bool may_hibernate() const noexcept { return false; }
   /// Elixir's $callers: who asked for what runs here, nearest first. Tasks have them.
   virtual std::span<const Pid> callers() const noexcept { return {}; }
   virtual bool suspended() const noexcept { return false; }

@@ -123,7 +123,7 @@ class Request {
       case PushResult::no_process:
         return failure(CallError::Code::noproc, not_executed);
       case PushResult::full:
-        runtime_.counters().refused_messages.fetch_add(1, std::memory_order_relaxed);
+        runtime_.refused(self_.pid(), to);
         return failure(CallError::Code::overloaded, not_executed, "the server's mailbox is full");
     }
     const Withdrawal withdrawal{*this, to, {}, ref};

@@ -52,6 +52,13 @@ Fiber::Fiber(std::size_t stack_bytes, void (*entry)(void*), void* argument)
   context_ = boost::context::detail::make_fcontext(bottom + stack_bytes_, stack_bytes_, &start);
 }
 
+std::size_t Fiber::used_bytes() const noexcept {
+  if (mapping_ == nullptr || context_ == nullptr) return 0;
+  const auto* top = static_cast<const std::byte*>(mapping_) + mapping_bytes_;
+  const auto used = static_cast<std::size_t>(top - static_cast<const std::byte*>(context_));
+  return (used + page_bytes() - 1) / page_bytes() * page_bytes();
+}
+
 Fiber::~Fiber() {
   if (mapping_ == nullptr) return;
 #ifdef COTERIE_TSAN

@@ -67,6 +67,9 @@ class Fiber {
   /// It is never resumed: what only its frames hold is leaked on purpose.
   void keep_alive() noexcept;
 
+  /// Of a suspended fiber: the stack below which it waits, in whole pages.
+  std::size_t used_bytes() const noexcept;
+
   Fiber* next = nullptr;  // in the owner's pool
 
  private:

@@ -167,7 +167,8 @@ struct Watcher {
 };
 struct OpenAlias {
   Ref ref;
-  bool once;  // the first message closes it
+  bool once;          // the first message closes it
+  bool ends_monitor;  // and the monitor of the same reference, which closes it too
   Ref key() const noexcept { return ref; }
 };
 

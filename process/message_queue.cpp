@@ -9,6 +9,13 @@ void MessageQueue::push_back(MessagePtr message) noexcept {
   last_ = raw;
 }
 
+void MessageQueue::push_front(MessagePtr message) noexcept {
+  Message* raw = message.release();
+  raw->next = first_;
+  if (first_ == nullptr) last_ = raw;
+  first_ = raw;
+}
+
 MessagePtr MessageQueue::pop_front() noexcept { return remove_after(nullptr); }
 
 MessagePtr MessageQueue::remove_after(Message* previous) noexcept {

@@ -77,6 +77,7 @@ PushResult Process::push(MessagePtr& message, bool& crowded) noexcept {
   if (!counted(message->kind)) {
     pushed = mailbox_.push(*message);
   } else {
+    const bool large = !message->in_slot();  // once it is pushed it may be gone
     if (refuses(*message)) return PushResult::full;
     const std::uint32_t limit = messages_limit_.load(std::memory_order_relaxed);
     pushed = mailbox_.push(*message, limit, in_queue_);
@@ -87,10 +88,10 @@ PushResult Process::push(MessagePtr& message, bool& crowded) noexcept {
       return PushResult::full;
     }
     const std::size_t waiting = pushed.counted;
-    crowded = waiting > limit / 8;
+    crowded = waiting > limit / 8 || (large && large_bytes_crowded());
     if (crowded && !alarmed_.load(std::memory_order_relaxed) &&
         !alarmed_.exchange(true, std::memory_order_relaxed)) {
-      runtime_.note_crowded(*this, waiting);
+      runtime_.note_crowd(*this, true, waiting);
     }
   }
   message.release();
@@ -112,11 +113,29 @@ void Process::bounce_late() {
   while (!mailbox_.rest());
 }
 
+bool Process::large_bytes_crowded() const noexcept {
+  return large_bytes_.load(std::memory_order_relaxed) >
+         bytes_limit_.load(std::memory_order_relaxed) / 8;
+}
+
+// A sender cannot take out the oldest messages: only the owner can, when it looks. So senders may
+// go to twice the bound, and the owner drops what is more than the bound.
 void Process::set_limits(const MailboxLimits& limits) noexcept {
-  const std::size_t most = std::min<std::size_t>(limits.messages, Mailbox::counted_max);
-  messages_limit_.store(static_cast<std::uint32_t>(most), std::memory_order_relaxed);
-  bytes_limit_.store(limits.bytes, std::memory_order_relaxed);
+  const std::size_t times = limits.overflow == Overflow::drop_old ? 2 : 1;
+  const std::size_t bytes = std::min(limits.bytes, SIZE_MAX / times) * times;
+  // Small messages fill a slot each, so the bytes bound their number too.
+  const std::size_t messages = std::min({limits.messages, std::size_t{Mailbox::counted_max} / times,
+                                         limits.bytes / Message::slot_bytes}) *
+                               times;
+  messages_limit_.store(static_cast<std::uint32_t>(messages), std::memory_order_relaxed);
+  bytes_limit_.store(bytes, std::memory_order_relaxed);
   overflow_.store(limits.overflow, std::memory_order_relaxed);
+}
+
+MailboxLimits Process::limits() const noexcept {
+  const std::size_t times = overflow() == Overflow::drop_old ? 2 : 1;
+  return {messages_limit_.load(std::memory_order_relaxed) / times,
+          bytes_limit_.load(std::memory_order_relaxed) / times, overflow()};
 }
 
 void Process::take_mailbox() {
@@ -125,15 +144,25 @@ void Process::take_mailbox() {
     message->next = nullptr;
     accept(std::move(message));
   }
-  if (alarmed_.load(std::memory_order_relaxed) &&
-      queued() <= messages_limit_.load(std::memory_order_relaxed) / 16) {
-    alarmed_.store(false, std::memory_order_relaxed);
+  if (alarmed_.load(std::memory_order_relaxed)) relieve_mailbox();
+}
+
+/// Of a mailbox whose crowd was reported: it may have to drop messages, or be crowded no more.
+void Process::relieve_mailbox() {
+  if (overflow() == Overflow::drop_old) drop_oldest();
+  if (queued() > messages_limit_.load(std::memory_order_relaxed) / 16 ||
+      large_bytes_.load(std::memory_order_relaxed) >
+          bytes_limit_.load(std::memory_order_relaxed) / 16) {
+    return;
   }
+  alarmed_.store(false, std::memory_order_relaxed);
+  runtime_.note_crowd(*this, false, queued());
 }
 
 void Process::uncount(const Message& message) noexcept {
   if (!counted(message.kind)) return;
   // Only the owner writes it.
+  ++taken_;
   in_queue_.store(in_queue_.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
   if (!message.in_slot()) large_bytes_.fetch_sub(message.bytes(), std::memory_order_relaxed);
 }

@@ -57,6 +57,7 @@ class MessageQueue {
   void push_back(MessagePtr message) noexcept;
   MessagePtr pop_front() noexcept;
   Message* front() const noexcept { return first_; }
+  void push_front(MessagePtr message) noexcept;
   /// Removes the message after `previous` (nullptr: the first one).
   MessagePtr remove_after(Message* previous) noexcept;
   void clear() noexcept;
@@ -186,7 +187,11 @@ class Process {
     names().epoch = epoch;
     strict_ = static_cast<bool>(epoch);
   }
-  ProcessInfo info() const;
+  /// What the process says of itself; `asked`: while it answers another one, between two messages
+  /// or where it waits.
+  ProcessInfo info(bool asked = false) const;
+  /// Any thread: what can be seen from outside.
+  ProcessInfo info_from_outside() const;
   bool has_queued();  // a message of the user's waits
   /// See orphans().
   bool is_orphan() const noexcept {
@@ -195,6 +200,8 @@ class Process {
     return !tied && ancestors_ && !ancestors_->empty() && !outlived_thread_ &&
            behaviour_ != nullptr;
   }
+  /// Its target, which is still to be told; nothing: there is no such monitor.
+  std::optional<Pid> take_monitor(Ref ref);
   void add_link(const Pid& pid) { relations().links.insert({pid}); }
   void remove_link(const Pid& pid) {
     if (relations_) relations_->links.erase(pid);
@@ -208,6 +215,7 @@ class Process {
     return behaviour_ ? behaviour_->callers() : std::span<const Pid>();
   }
   bool ending() const noexcept { return exit_.has_value(); }
+  bool attached() const noexcept { return attached_ != nullptr; }
   /// A wait would return at once with an error, or does not need a worker.
   bool cannot_park() const noexcept;
   /// It has a worker, and the node's bound of parked fibers is not reached.
@@ -215,6 +223,11 @@ class Process {
   /// Leaves the stack for ever: it waits for what it may not return without.
   [[noreturn]] void give_up();
   Overflow overflow() const noexcept { return overflow_.load(std::memory_order_relaxed); }
+  void note_refused() noexcept { refused_.fetch_add(1, std::memory_order_relaxed); }
+  /// See hibernate().
+  bool may_hibernate() const noexcept { return behaviour_ && behaviour_->may_hibernate(); }
+  /// The message it was just given is the next one again.
+  void put_back(MessagePtr message);
   void drop_name(const std::string& name) {
     if (names_ && names_->name == name) names_->name.clear();
   }
@@ -260,6 +273,8 @@ class Process {
   void tell_relations(const Pid& self, const ExitReason& reason);
   void report_crash(const ExitReason& reason);
   std::string own_name() const;
+  Status status(bool asked) const;
+  void close_alias_of_monitor(Ref monitor) noexcept;
   void reset();
   Wake on_exit();
   static void on_wait_timer(Timer& timer);
@@ -268,8 +283,12 @@ class Process {
   void cancel(const Pid& caller, Ref ref);
   void forget_caller(const Pid& caller, Ref ref) noexcept;
   void set_limits(const MailboxLimits& limits) noexcept;
+  MailboxLimits limits() const noexcept;
   void bounce_late();
   bool refuses(const Message& message) noexcept;
+  bool large_bytes_crowded() const noexcept;
+  void relieve_mailbox();
+  void drop_oldest();
 
   static std::uint64_t living(std::uint32_t generation) noexcept {
     return std::uint64_t{generation} << 1 | 1;
@@ -285,7 +304,8 @@ class Process {
   std::atomic<std::size_t> bytes_limit_{0};
   std::atomic<std::size_t> large_bytes_{0};  // of counted messages that are larger than a slot
   std::atomic<Overflow> overflow_{Overflow::refuse};
-  std::atomic<bool> alarmed_{false};  // its crowd was reported
+  std::atomic<bool> alarmed_{false};       // its crowd was reported
+  std::atomic<std::uint32_t> refused_{0};  // messages, because the mailbox was full
 
   Runtime& runtime_;
   const std::uint32_t slot_;
@@ -317,7 +337,8 @@ class Process {
   bool abandoned_ = false;
   bool outlived_thread_ = false;  // that it was linked to: its program's main has gone first
   bool strict_ = false;
-  unsigned sends_ = 0;  // of this slice
+  unsigned sends_ = 0;       // of this slice
+  std::uint64_t taken_ = 0;  // messages, out of the queue
   Pid parent_;
   std::optional<ExitReason> exit_;
   std::vector<Caller> callers_;       // whose requests it has taken and not answered

@@ -1,8 +1,10 @@
 // The functions of <coterie/process.hpp>, for the calling process.
 
 #include <algorithm>
+#include <stdexcept>
 #include <utility>
 
+#include "process/exit_cause.hpp"
 #include "process/resolve.hpp"
 #include "process/runtime.hpp"
 
@@ -15,19 +17,50 @@ using detail::Runtime;
 namespace detail {
 namespace {
 
-/// A process that runs one function.
+/// Thrown by hibernate(): takes the stack down to where the process's function was called.
+struct Hibernation {
+  std::move_only_function<void()> next;
+};
+
+/// A process that runs one function and, if that hibernates, the next one.
 class Function final : public Behaviour {
  public:
   explicit Function(std::move_only_function<void()> body) : body_(std::move(body)) {}
-  void start() override {
-    body_();
-    current_process().exit_later(ExitReason::normal());
+  void start() override { run(); }
+  /// The message that wakes it is its function's to receive.
+  void handle(MessagePtr message) override {
+    current_process().put_back(std::move(message));
+    run();
   }
-  void handle(MessagePtr) override {}
   std::string_view initial_call() const noexcept override { return "function"; }
+  bool hibernating() const noexcept override { return hibernating_; }
+  bool may_hibernate() const noexcept override { return true; }
 
  private:
+  void run() {
+    Process& self = current_process();
+    do {
+      hibernating_ = false;
+      if (!hibernates(std::exchange(body_, nullptr))) {
+        self.exit_later(ExitReason::normal());
+        return;
+      }
+      hibernating_ = true;
+    } while (self.has_queued());
+  }
+  /// The function, and what it holds, is gone when this returns.
+  bool hibernates(std::move_only_function<void()> body) {
+    try {
+      body();
+      return false;
+    } catch (Hibernation& asked) {
+      body_ = std::move(asked.next);
+      return true;
+    }
+  }
+
   std::move_only_function<void()> body_;
+  bool hibernating_ = false;
 };
 
 Pid spawn_function(std::move_only_function<void()> body, SpawnOptions options, Ref monitor) {
@@ -83,6 +116,12 @@ void run_blocking(std::move_only_function<void()> job) {
 
 MessagePtr receive_message(Match match, Duration timeout) {
   return current_process().receive(match, timeout);
+}
+
+Ref send_message_every(Duration interval, const ServerRef& to, MakeMessage make) {
+  if (interval <= Duration::zero()) throw std::invalid_argument("every() of no time at all");
+  return send_message_after(interval, to,
+                            make_message(MessageKind::send, Repeat(std::move(make), interval)));
 }
 
 void receive_was_cut_short() { current_process().give_up(); }
@@ -183,27 +222,23 @@ Ref monitor(const ServerRef& target) {
 
 bool demonitor(Ref monitor, bool flush) {
   Process& self = current_process();
-  auto& monitors = self.relations().monitors;
-  const auto* found = monitors.find(monitor);
-  const bool active = found != nullptr;
-  if (active) {
-    const Pid target = found->target;
-    monitors.erase(monitor);
-    self.runtime().wait_for_overflow(self, target.node);
-    if (target.node != self.runtime().node()) {
-      self.runtime().forget_monitor(target.node, monitor);
-    }
-    self.runtime().signal(self.pid(), target, Signal::demonitor, monitor);
+  const auto target = self.take_monitor(monitor);
+  if (target) {
+    self.runtime().wait_for_overflow(self, target->node);
+    self.runtime().end_monitor(self.pid(), *target, monitor);
   }
-  if (flush) {
-    self.receive(
-        [monitor](detail::Message& message) {
-          const Down* down = message.as<Down>();
-          return down != nullptr && down->ref == monitor;
-        },
-        Duration::zero());
-  }
-  return active;
+  if (flush) receive_down(monitor, Duration::zero());
+  return target.has_value();
+}
+
+std::optional<Down> receive_down(Ref monitor, Duration timeout) {
+  const auto message = detail::receive_message(
+      [monitor](detail::Message& candidate) {
+        const Down* down = candidate.as<Down>();
+        return down != nullptr && down->ref == monitor;
+      },
+      timeout);
+  return message ? std::optional(std::move(*message->as<Down>())) : std::nullopt;
 }
 
 bool is_alive(const Pid& pid) { return current_process().runtime().find(pid) != nullptr; }
@@ -244,6 +279,14 @@ std::optional<Pid> whereis(const std::string& name) {
   return current_process().runtime().whereis(name);
 }
 
+std::optional<Pid> whereis(const ServerRef& server) {
+  Process& self = current_process();
+  const detail::Destination found = detail::resolve(self, server, default_call_timeout);
+  return found.pid ? std::optional(found.pid) : std::nullopt;
+}
+
+void set_label(std::string label) { current_process().names().label = std::move(label); }
+
 const std::string& node_name() { return current_process().runtime().options().node; }
 
 WallTime wall_time() { return current_process().runtime().clock().wall(); }
@@ -258,15 +301,54 @@ std::optional<Duration> cancel_timer(Ref timer) {
   return current_process().runtime().cancel_timer(timer);
 }
 
+std::optional<Duration> read_timer(Ref timer) {
+  return current_process().runtime().read_timer(timer);
+}
+
+void hibernate(std::move_only_function<void()> next) {
+  if (!current_process().may_hibernate()) {
+    throw std::logic_error(
+        "hibernate() is for plain processes: a server returns noreply().hibernate()");
+  }
+  throw detail::Hibernation{std::move(next)};
+}
+
 ProcessInfo info() { return current_process().info(); }
+
+std::optional<ProcessInfo> info(const Pid& pid, Duration timeout) {
+  return current_process().runtime().info_of(pid, timeout);
+}
+
+NodeCounters node_counters() {
+  const auto& counted = current_process().runtime().counters();
+  return {.spawned = counted.spawned,
+          .exited = counted.exited,
+          .crashed = counted.crashed,
+          .late_replies = counted.late_replies,
+          .dead_letters = counted.dead_letters,
+          .refused_messages = counted.refused_messages,
+          .mailbox_alarms = counted.alarms,
+          .stuck_callbacks = counted.stuck_callbacks,
+          .expired_requests = counted.expired_requests,
+          .abandoned_fibers = counted.abandoned_fibers};
+}
+
+void system_monitor(bool on) {
+  Process& self = current_process();
+  self.runtime().system_monitor(self.pid(), on);
+}
 
 std::vector<Pid> list() { return current_process().runtime().list(); }
 
 std::string AnyMessage::type_name() const {
   if (const auto* packed = message_->as<detail::Packed>()) return packed->type;
-  return std::string(message_->type->name);
+  const detail::MessageType& type = *message_->type;
+  return type.name.empty() ? detail::demangled(*type.cpp) : std::string(type.name);
 }
 
-std::string AnyMessage::to_text() const { return message_->type->term(message_->payload()); }
+std::string AnyMessage::to_text() const {
+  std::string text = message_->type->term(message_->payload());
+  return text.empty() ? type_name() : text;
+}
 
 }  // namespace coterie

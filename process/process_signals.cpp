@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include <coterie/requests.hpp>
+
+#include "process/idle_tick.hpp"
 #include "process/process.hpp"
 #include "process/report.hpp"
 #include "process/runtime.hpp"
@@ -28,6 +31,7 @@ void Process::accept_signal(Message& message, SignalBody& body) {
       return;
     case Signal::down: {
       if (!relations_ || !relations_->monitors.erase(message.ref())) return;
+      close_alias_of_monitor(message.ref());
       auto down = make_message(MessageKind::send, Down{message.ref(), message.from, body.reason});
       down->from = message.from;
       enqueue_own(std::move(down));
@@ -73,6 +77,43 @@ void Process::enqueue_own(MessagePtr message) {
   if (!message->in_slot()) large_bytes_.fetch_add(message->bytes(), std::memory_order_relaxed);
   queue_.push_back(std::move(message));
   if (wait_ == Wait::message) woken_ = true;
+}
+
+void Process::put_back(MessagePtr message) {
+  in_queue_.store(in_queue_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  if (!message->in_slot()) large_bytes_.fetch_add(message->bytes(), std::memory_order_relaxed);
+  --taken_;
+  queue_.push_front(std::move(message));
+}
+
+/// Down to the bound. What the runtime itself has put there stays: it is told once.
+void Process::drop_oldest() {
+  const MailboxLimits bound = limits();
+  const auto above = [&] {
+    const std::size_t messages = in_queue_.load(std::memory_order_relaxed);
+    return messages > bound.messages ||
+           large_bytes_.load(std::memory_order_relaxed) + messages * Message::slot_bytes >
+               bound.bytes;
+  };
+  Message* previous = nullptr;
+  while (above()) {
+    Message* oldest = previous == nullptr ? queue_.front() : previous->next;
+    if (oldest == nullptr) return;
+    if (oldest->kind == MessageKind::system || oldest->as<Down>() != nullptr ||
+        oldest->as<Exit>() != nullptr || oldest->as<Response>() != nullptr ||
+        oldest->as<IdleTick>() != nullptr) {
+      previous = oldest;
+      continue;
+    }
+    MessagePtr dropped = queue_.remove_after(previous);
+    uncount(*dropped);
+    note_refused();
+    runtime_.counters().refused_messages.fetch_add(1, std::memory_order_relaxed);
+    if (dropped->kind != MessageKind::call) continue;
+    runtime_.fail({dropped->from, dropped->ref(), false, pid()},
+                  CallError(CallError::Code::overloaded, CallError::Execution::not_executed, {},
+                            "newer messages took its place in the server's mailbox"));
+  }
 }
 
 /// The caller is gone or has its answer: a request still queued is not run.
@@ -180,6 +221,8 @@ void Process::reset() {
   wait_ = Wait::none;
   attached_ = nullptr;
   alarmed_.store(false, std::memory_order_relaxed);
+  refused_.store(0, std::memory_order_relaxed);
+  taken_ = 0;
   exit_by_signal_ = registered_ = woken_ = timed_out_ = started_ = trap_exit_ = thrown_ =
       finishing_ = abandoned_ = outlived_thread_ = strict_ = false;
 }
@@ -195,6 +238,7 @@ void Process::report_crash(const ExitReason& reason) {
   for (const Pid& caller : callers()) crash.callers.push_back(to_string(caller, runtime_.node()));
   if (behaviour_ && !abandoned_) behaviour_->describe(crash);
   crash.name = own_name();
+  if (crash.name.empty() && names_) crash.name = names_->label;
   if (relations_) {
     for (const auto& [linked] : relations_->links) crash.links.push_back(linked);
   }
@@ -204,37 +248,6 @@ void Process::report_crash(const ExitReason& reason) {
     }
   }
   report(runtime_.log(), crash);
-}
-
-/// Its local name or, without one, its via name.
-std::string Process::own_name() const {
-  if (!names_) return {};
-  if (names_->name.empty() && names_->registration.id != 0) {
-    return to_string(ServerRef(names_->via));
-  }
-  return names_->name;
-}
-
-ProcessInfo Process::info() const {
-  ProcessInfo info;
-  info.pid = pid();
-  info.initial_call = behaviour_ ? std::string(behaviour_->initial_call()) : "attached";
-  info.status = exit_                                     ? Status::exiting
-                : behaviour_ && behaviour_->suspended()   ? Status::suspended
-                : behaviour_ && behaviour_->hibernating() ? Status::hibernating
-                                                          : Status::running;
-  info.message_queue_length = queued();
-  info.trap_exit = trap_exit_;
-  info.epoch = epoch();
-  info.registered_name = own_name();
-  if (names_) info.label = names_->label;
-  if (ancestors_) info.ancestors = *ancestors_;
-  if (relations_) {
-    for (const auto& [linked] : relations_->links) info.links.push_back(linked);
-    info.monitors = relations_->monitors.size();
-    info.monitored_by = relations_->monitored_by.size();
-  }
-  return info;
 }
 
 }  // namespace coterie::detail

@@ -309,14 +309,14 @@ void Runtime::deliver_request(Envelope& envelope) {
   }
   const PushResult result = target ? push(*target, message) : PushResult::no_process;
   if (result == PushResult::pushed) return;
-  auto& counter = result == PushResult::full ? counters_.refused_messages : counters_.dead_letters;
-  counter.fetch_add(1, std::memory_order_relaxed);
-  if (envelope.signal != Signal::call && result != PushResult::full) refuse_location(envelope);
+  const bool full = result == PushResult::full;
+  if (full) refused(envelope.from, *target);
+  if (!full) counters_.dead_letters.fetch_add(1, std::memory_order_relaxed);
+  if (envelope.signal != Signal::call && !full) refuse_location(envelope);
   if (envelope.signal != Signal::call) return;
-  fail(caller, result == PushResult::full
-                   ? CallError(CallError::Code::overloaded, CallError::Execution::not_executed)
-                   : CallError(CallError::Code::noproc, CallError::Execution::not_executed,
-                               ExitReason::noproc()));
+  fail(caller, full ? CallError(CallError::Code::overloaded, CallError::Execution::not_executed)
+                    : CallError(CallError::Code::noproc, CallError::Execution::not_executed,
+                                ExitReason::noproc()));
 }
 
 void Runtime::deliver_answer(NodeId from, Envelope& envelope) {

@@ -27,7 +27,7 @@ void request_here(Process& self, const Destination& there, Ref ref, MessagePtr m
       fail_at_once(self, ref, CallError::Code::noproc, there.detail);
       break;
     case PushResult::full:
-      runtime.counters().refused_messages.fetch_add(1, std::memory_order_relaxed);
+      runtime.refused(self.pid(), there.pid);
       fail_at_once(self, ref, CallError::Code::overloaded, "the server's mailbox is full");
       break;
   }

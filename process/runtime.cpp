@@ -11,11 +11,6 @@
 #include "process/slab.hpp"
 
 namespace coterie::detail {
-namespace {
-
-constexpr Duration monitor_interval = std::chrono::milliseconds(10);
-
-}  // namespace
 
 Runtime::Runtime(RuntimeOptions options, RuntimePorts ports)
     : options_(std::move(options)),
@@ -260,57 +255,6 @@ Ref Runtime::make_ref() noexcept {
   return Ref{next_ref_.fetch_add(1, std::memory_order_relaxed)};
 }
 
-// ---- the monitor: finds callbacks that hold a worker
-
-void Runtime::arm_monitor() {
-  if (monitor_armed_.exchange(true)) return;
-  monitor_strand_->post_at(after(clock().now(), monitor_interval), [this] { monitor_workers(); });
-}
-
-void Runtime::monitor_workers() {
-  const Time now = clock().now();
-  bool busy = false;
-  for (std::size_t i = 0; i < workers_.size(); ++i) {
-    Worker& worker = *workers_[i];
-    Seen& seen = seen_[i];
-    const std::uint64_t slices = worker.slices();
-    if (worker.idle() || slices != seen.slices) {
-      // Long slices, and too few of them for the worker to see its own backlog.
-      if (!worker.idle() && worker.ready() > slices - seen.slices) wake_helper(worker);
-      seen = {slices, now, false};
-      busy |= !worker.idle();
-      continue;
-    }
-    busy = true;
-    if (worker.ready() > 0) wake_helper(worker);
-    if (!seen.reported && now - seen.since >= options_.stuck_after) {
-      seen.reported = true;
-      counters_.stuck_callbacks.fetch_add(1, std::memory_order_relaxed);
-      log().warning(LogModule::process,
-                    "a callback holds its worker: move long work to blocking(...)",
-                    {{"worker", i}, {"for", now - seen.since}});
-    }
-  }
-  if (busy) {
-    monitor_strand_->post_at(after(now, monitor_interval), [this] { monitor_workers(); });
-    return;
-  }
-  monitor_armed_.store(false);
-  // A worker that went busy since the look has found the monitor armed: look again for it.
-  for (const auto& worker : workers_) {
-    if (!worker->idle()) {
-      arm_monitor();
-      return;
-    }
-  }
-}
-
-void Runtime::note_crowded(const Process& process, std::size_t messages) {
-  counters_.alarms.fetch_add(1, std::memory_order_relaxed);
-  log().warning(LogModule::process, "a mailbox passed an eighth of its bound: senders slow down",
-                {{"pid", process.pid()}, {"messages", messages}});
-}
-
 // ---- local names
 
 bool Runtime::register_name(const std::string& name, const Pid& pid) {
@@ -330,6 +274,14 @@ std::optional<Pid> Runtime::whereis(std::string_view name) const {
   std::shared_lock guard(names_lock_);
   auto found = local_names_.find(std::string(name));
   return found == local_names_.end() ? std::nullopt : std::optional(found->second);
+}
+
+std::string Runtime::name_of(const Pid& pid) const {
+  std::shared_lock guard(names_lock_);
+  for (const auto& [name, holder] : local_names_) {
+    if (holder == pid) return name;
+  }
+  return {};
 }
 
 // ---- the gate

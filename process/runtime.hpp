@@ -121,7 +121,12 @@ class Runtime final : public DistributionEvents {
   /// As schedule(), for a process that the running one has woken: it runs next.
   void schedule_woken(Process& process);
   void free_slot(Process& process);
-  void note_crowded(const Process& process, std::size_t messages);
+  /// A mailbox has passed its high-water mark, or is below half of it again.
+  void note_crowd(const Process& process, bool on, std::size_t messages);
+  /// A full mailbox has refused a message: its process's policy may be to end.
+  void refused(const Pid& from, const Pid& to);
+  /// See system_monitor().
+  void system_monitor(const Pid& subscriber, bool on);
 
   // ---- messages
   /// To a process of this node. `message` is kept unless the result is `pushed`.
@@ -129,6 +134,8 @@ class Runtime final : public DistributionEvents {
   PushResult push(const Pid& to, MessagePtr& message, bool& crowded);
   void signal(const Pid& from, const Pid& to, Signal signal, Ref ref, ExitReason reason = {},
               bool link = false);
+  /// Tells the target of a monitor that is there no more.
+  void end_monitor(const Pid& watcher, const Pid& target, Ref ref);
   void answer(const Caller& caller, MessagePtr answer);
   void fail(const Caller& caller, CallError error);
   void complete(const Ticket& ticket, MessagePtr answer);
@@ -140,6 +147,8 @@ class Runtime final : public DistributionEvents {
   bool register_name(const std::string& name, const Pid& pid);
   bool unregister_name(const std::string& name, const Pid& pid);
   std::optional<Pid> whereis(std::string_view name) const;
+  /// O(names): for reports.
+  std::string name_of(const Pid& pid) const;
 
   // ---- the gate
   /// The agreement moved the gate: strict processes that were held go on if it is open.
@@ -157,6 +166,7 @@ class Runtime final : public DistributionEvents {
   /// Ref::none at the bound of timers.
   Ref start_timer(Duration delay, ServerRef to, MessagePtr message);
   std::optional<Duration> cancel_timer(Ref timer);
+  std::optional<Duration> read_timer(Ref timer);
   std::size_t timer_count() const noexcept { return timers_.load(std::memory_order_relaxed); }
 
   // ---- other nodes (process/remote.cpp)
@@ -190,6 +200,8 @@ class Runtime final : public DistributionEvents {
   /// What every process says of itself; one that is stuck is left out. Parks the calling process
   /// at most `timeout`.
   std::vector<ProcessInfo> snapshot(Duration timeout, bool (*wanted)(const Process&) = nullptr);
+  /// See info(pid).
+  std::optional<ProcessInfo> info_of(const Pid& pid, Duration timeout);
   std::size_t parked() const noexcept;
   const std::vector<std::unique_ptr<Worker>>& workers() const noexcept { return workers_; }
 
@@ -235,6 +247,8 @@ class Runtime final : public DistributionEvents {
   void wake_writers(NodeId node);
   void send_late(const ServerRef& to, MessagePtr message);
   void fire(TimerEntry& entry);
+  bool repeats(TimerEntry& entry);
+  void tell_system_monitors(const std::function<MessagePtr()>& make);
   void forget_timer(TimerEntry& entry);
 
   const RuntimeOptions options_;
@@ -275,6 +289,9 @@ class Runtime final : public DistributionEvents {
   std::unordered_map<NodeId, RemoteNode> remote_;
   std::uint64_t sessions_ = 0;
   std::vector<Pid> node_subscribers_;
+
+  std::mutex system_monitors_lock_;
+  std::vector<Pid> system_monitors_;
 
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<Worker*> added_;  // to the executor

@@ -45,6 +45,11 @@ void Runtime::signal(const Pid& from, const Pid& to, Signal signal, Ref ref, Exi
   }
 }
 
+void Runtime::end_monitor(const Pid& watcher, const Pid& target, Ref ref) {
+  if (target.node != node()) forget_monitor(target.node, ref);
+  signal(watcher, target, Signal::demonitor, ref);
+}
+
 void Runtime::answer(const Caller& caller, MessagePtr answer) {
   if (caller.pid.node == node()) {
     complete({caller.pid, caller.ref}, std::move(answer));
@@ -142,15 +147,48 @@ Ref Runtime::start_timer(Duration delay, ServerRef to, MessagePtr message) {
 void Runtime::fire(TimerEntry& entry) {
   MessagePtr message;
   ServerRef to;
+  Pid from;
+  std::shared_ptr<const MakeMessage> again;
   {
     const TimerTable::Guard guard(entry.worker.timer_table(), true);
-    message = std::move(entry.message);
-    if (!message) return;  // cancelled by another thread, which has it dropped
-    to = std::move(entry.to);
-    entry.worker.timer_table().give(entry);
+    if (!entry.message) return;  // cancelled by another thread, which has it dropped
+    if (const Repeat* repeat = entry.message->as<Repeat>(); repeat != nullptr && repeats(entry)) {
+      again = repeat->make;
+      from = entry.message->from;
+      to = entry.to;
+    } else {
+      message = std::move(entry.message);
+      to = std::move(entry.to);
+      entry.worker.timer_table().give(entry);
+    }
   }
-  timers_.fetch_sub(1, std::memory_order_relaxed);
+  if (again) {
+    try {
+      message = (*again)();
+    } catch (...) {
+      log().error(LogModule::process, "a message of every() could not be copied: left out",
+                  {{"to", to_string(to)}});
+      return;
+    }
+    message->from = from;
+  } else {
+    timers_.fetch_sub(1, std::memory_order_relaxed);
+    if (message->as<Repeat>() != nullptr) return;
+  }
   send_late(to, std::move(message));
+}
+
+/// Sets the timer of every() again; false: there is nobody to send to any more.
+bool Runtime::repeats(TimerEntry& entry) {
+  const Pid* pid = std::get_if<Pid>(&entry.to);
+  if (pid != nullptr && pid->node == node() && find(*pid) == nullptr) return false;
+  const Duration interval = entry.message->as<Repeat>()->interval;
+  const Time now = entry.worker.now();
+  // What was missed is left out, and the beat is kept.
+  const auto missed = std::max<Duration::rep>(0, (now - entry.at) / interval);
+  entry.at = after(entry.at, interval * (missed + 1));
+  entry.worker.timers().set(entry, entry.at - now);
+  return true;
 }
 
 void Runtime::forget_timer(TimerEntry& entry) {
@@ -184,6 +222,16 @@ std::optional<Duration> Runtime::cancel_timer(Ref timer) {
   }
   worker.drop(*entry);
   return left;
+}
+
+std::optional<Duration> Runtime::read_timer(Ref timer) {
+  const auto index = static_cast<std::size_t>(TimerTable::worker_of(timer));
+  if (index >= workers_.size()) return std::nullopt;
+  Worker& worker = *workers_[index];
+  const TimerTable::Guard guard(worker.timer_table(), &worker == running_worker());
+  const TimerEntry* entry = worker.timer_table().find(timer);
+  if (entry == nullptr) return std::nullopt;
+  return std::max(entry->at - clock().now(), Duration::zero());
 }
 
 }  // namespace coterie::detail

@@ -25,22 +25,21 @@ void send_here(Process& self, const Pid& to, MessagePtr message) {
       count(runtime.counters().dead_letters);
       return;
     }
-    Process* target = runtime.find(to);
-    const Overflow overflow = target != nullptr ? target->overflow() : Overflow::refuse;
-    if (overflow == Overflow::park && !self.ending()) {
-      self.rest(std::chrono::milliseconds(1));
-      continue;
-    }
-    count(runtime.counters().refused_messages);
-    if (overflow == Overflow::kill) {
-      runtime.signal(self.pid(), to, Signal::exit, Ref::none, ExitReason::kill());
-    }
-    return;
+    const Process* target = runtime.find(to);
+    if (target == nullptr || target->overflow() != Overflow::park || self.ending()) break;
+    self.rest(std::chrono::milliseconds(1));
   }
+  runtime.refused(self.pid(), to);
 }
 
-void send_there(Process& self, const Destination& there, Signal signal, MessagePtr message) {
-  Runtime& runtime = self.runtime();
+bool can_travel(const Message& message) {
+  return message.type->pack != nullptr && !message.type->name.empty();
+}
+
+constexpr std::string_view cannot_travel =
+    "a message without type_name, or with fields that cannot be packed, cannot leave its node";
+
+Envelope make_envelope(Process& self, const Destination& there, Signal signal, Message& message) {
   Envelope envelope;
   envelope.signal = signal;
   envelope.from = self.pid();
@@ -50,17 +49,21 @@ void send_there(Process& self, const Destination& there, Signal signal, MessageP
     envelope.to = LocalName{there.name};
   }
   envelope.epoch = there.epoch;
-  envelope.ref = message->ref();
-  if (message->type->pack == nullptr || message->type->name.empty()) {
-    runtime.log().error(LogModule::process,
-                        "a message without type_name, or with fields that cannot be packed, "
-                        "cannot leave its node: dropped",
+  envelope.ref = message.ref();
+  envelope.type = message.type->name;
+  envelope.payload = message.type->pack(message.payload(), Form::positional);
+  return envelope;
+}
+
+void send_there(Process& self, const Destination& there, Signal signal, MessagePtr message) {
+  Runtime& runtime = self.runtime();
+  if (!can_travel(*message)) {
+    runtime.log().error(LogModule::process, std::string(cannot_travel) + ": dropped",
                         {{"to", there.pid}});
     count(runtime.counters().dead_letters);
     return;
   }
-  envelope.type = message->type->name;
-  envelope.payload = message->type->pack(message->payload(), Form::positional);
+  Envelope envelope = make_envelope(self, there, signal, *message);
   while (runtime.send_remote(there.pid.node, envelope) == SendResult::busy) {
     const Ticket ticket{self.pid(), runtime.make_ref()};
     runtime.wait_writable(there.pid.node, ticket);
@@ -99,6 +102,61 @@ void dispatch(const ServerRef& to, Signal signal, MessagePtr message) {
   }
 }
 
+using Sent = std::expected<void, CallError>;
+
+Sent not_sent(CallError::Code code, std::string detail) {
+  return std::unexpected(CallError(
+      code, CallError::Execution::not_executed,
+      code == CallError::Code::noproc ? ExitReason::noproc() : ExitReason(), std::move(detail)));
+}
+
+Sent try_here(Process& self, const Destination& there, MessagePtr message) {
+  Runtime& runtime = self.runtime();
+  bool crowded = false;
+  switch (runtime.push(there.pid, message, crowded)) {
+    case PushResult::pushed:
+      self.after_send(crowded);
+      return {};
+    case PushResult::full:
+      runtime.refused(self.pid(), there.pid);
+      return not_sent(CallError::Code::overloaded, "the mailbox is full");
+    case PushResult::no_process:
+      break;
+  }
+  count(runtime.counters().dead_letters);
+  return not_sent(CallError::Code::noproc, there.detail);
+}
+
+Sent try_there(Process& self, const Destination& there, Signal signal, MessagePtr message) {
+  if (!can_travel(*message)) {
+    return not_sent(CallError::Code::undecodable, std::string(cannot_travel));
+  }
+  Envelope envelope = make_envelope(self, there, signal, *message);
+  switch (self.runtime().send_remote(there.pid.node, envelope)) {
+    case SendResult::sent:
+      return {};
+    case SendResult::busy:
+      return not_sent(CallError::Code::overloaded, "the link to its node is full");
+    case SendResult::no_node:
+      break;
+  }
+  return not_sent(CallError::Code::nodedown, "its node is not connected");
+}
+
+Sent try_dispatch(const ServerRef& to, Signal signal, MessagePtr message) {
+  Process& self = current_process();
+  if (self.strict() && !self.runtime().gate_open()) {
+    return not_sent(CallError::Code::unavailable, "the sender's node holds no lease now");
+  }
+  const Destination there = resolve(self, to, default_call_timeout);
+  if (!there.found()) return not_sent(there.code, there.detail);
+  message->from = self.pid();
+  if (there.pid.node != self.runtime().node()) {
+    return try_there(self, there, signal, std::move(message));
+  }
+  return try_here(self, there, std::move(message));
+}
+
 /// Sends one message whose name takes a process to resolve.
 class LateSender final : public Behaviour {
  public:
@@ -125,6 +183,14 @@ void cast_message(const ServerRef& to, MessagePtr message) {
   dispatch(to, Signal::cast, std::move(message));
 }
 
+std::expected<void, CallError> try_send_message(const ServerRef& to, MessagePtr message) {
+  return try_dispatch(to, Signal::send, std::move(message));
+}
+
+std::expected<void, CallError> try_cast_message(const ServerRef& to, MessagePtr message) {
+  return try_dispatch(to, Signal::cast, std::move(message));
+}
+
 void Runtime::send_late(const ServerRef& to, MessagePtr message) {
   std::optional<Pid> pid;
   if (const Pid* direct = std::get_if<Pid>(&to)) pid = *direct;
@@ -134,7 +200,7 @@ void Runtime::send_late(const ServerRef& to, MessagePtr message) {
   if (pid && pid->node == node()) {
     const PushResult result = push(*pid, message);
     if (result == PushResult::no_process) count(counters_.dead_letters);
-    if (result == PushResult::full) count(counters_.refused_messages);
+    if (result == PushResult::full) refused(*pid, *pid);
     return;
   }
   SpawnRequest request;

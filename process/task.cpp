@@ -8,6 +8,7 @@
 #include "process/exit_cause.hpp"
 #include "process/resolve.hpp"
 #include "process/runtime.hpp"
+#include "process/task_link.hpp"
 
 namespace coterie::detail {
 namespace {
@@ -112,13 +113,25 @@ Duration left_until(Time end) {
 void take_in(MessagePtr message, const TaskRecord& task, TaskAnswer& answer) {
   if (const Down* down = end_of(*message, task.ref)) {
     answer.exit = down->reason;
-    return;
+  } else {
+    answer.reply = std::move(message);
+    forget(task);
   }
-  answer.reply = std::move(message);
-  forget(task);
+  // A thread traps exits without having asked for it: an Exit of each task would pile up there.
+  if (task.pid && current_process().attached()) drop_link(task.pid);
 }
 
 }  // namespace
+
+void drop_link(const Pid& task) {
+  unlink(task);
+  receive_message(
+      [&task](Message& message) {
+        const Exit* exit = message.as<Exit>();
+        return exit != nullptr && exit->from == task;
+      },
+      Duration::zero());
+}
 
 std::vector<Pid> callers_for_task() {
   const Process& me = current_process();

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "process/runtime.hpp"
+#include "process/task_link.hpp"
 
 namespace coterie::detail {
 namespace {
@@ -16,17 +17,6 @@ bool traps_exits() {
   const bool trapping = self.set_trap_exit(true);
   self.set_trap_exit(trapping);
   return trapping;
-}
-
-/// Breaks the link, and takes an exit signal that has become a message out of the mailbox.
-void drop_link(const Pid& task) {
-  unlink(task);
-  receive_message(
-      [&task](Message& message) {
-        const Exit* exit = message.as<Exit>();
-        return exit != nullptr && exit->from == task;
-      },
-      Duration::zero());
 }
 
 }  // namespace

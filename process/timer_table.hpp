@@ -8,10 +8,11 @@
 
 #include <cstdint>
 #include <deque>
+#include <memory>
+#include <utility>
 #include <vector>
 
-#include <coterie/detail/message.hpp>
-#include <coterie/server_ref.hpp>
+#include <coterie/process.hpp>
 
 #include "process/biased_lock.hpp"
 #include "process/timer.hpp"
@@ -30,6 +31,14 @@ struct TimerEntry final : Timer {
   Time at{};  // to a tick of the worker's clock; for those who may not look into its queue
   ServerRef to;
   MessagePtr message;  // null: cancelled, or being sent
+};
+
+/// The message of every(): stays in its entry, and makes those that are sent.
+struct Repeat {
+  Repeat(MakeMessage m, Duration i)
+      : make(std::make_shared<const MakeMessage>(std::move(m))), interval(i) {}
+  std::shared_ptr<const MakeMessage> make;
+  Duration interval;
 };
 
 class TimerTable {

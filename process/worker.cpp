@@ -13,13 +13,15 @@ namespace {
 
 constexpr std::size_t pooled_fibers_max = 256;
 constexpr unsigned slices_per_tick = 32;
+// A worker that always has work goes back to its executor now and then: on virtual time nothing
+// else would ever run.
+constexpr unsigned ticks_per_run = 1024;
 // Between two processes that keep waking each other, others have their turn.
 constexpr unsigned out_of_turn_max = 64;
 // Of processes that wait: then the newest of those that have not run yet go first.
 constexpr std::size_t crowd = 1024;
 // What waits longer than this is worth waking another worker for.
 constexpr Duration backlog_wait = std::chrono::microseconds(200);
-constexpr std::uint64_t refs_at_once = 1024;
 
 }  // namespace
 
@@ -67,6 +69,7 @@ Time Worker::run() {
   idle_.store(false, std::memory_order_relaxed);
   runtime_.arm_monitor();
   since_tick_ = 0;
+  ticks_of_run_ = 0;
   now_ = {};
   tick();
   if (current_ == nullptr) current_ = take_fiber();
@@ -75,7 +78,7 @@ Time Worker::run() {
   idle_.store(true, std::memory_order_relaxed);
   this_worker = outer_worker;
   set_running_process(outer_process);
-  return next_timer_;
+  return std::exchange(interrupted_, false) ? now_ : next_timer_;
 }
 
 void Worker::loop_entry(void* worker) { static_cast<Worker*>(worker)->loop(); }
@@ -143,6 +146,7 @@ void Worker::weigh_backlog(Duration since_last_tick) noexcept {
 
 [[gnu::always_inline]] inline void Worker::step(Process& process) {
   slices_.store(slices_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  last_run_.store(&process, std::memory_order_relaxed);
   set_running_process(&process);
   process.worker_ = this;
   process.drain();
@@ -162,7 +166,14 @@ void Worker::weigh_backlog(Duration since_last_tick) noexcept {
 void Worker::loop() {
   for (;;) {
     delete std::exchange(doomed_, nullptr);
-    if (++since_tick_ >= slices_per_tick) tick();
+    if (++since_tick_ >= slices_per_tick) {
+      tick();
+      if (++ticks_of_run_ >= ticks_per_run) {
+        interrupted_ = true;
+        current_->switch_to(driver_);
+        continue;
+      }
+    }
     Process* process = next();
     if (process == nullptr) {
       tick();
@@ -363,35 +374,6 @@ bool Worker::alone() noexcept {
   std::lock_guard guard(queues_);
   return woken_ == nullptr && ready_.first == nullptr && pinned_.first == nullptr &&
          fresh_.first == nullptr;
-}
-
-// ---- shares of what the node gives out
-
-void Worker::take_refs() noexcept {
-  ref_ = runtime_.next_ref_.fetch_add(refs_at_once, std::memory_order_relaxed);
-  refs_end_ = ref_ + refs_at_once;
-}
-
-bool Worker::grant_parked() noexcept {
-  const std::size_t limit = runtime_.options().parked_fibers;
-  // What other workers keep for themselves is not in use: then the exact sum decides.
-  if (runtime_.parked_granted_.fetch_add(1, std::memory_order_relaxed) >= limit &&
-      runtime_.parked() >= limit) {
-    runtime_.parked_granted_.fetch_sub(1, std::memory_order_relaxed);
-    return false;
-  }
-  ++parked_granted_;
-  return true;
-}
-
-void Worker::return_parked() noexcept {
-  constexpr std::size_t back = parked_spare_max / 2;
-  parked_granted_ -= back;
-  runtime_.parked_granted_.fetch_sub(back, std::memory_order_relaxed);
-}
-
-bool Worker::node_may_park() const noexcept {
-  return runtime_.parked() < runtime_.options().parked_fibers;
 }
 
 }  // namespace coterie::detail

@@ -47,6 +47,8 @@ class Worker final : public Runnable {
   bool runs_strict() const noexcept { return strict_now_.load(); }
   /// Grows with every slice; the monitor sees a stuck callback by it.
   std::uint64_t slices() const noexcept { return slices_.load(std::memory_order_relaxed); }
+  /// Whose slice is the last one; nullptr: there was none.
+  const Process* last_run() const noexcept { return last_run_.load(std::memory_order_relaxed); }
   /// Lets idle workers steal from this one, once.
   void ask_for_help() noexcept { help_wanted_.store(true, std::memory_order_relaxed); }
   /// Fibers that are parked with their processes.
@@ -162,6 +164,8 @@ class Worker final : public Runnable {
   List fresh_;               // newest first
   std::uint32_t turns_ = 0;  // given to those who wait in both lists: the lower one is the first
   unsigned since_tick_ = 0;
+  unsigned ticks_of_run_ = 0;
+  bool interrupted_ = false;              // the run ended with work left
   std::uint64_t ref_ = 0, refs_end_ = 0;  // references that only this worker gives out
   std::size_t parked_granted_ = 0;        // of the node's bound
   std::vector<Process*> free_slots_;      // with room for free_slots_max
@@ -169,6 +173,7 @@ class Worker final : public Runnable {
   // Written by the worker, read by others.
   alignas(64) std::atomic<std::size_t> ready_count_{0};
   std::atomic<std::uint64_t> slices_{0};
+  std::atomic<const Process*> last_run_{nullptr};
   std::atomic<std::size_t> parked_{0};
   std::atomic<bool> idle_{true};
 

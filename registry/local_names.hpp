@@ -45,11 +45,11 @@ class LocalPlace final {
   std::size_t partitions() const noexcept { return partitions_.load(std::memory_order_relaxed); }
   /// The registry's process; none if it is closed.
   Pid owner() const;
+  std::vector<std::string> listeners() const;
   bool listened() const noexcept { return listened_.load(std::memory_order_acquire); }
 
  private:
   friend class LocalNames;
-  std::vector<std::string> listeners() const;
   detail::Runtime* runtime_of() const;
 
   enum class Kind : std::uint8_t { closed, changing, local, cluster, own };

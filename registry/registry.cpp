@@ -82,6 +82,22 @@ Registry::~Registry() {
   }
 }
 
+std::string Registry::format_status() const {
+  std::string text = "{registry," + options_.name;
+  text += options_.scope == Scope::cluster ? ",cluster"
+          : options_.keys == Keys::unique  ? ",unique"
+                                           : ",duplicate";
+  if (added_) text += ",{count," + std::to_string(count(options_.name)) + "}";
+  text += ",{partitions," + std::to_string(options_.partitions) + "},{locks," +
+          std::to_string(locks_.size()) + "},{listeners,[";
+  if (added_) {
+    for (const std::string& listener : need(options_.name).listeners()) {
+      text += (text.back() == '[' ? "" : ",") + listener;
+    }
+  }
+  return text + "]}}";
+}
+
 // ---- registrations of the calling process
 
 std::expected<Pid, AlreadyRegistered> Registry::register_name(const std::string& registry,

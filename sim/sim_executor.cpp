@@ -22,12 +22,18 @@ class SimExecutor::Slot final : public SimItem {
   ~Slot() override { owner_.world_.remove(*this); }
 
   bool ready() const noexcept override {
-    return !owner_.frozen_ && (awake_ || next_ <= owner_.world_.now());
+    return !owner_.frozen_ && busy_until_ <= owner_.world_.now() &&
+           (awake_ || next_ <= owner_.world_.now());
   }
-  Time next() const noexcept override { return owner_.frozen_ ? Time::max() : next_; }
+  Time next() const noexcept override {
+    if (owner_.frozen_) return Time::max();
+    return awake_ ? busy_until_ : std::max(next_, busy_until_);
+  }
   void run() override {
     awake_ = false;
     next_ = runnable_.run();
+    // One that came back with work left has used up its time: meanwhile that of others comes.
+    if (next_ <= owner_.world_.now()) busy_until_ = after(owner_.world_.now(), owner_.busy_time);
   }
   void wake() noexcept { awake_ = true; }
   bool is(const Runnable& runnable) const noexcept { return &runnable_ == &runnable; }
@@ -37,6 +43,7 @@ class SimExecutor::Slot final : public SimItem {
   Runnable& runnable_;
   bool awake_ = true;  // as a new thread runs once
   Time next_ = Time::max();
+  Time busy_until_{};
 };
 
 /// Jobs in posting order, timers in the order of their moments.

@@ -32,6 +32,8 @@ class SimExecutor final : public Executor {
   void freeze(bool frozen) noexcept { frozen_ = frozen; }
   bool frozen() const noexcept { return frozen_; }
 
+  /// What a worker that never runs out of work has used when it comes back.
+  Duration busy_time = std::chrono::milliseconds(32);
   Duration blocking_time_max = std::chrono::milliseconds(2);
 
  private:

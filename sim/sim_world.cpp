@@ -3,6 +3,13 @@
 #include <algorithm>
 
 namespace coterie::sim {
+namespace {
+
+// Workers that keep waking each other would hold time back for ever: so many steps take some.
+constexpr std::uint64_t steps_of_moment_max = 100'000;
+constexpr Duration endless_moment = std::chrono::milliseconds(100);
+
+}  // namespace
 
 void SimWorld::post_at(Time at, Job job) {
   events_.emplace(std::pair(std::max(at, now()), ++posted_), std::move(job));
@@ -23,9 +30,14 @@ bool SimWorld::step(Time until) {
     }
     if (next == Time::max() || next > until) return false;
     clock_.now_ = std::max(now(), next);
+    steps_of_moment_ = 0;
     return true;
   }
   ++steps_;
+  if (++steps_of_moment_ >= steps_of_moment_max) {
+    clock_.now_ = std::min(after(now(), endless_moment), std::max(now(), until));
+    steps_of_moment_ = 0;
+  }
   const auto [id, item] = candidates_[random_.below(candidates_.size())];
   note(id);
   note(static_cast<std::uint64_t>(now().time_since_epoch().count()));

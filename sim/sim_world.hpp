@@ -18,7 +18,7 @@
 
 namespace coterie::sim {
 
-/// Virtual time: it moves only when nothing can run.
+/// Virtual time: it moves only when nothing can run, or something never stops to.
 class SimClock final : public Clock {
  public:
   Time now() const noexcept override { return now_; }
@@ -81,6 +81,7 @@ class SimWorld {
   std::map<std::pair<Time, std::uint64_t>, Job> events_;
   std::uint64_t posted_ = 0;
   std::uint64_t steps_ = 0;
+  std::uint64_t steps_of_moment_ = 0;
   std::uint64_t digest_ = 14695981039346656037ull;
 };
 

@@ -43,21 +43,21 @@ void EventChildren::start(ChildSpec spec, const GenStage::Subscription& producer
 }
 
 bool EventChildren::exited(const Pid& child, const ExitReason& reason) {
-  const std::size_t before = state_->count_children().specs;
+  const std::size_t before = state_->size();
   const bool alive = state_->child_exited(child, reason);
   note_ends(before, child);
   return alive;
 }
 
 bool EventChildren::try_again(const Pid& child) {
-  const std::size_t before = state_->count_children().specs;
+  const std::size_t before = state_->size();
   const bool alive = state_->try_again(child);
   note_ends(before, child);
   return alive;
 }
 
 ChildResult<void> EventChildren::terminate(const Pid& child) {
-  const std::size_t before = state_->count_children().specs;
+  const std::size_t before = state_->size();
   auto result = state_->terminate_child(child);
   note_ends(before, child);
   return result;
@@ -65,15 +65,17 @@ ChildResult<void> EventChildren::terminate(const Pid& child) {
 
 std::vector<ChildInfo> EventChildren::which() const { return state_->which_children(); }
 ChildCount EventChildren::count() const { return state_->count_children(); }
+std::string EventChildren::status_text() const { return state_->status_text(); }
 void EventChildren::stop_all() { state_->stop_all(); }
 
-/// A child that was not started again makes room for an event of its producer.
+/// A child that was not started again makes room for an event of its producer. One that waits for
+/// its next try is still there, under its old pid; one that was started again has another.
 void EventChildren::note_ends(std::size_t before, const Pid& child) {
+  if (state_->has(child)) return;
   const auto origin = origins_->find(child);
   if (origin == origins_->end()) return;
   const Ref producer = origin->second;
-  const std::size_t now = state_->count_children().specs;
-  if (now < before) one_less(producer);
+  if (state_->size() < before) one_less(producer);
   origins_->erase(child);
 }
 

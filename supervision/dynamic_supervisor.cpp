@@ -60,6 +60,7 @@ DynamicSupervisor::DynamicSupervisor(DynamicSupervisorOptions options)
 DynamicSupervisor::~DynamicSupervisor() = default;
 
 void DynamicSupervisor::terminate(const ExitReason&) { state_->stop_all(); }
+std::string DynamicSupervisor::format_status() const { return state_->status_text(); }
 ChildResult<Pid> DynamicSupervisor::handle_call(const StartChild& request) {
   return state_->start_child(request.spec);
 }

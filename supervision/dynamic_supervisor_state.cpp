@@ -1,10 +1,13 @@
 #include "supervision/dynamic_supervisor_state.hpp"
 
+#include <algorithm>
+
 #include "process/process.hpp"
 #include "process/runtime.hpp"
 #include "supervision/child_report.hpp"
 #include "supervision/child_shutdown.hpp"
 #include "supervision/start_failure.hpp"
+#include "supervision/status_text.hpp"
 #include "supervision/strategy.hpp"
 
 namespace coterie::detail {
@@ -91,10 +94,11 @@ ChildResult<void> DynamicSupervisorState::terminate_child(const Pid& pid) {
   return {};
 }
 
-std::vector<ChildInfo> DynamicSupervisorState::which_children() const {
+std::vector<ChildInfo> DynamicSupervisorState::which_children(std::size_t most) const {
   std::vector<ChildInfo> rows;
-  rows.reserve(children_.size());
+  rows.reserve(std::min(most, children_.size()));
   for (const auto& [pid, child] : children_) {
+    if (rows.size() == most) break;
     rows.push_back({{},
                     child.restarting ? ChildState::restarting : ChildState::running,
                     child.restarting ? Pid{} : pid,
@@ -102,6 +106,15 @@ std::vector<ChildInfo> DynamicSupervisorState::which_children() const {
                     child.restart});
   }
   return rows;
+}
+
+std::string DynamicSupervisorState::status_text() const {
+  // Counting goes through all of them: not for a look at a million.
+  ChildCount count;
+  count.specs = count.active = children_.size();
+  if (children_.size() <= children_shown) count = count_children();
+  return supervisor_text("dynamic", options_.max_restarts, options_.max_seconds, count,
+                         which_children(children_shown));
 }
 
 ChildCount DynamicSupervisorState::count_children() const {

@@ -20,7 +20,11 @@ class DynamicSupervisorState {
   void stop_all();
   ChildResult<Pid> start_child(const ChildSpec& spec);
   ChildResult<void> terminate_child(const Pid& pid);
-  std::vector<ChildInfo> which_children() const;
+  std::vector<ChildInfo> which_children(std::size_t most = SIZE_MAX) const;
+  /// It runs, or waits for its next try.
+  bool has(const Pid& pid) const { return children_.contains(pid); }
+  std::size_t size() const noexcept { return children_.size(); }
+  std::string status_text() const;
   ChildCount count_children() const;
   /// False: the supervisor must exit with shutdown.
   bool child_exited(const Pid& pid, const ExitReason& reason);

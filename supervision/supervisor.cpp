@@ -110,6 +110,7 @@ GenServer::Init Supervisor::init() {
   return ok();
 }
 void Supervisor::terminate(const ExitReason&) { state_->stop_all(); }
+std::string Supervisor::format_status() const { return state_->status_text(); }
 
 ChildResult<Pid> Supervisor::handle_call(const StartChild& request) {
   return state_->start_child(request.spec);

@@ -8,6 +8,7 @@
 #include "supervision/child_report.hpp"
 #include "supervision/child_shutdown.hpp"
 #include "supervision/start_failure.hpp"
+#include "supervision/status_text.hpp"
 
 namespace coterie::detail {
 
@@ -244,12 +245,21 @@ std::optional<ChildError> SupervisorState::not_stopped(const Child* child, const
   return std::nullopt;
 }
 
-std::vector<ChildInfo> SupervisorState::which_children() const {
+std::vector<ChildInfo> SupervisorState::which_children(std::size_t most) const {
   std::vector<ChildInfo> rows;
   for (const auto& child : children_) {
+    if (rows.size() == most) break;
     rows.push_back({child.spec.id, child.state, child.pid, child.spec.type, child.spec.restart});
   }
   return rows;
+}
+
+std::string SupervisorState::status_text() const {
+  const std::string_view strategy = options_.strategy == Strategy::one_for_one   ? "one_for_one"
+                                    : options_.strategy == Strategy::one_for_all ? "one_for_all"
+                                                                                 : "rest_for_one";
+  return supervisor_text(strategy, options_.max_restarts, options_.max_seconds, count_children(),
+                         which_children(children_shown));
 }
 
 ChildCount SupervisorState::count_children() const {

@@ -27,7 +27,8 @@ class SupervisorState {
   ChildResult<Pid> restart_child(const std::string& id);
   ChildResult<void> delete_child(const std::string& id);
   ChildResult<void> terminate_child(const std::string& id);
-  std::vector<ChildInfo> which_children() const;
+  std::vector<ChildInfo> which_children(std::size_t most = SIZE_MAX) const;
+  std::string status_text() const;
   ChildCount count_children() const;
   ChildResult<ChildSpec> get_childspec(const std::string& id) const;
 

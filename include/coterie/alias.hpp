@@ -9,6 +9,7 @@
 //   unalias(here);   // an answer from now on is counted as late, and gone
 //
 // The reference of a monitor is an alias too, open as long as the monitor is: Alias{self(), ref}.
+// monitor(target, AliasMode) opens it in another way: monitor, then send with the alias inside.
 // An Alias is a plain value; it may travel to other nodes inside a message.
 
 #include <coterie/process.hpp>
@@ -25,6 +26,15 @@ enum class AliasUse : std::uint8_t {
   many,  // open until unalias()
   once,  // closed by the first message as well
 };
+
+/// How long the alias of a monitor is open: Erlang's {alias, ...} of monitor/3.
+enum class AliasMode : std::uint8_t {
+  demonitor,         // until demonitor() or its Down, as with every monitor
+  reply_demonitor,   // and until the first message, which ends the monitor as well: the next of
+                     // both, answer or Down, comes alone
+  explicit_unalias,  // until unalias(), also after the Down
+};
+Ref monitor(const ServerRef& target, AliasMode mode);
 
 /// Opens an alias of the calling process.
 Alias alias(AliasUse use = AliasUse::many);

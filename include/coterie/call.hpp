@@ -5,6 +5,9 @@
 //   auto value = call<Counter>(local("counter"), Counter::Increment{.by = 2}, 1s);
 //   auto same  = call(via("contracts", id), Approve{}).value();   // .value(): let it crash
 //
+// `.value()` of a temporary is a reference into it: `for (auto& x : call(...).value())` reads what
+// is gone already. Name it first:  auto all = call(...).value();  for (auto& x : all) ...
+//
 // The error says whether the request may have run (CallError::maybe_executed). A call to another
 // node repeats the request id of CallOptions, so that a server which keeps request ids runs it
 // once.
@@ -49,6 +52,7 @@ std::expected<MessagePtr, CallError> call_message(const ServerRef& to, MessagePt
                                                   const CallOptions& options,
                                                   ReplyPlace* in_place = nullptr);
 void cast_message(const ServerRef& to, MessagePtr message);
+std::expected<void, CallError> try_cast_message(const ServerRef& to, MessagePtr message);
 CallError undecodable_reply(std::string_view type, const std::string& why);
 
 template <class Reply>
@@ -117,6 +121,21 @@ void cast(const ServerRef& to, T message) {
     detail::this_message_is_not_listed_in_Casts_of<Server, T>();
   }
   cast(to, std::move(message));
+}
+
+/// As cast, and tells what try_send tells.
+template <class T>
+std::expected<void, CallError> try_cast(const ServerRef& to, T message) {
+  return detail::try_cast_message(
+      to, detail::make_message(detail::MessageKind::cast, std::move(message)));
+}
+
+template <class Server, class T>
+std::expected<void, CallError> try_cast(const ServerRef& to, T message) {
+  if constexpr (!Server::Casts::template contains<T>) {
+    detail::this_message_is_not_listed_in_Casts_of<Server, T>();
+  }
+  return try_cast(to, std::move(message));
 }
 
 /// Retries until the deadline what certainly did not run and may succeed later (unavailable,

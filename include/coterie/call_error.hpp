@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include <coterie/detail/bad_result.hpp>
 #include <coterie/exit_reason.hpp>
 
 namespace coterie {
@@ -69,3 +70,10 @@ std::string_view to_string(CallError::Execution execution) noexcept;
 std::string to_string(const CallError& error);
 
 }  // namespace coterie
+
+template <>
+class std::bad_expected_access<coterie::CallError>
+    : public coterie::detail::BadResult<coterie::CallError> {
+ public:
+  using BadResult::BadResult;
+};

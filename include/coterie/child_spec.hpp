@@ -10,6 +10,7 @@
 #include <string>
 #include <utility>
 
+#include <coterie/detail/bad_result.hpp>
 #include <coterie/gen_server.hpp>
 
 namespace coterie {
@@ -140,3 +141,10 @@ template <class T>
 using ChildResult = std::expected<T, ChildError>;
 
 }  // namespace coterie
+
+template <>
+class std::bad_expected_access<coterie::ChildError>
+    : public coterie::detail::BadResult<coterie::ChildError> {
+ public:
+  using BadResult::BadResult;
+};

@@ -46,6 +46,7 @@ class EventChildren {
   ChildResult<void> terminate(const Pid& child);
   std::vector<ChildInfo> which() const;
   ChildCount count() const;
+  std::string status_text() const;
   void stop_all();
 
  private:
@@ -97,7 +98,7 @@ class ConsumerSupervisor final : public GenStage::Consumer<Event> {
       GenServer::Messages<DynamicSupervisor::TerminateChild, DynamicSupervisor::WhichChildren,
                           DynamicSupervisor::CountChildren>;
   using Casts = GenServer::Messages<DynamicSupervisor::TryAgain>;
-  using Infos = GenServer::Messages<Exit>;
+  using Infos = GenServer::Messages<Exit, DynamicSupervisor::TryAgain>;
 
   ConsumerSupervisor(MakeChild make, ConsumerSupervisorOptions options)
       : Base(std::move(options.subscribe_to)), make_(std::move(make)), children_(options) {}
@@ -125,6 +126,11 @@ class ConsumerSupervisor final : public GenStage::Consumer<Event> {
   GenServer::Next handle_cast(const DynamicSupervisor::TryAgain& request) {
     return go_on(children_.try_again(request.child));
   }
+  /// After a pause; see Backoff.
+  GenServer::Next handle_info(const DynamicSupervisor::TryAgain& request) {
+    return handle_cast(request);
+  }
+  std::string format_status() const { return children_.status_text(); }
   GenServer::Next handle_info(const Exit& exit) {
     return go_on(children_.exited(exit.from, exit.reason));
   }

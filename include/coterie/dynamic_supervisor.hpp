@@ -97,6 +97,8 @@ class DynamicSupervisor final : public GenServer {
   Next handle_cast(const TryAgain& request);
   Next handle_info(const Exit& exit);
   Next handle_info(const TryAgain& request) { return handle_cast(request); }
+  /// What sys and crash reports show: intensity, counts, some of the children.
+  std::string format_status() const;
 
  private:
   std::unique_ptr<detail::DynamicSupervisorState> state_;

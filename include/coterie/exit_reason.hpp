@@ -4,6 +4,8 @@
 #include <memory>
 #include <string>
 
+#include <coterie/detail/bad_result.hpp>
+
 namespace coterie {
 
 class ExitReason {
@@ -65,3 +67,10 @@ class ExitReason {
 std::string to_string(const ExitReason& reason);
 
 }  // namespace coterie
+
+template <>
+class std::bad_expected_access<coterie::ExitReason>
+    : public coterie::detail::BadResult<coterie::ExitReason> {
+ public:
+  using BadResult::BadResult;
+};

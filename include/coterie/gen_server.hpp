@@ -33,6 +33,7 @@
 #include <variant>
 
 #include <coterie/call.hpp>
+#include <coterie/detail/bad_result.hpp>
 #include <coterie/detail/server_state.hpp>
 #include <coterie/journal_error.hpp>
 #include <coterie/process.hpp>
@@ -57,6 +58,17 @@ struct StartError {
   std::string detail{};
 };
 std::string to_string(const StartError& error);
+
+}  // namespace coterie
+
+template <>
+class std::bad_expected_access<coterie::StartError>
+    : public coterie::detail::BadResult<coterie::StartError> {
+ public:
+  using BadResult::BadResult;
+};
+
+namespace coterie {
 
 struct StartOptions {
   std::variant<std::monostate, LocalName, ViaName> name{};
@@ -146,6 +158,8 @@ class GenServer {
       detail::reply_message(caller_,
                             detail::make_message(detail::MessageKind::reply, std::move(value)));
     }
+    /// To a request whose Reply is void.
+    void reply() const requires std::is_same_v<ReplyOf<R>, Nothing> { reply(Nothing()); }
     void fail(CallError error) const {
       detail::reply_message(caller_,
                             detail::make_message(detail::MessageKind::failed, std::move(error)));
@@ -248,6 +262,8 @@ class GenServer {
   static Outcome<std::decay_t<V>> reply(V&& value) {
     return Outcome<std::decay_t<V>>(std::forward<V>(value));
   }
+  /// To a request whose Reply is void.
+  static Outcome<Nothing> reply() { return Outcome<Nothing>(Nothing()); }
   static Next noreply() { return Next(); }
   static Next stop(ExitReason reason);
   template <class V>

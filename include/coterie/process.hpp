@@ -11,6 +11,8 @@
 
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
+#include <expected>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -47,11 +49,16 @@ struct Exit {
 
 /// What happens when a mailbox is full. Calls are always refused with `overloaded`.
 enum class Overflow : std::uint8_t {
-  refuse,  // new casts and sends are dropped and counted
-  park,    // the sender waits
-  kill,    // the receiver is killed
+  refuse,    // new casts and sends are dropped and counted
+  drop_old,  // the oldest messages make room for the new ones; dropped ones are counted, and a
+             // dropped call is answered `overloaded`. While a callback runs nobody can take them
+             // out: meanwhile up to as many again wait behind them, and what is more is refused
+  park,      // the sender waits (timers and other nodes do not wait: theirs are refused)
+  kill,      // the receiver is killed
 };
 
+/// The bounds of a mailbox; past an eighth of either an alarm is raised (see system_monitor) and
+/// senders give up their turn with each message. Signals, answers and sys requests always get in.
 /// Several senders at the same moment may each exceed a bound by one message.
 struct MailboxLimits {
   std::size_t messages = 1'048'576;
@@ -77,6 +84,11 @@ std::pair<Pid, Ref> spawn_monitor(std::move_only_function<void()> body, SpawnOpt
 /// Never fails: a message to a dead process or an unknown name is dropped and counted.
 template <class T>
 void send(const ServerRef& to, T message);
+/// As send, and tells: noproc, overloaded (a full mailbox or link), nodedown, unavailable,
+/// undecodable. Waits for nothing but the look-up of a name. Without an error the message is in the
+/// mailbox or, for another node, on its way.
+template <class T>
+std::expected<void, CallError> try_send(const ServerRef& to, T message);
 
 /// Links are bidirectional, one per pair. Linking to a dead process yields an exit signal `noproc`.
 void link(const Pid& pid);
@@ -87,6 +99,9 @@ void unlink(const Pid& pid);
 Ref monitor(const ServerRef& target);
 /// With `flush`, a Down that is already in the mailbox is removed. True if the monitor was active.
 bool demonitor(Ref monitor, bool flush = true);
+/// Takes the Down of that monitor out of the mailbox; nothing if it does not come in time, and the
+/// monitor stays.
+std::optional<Down> receive_down(Ref monitor, Duration timeout = infinity);
 
 /// Ends the calling process: its stack unwinds. Never returns.
 [[noreturn]] void exit(ExitReason reason);
@@ -100,6 +115,10 @@ bool is_alive(const Pid& pid);  // processes of this node only
 bool register_name(const std::string& name, const Pid& pid);
 bool unregister_name(const std::string& name);
 std::optional<Pid> whereis(const std::string& name);
+/// Whom a reference leads to now; nothing for a name of another node, which only that node knows.
+std::optional<Pid> whereis(const ServerRef& server);
+/// For people: shown in info, status and reports.
+void set_label(std::string label);
 /// The name of the calling process's node.
 const std::string& node_name();
 /// The node's wall clock, for time stamps in records. It may jump: never measure with it.
@@ -115,8 +134,22 @@ void yield();
 /// Sends `message` after `delay`; a name is resolved then. The reference cancels it.
 template <class T>
 Ref send_after(Duration delay, const ServerRef& to, T message);
+/// Sends a copy of `message` each `interval`, first after one, at a fixed rate: a late one does not
+/// delay those that follow, and what a whole interval was missed for is left out. (For a fixed
+/// delay a server sends itself the next one with send_after when it has handled this one.) Ends
+/// when it is cancelled, or when `to` is a pid whose process has ended.
+template <std::copy_constructible T>
+Ref every(Duration interval, const ServerRef& to, T message);
 /// What was left of the delay; nothing if it has already been sent (it may be in the mailbox).
 std::optional<Duration> cancel_timer(Ref timer);
+/// The same, without cancelling it.
+std::optional<Duration> read_timer(Ref timer);
+
+/// For a plain process that will have nothing to do for long: leaves its stack (destructors run)
+/// and gives it back; the next message, or one that waits already, is for `next`, which runs as the
+/// process's function from then on. Never returns. In a server it throws std::logic_error: a
+/// server without work has no stack, and hibernates by what its handlers return.
+[[noreturn]] void hibernate(std::move_only_function<void()> next);
 
 /// Runs `work` on a thread that may block and parks the caller meanwhile. Exceptions come back.
 /// A process killed meanwhile ends at once; `work` runs to its end all the same.
@@ -133,20 +166,66 @@ struct ProcessInfo {
   Status status = Status::waiting;
   std::size_t message_queue_length = 0;
   bool trap_exit = false;
+  Pid parent;
   std::vector<Pid> links;
-  std::size_t monitors = 0;
-  std::size_t monitored_by = 0;
+  std::vector<Pid> monitors;      // whom it monitors, once for each monitor
+  std::vector<Pid> monitored_by;  // who monitors it
   std::vector<Pid> ancestors;
   Epoch epoch;
+  std::uint64_t messages_taken = 0;  // out of its mailbox, since it started: its "reductions"
+  /// Bytes that the runtime holds for it: slot, mailbox and, while it waits in the middle of a
+  /// function, its stack. What its own objects allocate is not known.
+  std::size_t memory = 0;
+  MailboxLimits mailbox;               // `messages` is no more than `bytes` has room for
+  std::uint64_t refused_messages = 0;  // refused or dropped, because the mailbox was full
+  bool mailbox_alarm = false;          // past its high-water mark; see system_monitor
+  /// False: it did not come to its next message in time, or is a thread. Then only what can be seen
+  /// from outside is filled in: pid, name, status, the mailbox.
+  bool answered = true;
 };
 /// About the calling process.
 ProcessInfo info();
+/// About a process of this node, which answers for itself between two messages or where it waits.
+/// Nothing if it is dead, or of another node.
+std::optional<ProcessInfo> info(const Pid& pid, Duration timeout = std::chrono::seconds(5));
 std::vector<Pid> list();
 /// The leak report: live processes that were started by another one and that nobody supervises,
 /// links to or monitors, so that nobody would notice their end and nothing ends them. Those that a
 /// thread of the program started, linked, and left behind are not among them. One that does not
 /// come to its next message within `timeout` is left out. A node that stops warns of them.
 std::vector<ProcessInfo> orphans(Duration timeout = std::chrono::seconds(5));
+
+/// What happened on the node since it started and would otherwise be invisible. Only grow.
+struct NodeCounters {
+  std::uint64_t spawned = 0;
+  std::uint64_t exited = 0;
+  std::uint64_t crashed = 0;
+  std::uint64_t late_replies = 0;      // dropped before the mailbox
+  std::uint64_t dead_letters = 0;      // to a process or name that is not there
+  std::uint64_t refused_messages = 0;  // refused or dropped, because a mailbox was full
+  std::uint64_t mailbox_alarms = 0;    // mailboxes past their high-water mark
+  std::uint64_t stuck_callbacks = 0;
+  std::uint64_t expired_requests = 0;  // not run: their callers had stopped to wait
+  std::uint64_t abandoned_fibers = 0;  // of processes that could not be ended
+};
+NodeCounters node_counters();
+
+/// A mailbox has passed its high-water mark, an eighth of its bound, or is back below half of that.
+/// OTP's long_message_queue.
+struct LongMessageQueue {
+  static constexpr std::string_view type_name = "coterie.long_message_queue";
+  Pid pid;
+  bool on = true;
+  std::uint64_t messages = 0;
+};
+/// A callback has held its worker for so long, and still does. OTP's long_schedule.
+struct LongSchedule {
+  static constexpr std::string_view type_name = "coterie.long_schedule";
+  Pid pid;
+  std::int64_t milliseconds = 0;
+};
+/// Whether the calling process gets these, as messages. They are logged as warnings in any case.
+void system_monitor(bool on);
 
 /// The first clause that accepts a message of the mailbox takes it; other messages stay, in order.
 /// A clause is a function of one parameter (T, T&&, const T&); `when(pred, f)` adds a condition,
@@ -174,7 +253,8 @@ When<P, F> when(P predicate, F run) {
 template <class... Clauses>
 auto receive(Clauses&&... clauses);
 
-/// A message of any type, for catch-all clauses and handlers: its type name and text.
+/// A message of any type, for catch-all clauses and handlers: its type name (that of its C++ type
+/// if it has none) and text.
 class AnyMessage {
  public:
   explicit AnyMessage(detail::Message* message) noexcept : message_(message) {}
@@ -192,7 +272,10 @@ class AnyMessage {
 namespace detail {
 
 void send_message(const ServerRef& to, MessagePtr message);
+std::expected<void, CallError> try_send_message(const ServerRef& to, MessagePtr message);
 Ref send_message_after(Duration delay, const ServerRef& to, MessagePtr message);
+using MakeMessage = std::function<MessagePtr()>;
+Ref send_message_every(Duration interval, const ServerRef& to, MakeMessage make);
 
 /// Parks until complete() is called with the returned reference, at most `timeout`.
 /// The one place where a process waits for an answer; calls use it too.
@@ -258,6 +341,19 @@ std::optional<T> await(const std::function<void(detail::Completer)>& start,
 template <class T>
 void send(const ServerRef& to, T message) {
   detail::send_message(to, detail::make_message(detail::MessageKind::send, std::move(message)));
+}
+
+template <class T>
+std::expected<void, CallError> try_send(const ServerRef& to, T message) {
+  return detail::try_send_message(
+      to, detail::make_message(detail::MessageKind::send, std::move(message)));
+}
+
+template <std::copy_constructible T>
+Ref every(Duration interval, const ServerRef& to, T message) {
+  return detail::send_message_every(interval, to, [message = std::move(message)] {
+    return detail::make_message(detail::MessageKind::send, T(message));
+  });
 }
 
 template <class T>

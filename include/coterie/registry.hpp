@@ -206,6 +206,8 @@ class Registry final : public GenServer {
   void handle_cast(const Unlock& request);
   void handle_info(const Exit&) {}
   void handle_info(const Down& down);
+  /// What sys and crash reports show: keys, how many registrations, listeners, locks.
+  std::string format_status() const;
 
  private:
   class Locked {

@@ -142,6 +142,8 @@ class Supervisor final : public GenServer {
   Next handle_cast(const TryAgain& request);
   Next handle_info(const Exit& exit);
   Next handle_info(const TryAgain& request) { return handle_cast(request); }
+  /// What sys and crash reports show: strategy, intensity, counts, the first children.
+  std::string format_status() const;
 
  private:
   static StartResult start_with(MakeChildren init, SupervisorOptions options, bool link);

@@ -35,6 +35,7 @@ std::span<const PublicHeader> public_headers() {
       {"exit_reason.hpp", "process"},
       {"failover.hpp", "sim"},
       {"gen_server.hpp", "process"},
+      {"gen_event.hpp", "supervision"},
       {"gen_stage.hpp", "process"},
       {"gen_statem.hpp", "process"},
       {"json.hpp", "process"},

@@ -469,5 +469,33 @@ TEST_F(GenStageTest, EventsOfALostProducerAreStillHandled) {
   EXPECT_EQ(all, (Events{0, 2, 4, 6}));
 }
 
+// Two stages that never wait hold a worker for ever: others have their turn, and time goes on.
+class Endless final : public GenStage::Producer<int> {
+ public:
+  std::vector<int> handle_demand(std::size_t demand) override { return std::vector<int>(demand); }
+};
+class Bottomless final : public GenStage::Consumer<int> {
+ public:
+  explicit Bottomless(std::uint64_t& taken) : taken_(taken) {}
+  void handle_events(std::vector<int> events, const Subscription&) override {
+    taken_ += events.size();
+  }
+
+ private:
+  std::uint64_t& taken_;
+};
+
+TEST(GenStageSim, StagesThatNeverWaitDoNotHoldTimeBack) {
+  VirtualNode node;
+  std::uint64_t taken = 0;
+  const Pid producer = GenServer::start<Endless>({}).value();
+  const Pid consumer = GenServer::start<Bottomless>({}, std::ref(taken)).value();
+  EXPECT_TRUE(GenStage::sync_subscribe(consumer, {.to = producer}));
+  sleep(200ms);
+  EXPECT_GE(node.elapsed(), 200ms);
+  EXPECT_GT(taken, 1000u);
+  exit(consumer, ExitReason::kill());
+}
+
 }  // namespace
 }  // namespace coterie

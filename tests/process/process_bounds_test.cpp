@@ -275,6 +275,43 @@ TEST(ProcessBounds, ACrashReportShowsTheLastMessage) {
   EXPECT_EQ(last, (std::vector<std::string>{"{break,1}", "{break,2}"}));
 }
 
+struct Spinner final : GenServer {
+  struct Spin {};
+  using Casts = Messages<Spin>;
+  explicit Spinner(std::atomic<bool>& go_on) : go_on_(go_on) {}
+  void handle_cast(const Spin&) {
+    while (go_on_) {
+    }
+  }
+
+ private:
+  std::atomic<bool>& go_on_;
+};
+
+TEST(ProcessBounds, ACallbackThatDoesNotReturnIsNamed) {
+  LocalNode node({.node = "test", .workers = 2, .stuck_after = 20ms});
+  std::atomic<bool> go_on = true;
+  const Pid pid = GenServer::start<Spinner>({.name = local("spinner")}, std::ref(go_on)).value();
+  system_monitor(true);
+  cast(pid, Spinner::Spin{});
+  receive([&](const LongSchedule& stuck) {
+    EXPECT_EQ(stuck.pid, pid);
+    EXPECT_GE(stuck.milliseconds, 20);
+  });
+  // It cannot answer, but is seen.
+  const auto seen = info(pid, 1ms);
+  go_on = false;
+  ASSERT_TRUE(seen);
+  EXPECT_FALSE(seen->answered);
+  EXPECT_EQ(seen->status, Status::running);
+  EXPECT_EQ(seen->registered_name, "spinner");
+  EXPECT_EQ(node_counters().stuck_callbacks, 1u);
+  const auto entries = node.sink.entries();
+  ASSERT_FALSE(entries.empty());
+  EXPECT_EQ(entries.back().field("name"), "spinner");
+  EXPECT_EQ(entries.back().field("pid"), to_string(pid));
+}
+
 TEST(ProcessBounds, StopSaysWhenTheServerHasNotEnded) {
   struct Slow final : GenServer {
     void terminate(const ExitReason&) { sleep(100ms); }

@@ -467,14 +467,14 @@ Status status_of(VirtualNode& node, const Pid& pid) {
 TEST(Sys, Row13ASysCallLeavesAHibernatingServerHibernating) {
   VirtualNode node;
   const Pid pid = GenServer::start<Sleeper>({}).value();
-  EXPECT_EQ(status_of(node, pid), Status::running);
+  EXPECT_EQ(status_of(node, pid), Status::waiting);
   call(pid, Sleeper::Sleep{}).value();
   settle(pid);
   EXPECT_EQ(status_of(node, pid), Status::hibernating);
   EXPECT_EQ(sys::get_state<Sleeper>(pid)->hibernations, 2) << "once more after the request";
   call(pid, Sleeper::Idle{60'000}).value();
   settle(pid);
-  EXPECT_EQ(status_of(node, pid), Status::running);
+  EXPECT_EQ(status_of(node, pid), Status::waiting);
 }
 
 TEST(Sys, HibernateAfterSleepsOnItsOwn) {

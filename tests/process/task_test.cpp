@@ -49,7 +49,7 @@ TEST(Task, AwaitReturnsTheResultAndLeavesNothingBehind) {
   EXPECT_EQ(**Task::await(Task::async([] { return std::make_unique<int>(3); })), 3);
   sleep(1s);
   EXPECT_TRUE(VirtualNode::mailbox_is_empty());
-  EXPECT_EQ(info().monitors, 0u);
+  EXPECT_TRUE(info().monitors.empty());
 }
 
 // Case 22: only the owner may ask.
@@ -372,6 +372,17 @@ TEST(Task, AServerTakesTheResultAsAMessage) {
   EXPECT_EQ(call(kitchen, Kitchen::Dishes{}).value(), 0);
   sleep(2s);
   EXPECT_EQ(call(kitchen, Kitchen::Dishes{}).value(), 5);
+}
+
+// A thread traps exits without having asked for it: it must not collect an Exit for each task.
+TEST(Task, AThreadKeepsNoExitOfTheTasksThatItAwaited) {
+  VirtualNode node;
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(Task::await(Task::async([i] { return i; })).value(), i);
+  EXPECT_FALSE(Task::await(Task::async([]() -> int { throw std::runtime_error("x"); })));
+  EXPECT_EQ(Task::yield(Task::async([] { return 1; }))->value(), 1);
+  sleep(1s);
+  EXPECT_TRUE(VirtualNode::mailbox_is_empty());
+  EXPECT_TRUE(info().links.empty());
 }
 
 TEST(Alias, AClosedOneTakesNothing) {

@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include <coterie/sys.hpp>
+
 #include "registry/local_names.hpp"
 #include "tests/process/runtime_fixture.hpp"
 
@@ -295,6 +297,14 @@ TEST_F(RegistryTest, TellsItsListeners) {
     EXPECT_EQ(gone.key, "hello");
     EXPECT_EQ(gone.pid, other);
   }
+}
+
+TEST_F(RegistryTest, Row24ARegistryShowsItself) {
+  Registry::register_name("duplicate", "key").value();
+  EXPECT_EQ(sys::get_status(unique)->state,
+            "{registry,unique,unique,{count,0},{partitions,1},{locks,0},{listeners,[]}}");
+  EXPECT_EQ(sys::get_status(duplicate)->state,
+            "{registry,duplicate,duplicate,{count,1},{partitions,1},{locks,0},{listeners,[]}}");
 }
 
 TEST_F(RegistryTest, KeepsMetadata) {

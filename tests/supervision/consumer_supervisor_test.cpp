@@ -113,6 +113,47 @@ TEST_F(ConsumerSupervisorTest, RestartedChildrenKeepTheirPlace) {
   EXPECT_TRUE(is_alive(supervisor));
 }
 
+// A pause before each restart: the child keeps its place meanwhile, and gives it back in the end.
+TEST_F(ConsumerSupervisorTest, ABackOffKeepsTheChildsPlace) {
+  ConsumerSupervisorOptions options;
+  options.subscribe_to = {{.to = producer, .max_demand = 1, .min_demand = 0}};
+  options.max_restarts = 100;
+  int starts = 0;
+  const Pid supervisor =
+      ConsumerSupervisor<int>::start(
+          [&, me = me](const int&) {
+            ChildSpec spec;
+            spec.restart = Restart::transient;
+            spec.backoff = {.min = 100ms, .jitter = 0};
+            spec.start = [&starts, me]() -> StartResult {
+              if (++starts == 3) {
+                return std::unexpected(StartError{StartError::Code::ignored, {}, {}, {}});
+              }
+              return spawn_link([me] {
+                send(me, Started{self(), 0});
+                sleep(infinity);
+              });
+            };
+            return spec;
+          },
+          std::move(options))
+          .value();
+  EXPECT_EQ(demand(), 1u);
+  const Pid first = next().child;
+  exit(first, ExitReason::term("crash"));
+  wait_for_end(first);
+  EXPECT_EQ(DynamicSupervisor::which_children(supervisor)->at(0).state, ChildState::restarting);
+  EXPECT_EQ(demand(), 0u);
+  const Pid second = next().child;
+  exit(second, ExitReason::term("crash"));
+  wait_for_end(second);
+  EXPECT_EQ(demand(), 0u);
+  // The third start is ignored: the child is forgotten, and another event is asked for.
+  EXPECT_EQ(next().event, 0);
+  EXPECT_EQ(demand(), 1u);
+  EXPECT_EQ(starts, 4);
+}
+
 TEST_F(ConsumerSupervisorTest, TooManyRestartsEndItAndItsChildren) {
   const Pid supervisor = start(2, 1, Restart::permanent);
   const Ref ref = monitor(supervisor);

@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <typeinfo>
 #include <utility>
 
 #include <coterie/bytes.hpp>
@@ -37,6 +38,7 @@ struct MessageType {
   void (*destroy)(void* payload) noexcept;  // nullptr: there is nothing to destroy
   Bytes (*pack)(const void* payload, Form form);  // nullptr: it cannot leave the node
   std::string (*term)(const void* payload);       // for traces and crash reports
+  const std::type_info* cpp = nullptr;            // for people, if it has no name
 };
 
 /// Parts of a message that most do not have.
@@ -166,7 +168,7 @@ constexpr auto destroyer_of() -> void (*)(void*) noexcept {
 
 template <class T>
 inline constexpr MessageType message_type = {type_name_of<T>(), destroyer_of<T>(), packer_of<T>(),
-                                             &term_of<T>};
+                                             &term_of<T>, &typeid(T)};
 
 inline Extra& Message::make_extra() {
   if (!has_extra_) {

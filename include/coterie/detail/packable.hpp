@@ -27,6 +27,8 @@ consteval bool packable() {
   constexpr Kind k = kind<T>;
   if constexpr (k == Kind::none) {
     return std::is_void_v<T>;
+  } else if constexpr (!fits<T>) {
+    return false;  // an optional of an optional, a map whose keys are no scalars
   } else if constexpr (k == Kind::aggregate) {
     if constexpr (HasBase<T>) {
       return false;
