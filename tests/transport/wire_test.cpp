@@ -2,6 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <map>
+#include <set>
+#include <sstream>
+
 #include "model_network.hpp"
 #include "transport/envelope_codec.hpp"
 #include "transport/msgpack_io.hpp"
@@ -155,6 +160,52 @@ TEST(Wire, RoundTripsEveryFrame) {
         [&](const auto& value) { EXPECT_EQ(encode(value), bytes) << "frame " << frame->index(); },
         *frame);
   }
+}
+
+/// The frames that docs/wire.md shows, by their titles.
+std::map<std::string, Bytes> documented_frames() {
+  std::ifstream file(COTERIE_SOURCE_DIR "/docs/wire.md");
+  std::map<std::string, Bytes> frames;
+  std::string title;
+  bool inside = false;
+  for (std::string line; std::getline(file, line);) {
+    if (line == "```") {
+      inside = !inside && !title.empty();
+      if (!inside) title.clear();
+    } else if (inside) {
+      std::istringstream bytes(line.substr(0, line.find(';')));
+      for (unsigned byte = 0; bytes >> std::hex >> byte;) {
+        frames[title].push_back(static_cast<char>(byte));
+      }
+    } else if (line.starts_with('`') && line.ends_with("`:")) {
+      title = line.substr(1, line.size() - 3);
+    }
+  }
+  return frames;
+}
+
+// The specification's examples are frames, and exactly those that this program writes.
+TEST(Wire, DocumentedBytesAreTrue) {
+  const auto frames = documented_frames();
+  EXPECT_EQ(frames.size(), 13u);
+  std::set<std::size_t> kinds;
+  for (const auto& [title, bytes] : frames) {
+    const auto frame = wire::decode(bytes);
+    ASSERT_TRUE(frame) << title << ": " << frame.error();
+    kinds.insert(frame->index());
+    EXPECT_EQ(std::visit([](const auto& held) { return wire::encode(held); }, *frame), bytes)
+        << title;
+    if (const auto* client = std::get_if<wire::ClientEnvelope>(&*frame)) {
+      const auto envelope = wire::decode_envelope(client->envelope, ends);
+      ASSERT_TRUE(envelope) << title << ": " << envelope.error();
+      EXPECT_EQ(wire::encode_envelope(*envelope, ends), client->envelope) << title;
+    }
+    if (const auto* data = std::get_if<wire::Data>(&*frame)) {
+      ASSERT_EQ(data->records.size(), 1u);
+      EXPECT_TRUE(wire::decode_envelope(data->records[0], ends)) << title;
+    }
+  }
+  EXPECT_EQ(kinds.size(), std::variant_size_v<wire::Frame>) << "each kind has an example";
 }
 
 // Fields that a later version appends are skipped, whatever they are.
