@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """examples/python-client/ calls contracts of a real node, with and without keys; and the frames
-that docs/wire.md shows as bytes are those that it sends. Usage: python_client_test.py PROGRAM SOURCE"""
+that docs/wire.md shows as bytes are those that it sends.
+Usage: python_client_test.py PROGRAM SOURCE"""
 
 import json
 import os
