@@ -73,6 +73,13 @@ class GenStage : public StageOptions {
   static void cancel(const Subscription& producer, ExitReason reason);
   /// Of a producer. forward: hands the demand that was accumulated to handle_demand.
   static void demand(const ServerRef& producer, Demand mode);
+  /// `message` comes to the producer's own handle_info once the events that it has in its buffer
+  /// now have been sent, or dropped: to know that what was emitted is on its way.
+  template <class T>
+  static void async_info(const ServerRef& producer, T message) {
+    send(producer,
+         detail::StageInfo(detail::make_message(detail::MessageKind::send, std::move(message))));
+  }
   static std::expected<std::size_t, CallError> estimate_buffered_count(
       const ServerRef& producer, Duration timeout = default_call_timeout);
 };

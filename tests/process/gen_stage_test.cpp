@@ -283,6 +283,29 @@ TEST_F(GenStageTest, EventsThatNobodyAskedForAreBuffered) {
   EXPECT_EQ(consumed(), (Events{0, 1}));
 }
 
+// A message for the producer itself, behind the events that are buffered now.
+TEST_F(GenStageTest, AnInfoWaitsForTheEventsBeforeIt) {
+  const Pid producer = counter();
+  GenStage::async_info(producer, Counter::Note{});  // nothing to wait for: it emits -1
+  sleep(1ms);
+  EXPECT_EQ(GenStage::estimate_buffered_count(producer).value(), 1u);
+  EXPECT_TRUE(call(producer, Counter::Queue{{100, 101}}));
+  GenStage::async_info(producer, Counter::Note{});
+  EXPECT_TRUE(call(producer, Counter::Queue{{102}}));
+  EXPECT_EQ(GenStage::estimate_buffered_count(producer).value(), 4u);
+  const Pid consumer = GenServer::start<Forwarder>({}, me, std::vector<Subscribe>{}, true).value();
+  EXPECT_TRUE(GenStage::sync_subscribe(consumer, {.to = producer}));
+  cast(consumer, Forwarder::Ask{2});
+  EXPECT_EQ(consumed(), (Events{-1, 100}));
+  EXPECT_EQ(GenStage::estimate_buffered_count(producer).value(), 2u);
+  cast(consumer, Forwarder::Ask{1});
+  EXPECT_EQ(consumed(), Events{101});
+  sleep(1ms);
+  EXPECT_EQ(GenStage::estimate_buffered_count(producer).value(), 2u);  // 102, and -1 behind it
+  cast(consumer, Forwarder::Ask{2});
+  EXPECT_EQ(consumed(), (Events{102, -1}));
+}
+
 TEST_F(GenStageTest, AFullBufferKeepsTheLastUnlessTold) {
   GenStage::ProducerOptions<int> first;
   first.buffer_size = 5;

@@ -229,6 +229,35 @@ TEST(MailboxBounds, TheAlarmIsAMessageAndEnds) {
       receive([](const LongMessageQueue&) { return true; }, after(0s, [] { return false; })));
 }
 
+/// Notes the longest queue that it has seen.
+class Slow final : public GenServer {
+ public:
+  struct Longest {
+    using Reply = std::size_t;
+  };
+  using Calls = Messages<Longest>;
+  using Casts = Messages<Item>;
+  void handle_cast(const Item&) { longest_ = std::max(longest_, info().message_queue_length); }
+  std::size_t handle_call(const Longest&) { return longest_; }
+
+ private:
+  std::size_t longest_ = 0;
+};
+
+// A producer that never waits gives its turn up often enough: on one worker a receiver's queue
+// stays within twice a step of 64 messages, with a bound that is far away.
+TEST(MailboxBounds, AProducerThatNeverWaitsKeepsTheQueueShort) {
+  VirtualNode node;
+  std::size_t longest = 0;
+  test::run_process([&longest] {
+    const Pid slow = GenServer::start<Slow>({}).value();
+    for (int i = 0; i < 100'000; ++i) cast(slow, Item{i});
+    longest = call(slow, Slow::Longest{}).value();
+  });
+  EXPECT_GT(longest, 0u);
+  EXPECT_LE(longest, 128u);
+}
+
 TEST(TrySend, SaysWhatHappened) {
   VirtualNode node;
   EXPECT_TRUE(try_send(self(), Item{1}));

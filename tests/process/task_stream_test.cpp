@@ -177,6 +177,19 @@ TEST(TaskStreamOptions, TasksKnowWhoReads) {
   }
 }
 
+TEST(TaskStreamOptions, DownsOfOthersAreNoneOfItsOwn) {
+  VirtualNode node;
+  const Pid me = self();
+  EXPECT_EQ(read(Task::async_stream(Numbers{1, 2},
+                                    [me](int n) {
+                                      send(me, Down{Ref{77}, self(), ExitReason::term("oops")});
+                                      return n;
+                                    })),
+            "1 2");
+  for (int i = 0; i < 2; ++i)
+    EXPECT_EQ(receive_down(Ref{77}, 0s)->reason, ExitReason::term("oops"));
+}
+
 TEST(TaskStreamOptions, IsARange) {
   VirtualNode node;
   auto stream = Task::async_stream(Numbers{1, 2, 3}, sleep_ms);

@@ -31,6 +31,11 @@ struct StageCancel {
 struct StageDemand {
   StageOptions::Demand mode = StageOptions::Demand::forward;
 };
+/// For the producer itself, once the events that are buffered now are gone.
+struct StageInfo {
+  explicit StageInfo(MessagePtr m) noexcept : message(std::move(m)) {}
+  MessagePtr message;
+};
 struct StageBuffered {
   using Reply = std::size_t;
 };

@@ -61,6 +61,11 @@ class StageOutput {
       if (tag == Ref::none) return std::nullopt;
       return remove(tag, {true, down->reason});
     }
+    if (auto* info = message.as<StageInfo>()) {
+      infos_.push_back({gone_ + buffer_.size(), std::move(info->message)});
+      release_infos();
+      return 0;
+    }
     if (message.as<StageBuffered>() != nullptr) {
       result.reply = make_message(MessageKind::reply, std::size_t{buffer_.size()});
       return 0;
@@ -85,9 +90,11 @@ class StageOutput {
       const auto end = buffer_.begin() + static_cast<std::ptrdiff_t>(now);
       std::vector<T> events(std::make_move_iterator(buffer_.begin()), std::make_move_iterator(end));
       buffer_.erase(buffer_.begin(), end);
+      gone_ += now;
       count -= now;
       const std::size_t left = dispatch(std::move(events));
       if (sent != nullptr) *sent += left;
+      release_infos();
     }
     return count;
   }
@@ -129,12 +136,26 @@ class StageOutput {
         ++discarded;
         if (keep_ == StageOptions::Keep::first || buffer_size_ == 0) continue;
         buffer_.pop_front();
+        ++gone_;
       }
       buffer_.push_back(std::move(event));
     }
+    release_infos();
     if (discarded > 0 && hooks_.format_discarded(discarded)) log_discarded(discarded);
   }
 
+  void release_infos() {
+    while (!infos_.empty() && infos_.front().after <= gone_) {
+      send_message(self(), std::move(infos_.front().message));
+      infos_.pop_front();
+    }
+  }
+
+  /// A message of the stage's own that waits for the events before it.
+  struct Info {
+    std::uint64_t after = 0;
+    MessagePtr message;
+  };
   const typename Dispatcher<T>::Deliver deliver_ = [](const StageOptions::Subscription& to,
                                                       std::vector<T> events) {
     send(to.pid, StageEvents<T>{self(), to.tag, std::move(events)});
@@ -149,6 +170,8 @@ class StageOutput {
   StageHooks& hooks_;
   StageConsumers consumers_;
   std::deque<T> buffer_;
+  std::uint64_t gone_ = 0;  // events, out of the buffer
+  std::deque<Info> infos_;
   std::optional<ExitReason> end_;
 };
 
