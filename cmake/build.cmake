@@ -33,13 +33,6 @@ if(COTERIE_SANITIZE)
     ${PROJECT_SOURCE_DIR}/tests/house/sanitized.sh ${COTERIE_SANITIZE})
 endif()
 
-# libFuzzer's view of every branch, with clang: tests/fuzz/, ./run fuzz.
-option(COTERIE_FUZZ "Build the targets of tests/fuzz for libFuzzer" OFF)
-if(COTERIE_FUZZ)
-  add_compile_options(-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all)
-  add_link_options(-fsanitize=address,undefined)
-endif()
-
 if(PROJECT_IS_TOP_LEVEL)
   # -rdynamic: stack traces of crash reports name functions of the program itself.
   set(CMAKE_ENABLE_EXPORTS ON)

@@ -1,6 +1,6 @@
 #pragma once
 // What a fuzz target says when a promise is broken: one line, and the end of the program, which is
-// how libFuzzer and replay.cpp see it.
+// how replay.cpp (and libFuzzer) sees it.
 
 #include <cstdio>
 #include <cstdlib>
