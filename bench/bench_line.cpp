@@ -60,6 +60,10 @@ void Figures::compare(const PeerFigure& figure) {
   json_ += line;
 }
 
+void Figures::ratio(const std::string& name, const std::string& of, const std::string& to) {
+  report(name, "ratio", {ours_.at(of) / ours_.at(to)});
+}
+
 void Figures::not_measured(const std::string& name, const std::string& peer) {
   std::printf("%-28s   not measured         %s\n", name.c_str(), peer.c_str());
 }

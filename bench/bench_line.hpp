@@ -32,6 +32,10 @@ class Figures {
   void report(const std::string& name, const std::string& unit, std::vector<double> results);
   /// Writes a peer's figure and how ours stands to it: above 1 ours is better.
   void compare(const PeerFigure& figure);
+  /// Of what was measured here.
+  double median(const std::string& name) const { return ours_.at(name); }
+  /// Writes how one measured figure stands to another.
+  void ratio(const std::string& name, const std::string& of, const std::string& to);
   void not_measured(const std::string& name, const std::string& peer);
 
  private:

@@ -1,11 +1,12 @@
-// coterie_bench local [--json FILE] [--peers FOLDER]: prints each figure and, with --json, writes
-// them as lines. With --peers the programs of other systems in that folder run after ours.
+// coterie_bench local|remote [--json FILE] [--peers FOLDER]: prints each figure and, with --json,
+// writes them as lines. With --peers the programs of other systems in that folder run after ours.
 
 #include <cstdio>
 #include <cstring>
 #include <string>
 
 #include "bench/bench_line.hpp"
+#include "bench/remote.hpp"
 
 int main(int count, char** arguments) {
   std::string json;
@@ -22,11 +23,15 @@ int main(int count, char** arguments) {
       what = "?";
     }
   }
-  if (what != "local") {
-    std::fprintf(stderr, "usage: coterie_bench local [--json FILE] [--peers FOLDER]\n");
+  if (what != "local" && what != "remote") {
+    std::fprintf(stderr, "usage: coterie_bench local|remote [--json FILE] [--peers FOLDER]\n");
     return 2;
   }
   coterie::bench::Figures figures(json);
+  if (what == "remote") {
+    coterie::bench::measure_remote(figures, peers);
+    return 0;
+  }
   coterie::bench::measure_local(figures);
   if (!peers.empty()) coterie::bench::measure_erlang(figures, peers + "/erlang");
   return 0;

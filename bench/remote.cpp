@@ -1,0 +1,244 @@
+// Calls and casts between two nodes in two programs on loopback, with and without keys, and the
+// time from the death of one to the DOWN at the other. Raw ZeroMQ in bench/peers/zmq is measured
+// in the same run.
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <vector>
+
+#include "bench/bench_line.hpp"
+#include "bench/local_node.hpp"
+#include "bench/remote.hpp"
+#include "transport/zmq_distribution.hpp"
+
+namespace coterie::bench {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// What a server does with bytes: nothing but to count them.
+class Sink final : public GenServer {
+ public:
+  struct Sync {
+    using Reply = std::int64_t;
+    static constexpr std::string_view type_name = "bench.sync";
+  };
+  struct Bytes {
+    static constexpr std::string_view type_name = "bench.bytes";
+    std::string bytes;
+  };
+  using Calls = Messages<Sync>;
+  using Casts = Messages<Bytes>;
+  std::int64_t handle_call(const Sync&) { return seen_; }
+  void handle_cast(const Bytes& m) { seen_ += static_cast<std::int64_t>(m.bytes.size()); }
+
+ private:
+  std::int64_t seen_ = 0;
+};
+
+struct Keys {
+  CurveKeys a, b;
+  explicit operator bool() const { return static_cast<bool>(a); }
+  std::shared_ptr<Admission> admission(const CurveKeys& own) const {
+    if (!own) return nullptr;
+    return std::make_shared<Admission>(own, AllowList{{a.public_key, {KeyRole::member, "a"}},
+                                                      {b.public_key, {KeyRole::member, "b"}}});
+  }
+};
+
+struct RemoteNode {
+  RemoteNode(const std::string& name, const Keys& keys, const CurveKeys& own)
+      : incarnation{1, static_cast<NodeId>(random.next() | 1)},
+        runtime({.node = name, .incarnation = incarnation, .workers = 1},
+                {clock, random, executor, log}),
+        self(runtime) {
+    runtime.set_names(&names);
+    TransportOptions options;
+    options.cluster_id = "bench";
+    options.node = name;
+    options.incarnation = incarnation;
+    options.listen = "127.0.0.1:0";
+    options.admission = keys.admission(own);
+    links = ZmqDistribution::start(std::move(options), clock, random, log, runtime).value();
+    runtime.set_distribution(links.get());
+  }
+  ~RemoteNode() { links->stop(0s); }
+
+  SystemClock clock;
+  SystemRandom random;
+  CapturedLog sink;
+  Log log{sink, clock, "bench", LogLevel::error};
+  ThreadExecutor executor{clock};
+  LocalNames names;
+  Incarnation incarnation;
+  detail::Runtime runtime;
+  detail::AttachedThread self;
+  std::unique_ptr<ZmqDistribution> links;
+};
+
+void write_line(int descriptor, std::string text) {
+  text.resize(64, '\0');
+  if (::write(descriptor, text.data(), text.size()) != 64) ::_exit(1);
+}
+std::string read_line(int descriptor) {
+  std::string text(64, '\0');
+  if (::read(descriptor, text.data(), text.size()) != 64) std::abort();
+  return text.c_str();
+}
+
+/// Node b, in a program of its own: it serves until it is killed.
+[[noreturn]] void serve(const Keys& keys, int in, int out) {
+  RemoteNode node("b", keys, keys.b);
+  const auto counter = GenServer::start_link<Counter>({.name = local("counter")});
+  const auto sink = GenServer::start_link<Sink>({.name = local("sink")});
+  if (!counter || !sink) ::_exit(1);
+  write_line(out, node.links->address());
+  node.links->set_members({{"a", read_line(in), "", {keys.a.public_key}}});
+  receive([](const Down&) {});  // never
+  ::_exit(0);
+}
+
+/// Two nodes; this program's is `a`.
+class Pair {
+ public:
+  explicit Pair(const Keys& keys) {
+    int to[2], from[2];
+    if (::pipe(to) != 0 || ::pipe(from) != 0) std::abort();
+    child_ = ::fork();  // before this program has threads of a node
+    if (child_ == 0) serve(keys, to[0], from[1]);
+    node.emplace("a", keys, keys.a);
+    node->links->set_members({{"b", read_line(from[0]), "", {keys.b.public_key}}});
+    write_line(to[1], node->links->address());
+    for (const int end : {to[0], to[1], from[0], from[1]}) ::close(end);
+    while (!call(at("counter", "b"), Counter::Increment{}, 1s)) sleep(10ms);
+  }
+  ~Pair() {
+    kill();
+    node.reset();
+  }
+  void kill() {
+    if (child_ == 0) return;
+    ::kill(child_, SIGKILL);
+    ::waitpid(child_, nullptr, 0);
+    child_ = 0;
+  }
+
+  std::optional<RemoteNode> node;
+
+ private:
+  pid_t child_ = 0;
+};
+
+template <class Body>
+double per_second(Pair& pair, double total, Body body) {
+  Time start{}, end{};
+  in_process([&] {
+    start = pair.node->clock.now();
+    body();
+    end = pair.node->clock.now();
+  });
+  return total / seconds(end - start);
+}
+
+double call_p50(Pair& pair) {
+  std::vector<double> samples(5000);
+  in_process([&] {
+    for (int i = 0; i < 500; ++i) call(at("counter", "b"), Counter::Increment{}).value();
+    for (double& sample : samples) {
+      const Time start = pair.node->clock.now();
+      call(at("counter", "b"), Counter::Increment{}).value();
+      sample = seconds(pair.node->clock.now() - start) * 1e6;
+    }
+  });
+  std::ranges::nth_element(samples, samples.begin() + std::ssize(samples) / 2);
+  return samples[samples.size() / 2];
+}
+
+double calls(Pair& pair, int clients, int total) {
+  return per_second(pair, total, [&] {
+    for (int c = 0; c < clients; ++c) {
+      spawn_monitor([each = total / clients] {
+        for (int i = 0; i < each; ++i) call(at("counter", "b"), Counter::Increment{}).value();
+      });
+    }
+    for (int c = 0; c < clients; ++c) receive([](const Down&) {});
+  });
+}
+
+/// 16 bytes of payload are two integers.
+double small_casts(Pair& pair, int total) {
+  return per_second(pair, total, [&] {
+    for (int i = 0; i < total; ++i) cast(at("counter", "b"), Counter::Note{1ll << 60, 1ll << 60});
+    call(at("counter", "b"), Counter::Increment{}, 60s).value();
+  });
+}
+
+double big_casts(Pair& pair, int total, std::size_t bytes) {
+  return per_second(pair, total, [&] {
+    for (int i = 0; i < total; ++i) cast(at("sink", "b"), Sink::Bytes{std::string(bytes, 'x')});
+    call(at("sink", "b"), Sink::Sync{}, 60s).value();
+  });
+}
+
+/// Milliseconds from the SIGKILL to the monitor's message.
+double kill_to_down() {
+  Pair pair({});
+  double result = 0;
+  in_process([&] {
+    const Ref ref = monitor(at("counter", "b"));
+    call(at("counter", "b"), Counter::Increment{}).value();
+    const Time start = pair.node->clock.now();
+    pair.kill();
+    receive(when([ref](const Down& down) { return down.ref == ref; }, [](const Down&) {}));
+    result = seconds(pair.node->clock.now() - start) * 1e3;
+  });
+  return result;
+}
+
+void measure_peer(Figures& figures, const std::string& folder, double p50) {
+  const std::string command = "'" + folder + "/run.sh' 2>/dev/null";
+  FILE* const peer = ::popen(command.c_str(), "r");
+  if (peer == nullptr) return figures.not_measured("remote.*", "zmq");
+  char name[64], unit[16];
+  double median = 0, least = 0, most = 0;
+  std::size_t runs = 0;
+  while (std::fscanf(peer, "%63s %15s %lf %lf %lf %zu", name, unit, &median, &least, &most,
+                     &runs) == 6) {
+    figures.compare({name, unit, "zmq", median, least, most, runs});
+    if (std::string_view(name) == "remote.call.1c.p50") {
+      figures.report("remote.call.1c.p50.over_zmq", "ratio", {p50 / median});
+    }
+  }
+  if (::pclose(peer) != 0) figures.not_measured("remote.*", "zmq");
+}
+
+}  // namespace
+
+void measure_remote(Figures& figures, const std::string& peers) {
+  {
+    Pair pair({});
+    figures.measure("remote.call.1c.p50", "us", [&] { return call_p50(pair); });
+    figures.measure("remote.call.16c", "1/s", [&] { return calls(pair, 16, 64'000); });
+    figures.measure("remote.call.256c", "1/s", [&] { return calls(pair, 256, 256'000); });
+    figures.measure("remote.call.1000c", "1/s", [&] { return calls(pair, 1000, 400'000); });
+    figures.measure("remote.cast.16B", "1/s", [&] { return small_casts(pair, 1'000'000); });
+    figures.measure("remote.cast.1KiB", "1/s", [&] { return big_casts(pair, 200'000, 1024); });
+    figures.measure("remote.cast.64KiB.MBps", "MB/s",
+                    [&] { return big_casts(pair, 5000, 64 << 10) * (64 << 10) / 1e6; });
+  }
+  {
+    Pair pair({make_curve_keys(), make_curve_keys()});
+    figures.measure("remote.call.256c.curve", "1/s", [&] { return calls(pair, 256, 256'000); });
+    figures.measure("remote.cast.16B.curve", "1/s", [&] { return small_casts(pair, 1'000'000); });
+  }
+  figures.ratio("remote.call.256c.curve.over_plain", "remote.call.256c.curve", "remote.call.256c");
+  figures.measure("remote.kill9_to_down.ms", "ms", 9, kill_to_down);
+  if (!peers.empty()) measure_peer(figures, peers + "/zmq", figures.median("remote.call.1c.p50"));
+}
+
+}  // namespace coterie::bench
