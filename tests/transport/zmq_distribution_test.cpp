@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+
+#include "process/seeded_random.hpp"
 #include "tcp_proxy.hpp"
 #include "transport_fixture.hpp"
 
@@ -229,6 +232,94 @@ TEST(ZmqDistribution, SurvivesResetsUnderLoad) {
   EXPECT_EQ(b.events.downs().size(), 0u) << b.events.downs()[0].why;
   EXPECT_TRUE(eventually([&] { return counters_of(a, "b").resumed > 20; }));
   EXPECT_GT(a.last_number, 1000u);
+}
+
+/// Seconds that the storm below takes: COTERIE_FAULT_SECONDS, else few.
+Duration storm_time() {
+  const char* const given = std::getenv("COTERIE_FAULT_SECONDS");
+  return given ? std::chrono::seconds(std::atoi(given)) : 3s;
+}
+
+// Every fault of the proxy, drawn by a seed, one after the other and under load, with keys:
+// whatever happens, nothing is missing or doubled within a session, and each session ends once for
+// each side.
+TEST(ZmqDistribution, KeepsItsPromisesInAStormOfFaults) {
+  const CurveKeys key_a = make_curve_keys(), key_b = make_curve_keys();
+  const AllowList list{{key_a.public_key, {KeyRole::member, "a"}},
+                       {key_b.public_key, {KeyRole::member, "b"}}};
+  TransportOptions options;
+  options.link.link_down_after = 400ms;
+  options.link.flap_losses = 1'000'000;  // the back-off has a test of its own
+  options.beat_interval = 50ms;
+  options.admission = std::make_shared<Admission>(key_a, list);
+  TestNode a("a", 1, options);
+  options.admission = std::make_shared<Admission>(key_b, list);
+  TestNode b("b", 1, options);
+  ASSERT_EQ(a.error + b.error, "");
+  TcpProxy to_b(port_of(b)), to_a(port_of(a));
+  TcpProxy to_b_control(b.net->control_port()), to_a_control(a.net->control_port());
+  a.net->set_members({{"b", to_b.address(), to_b_control.address(), {key_b.public_key}}});
+  b.net->set_members({{"a", to_a.address(), to_a_control.address(), {key_a.public_key}}});
+  std::atomic<bool> done{false};
+  const auto load = [&done](TestNode& from, NodeId to) {
+    while (!done) {
+      // Between two sessions the numbers begin anew: they are of the session.
+      if (!from.send_numbered(to, 50, 300)) std::this_thread::sleep_for(1ms);
+    }
+  };
+  std::thread one([&] { load(a, b.id); }), other([&] { load(b, a.id); });
+  const SystemClock clock;
+  const Time until = after(clock.now(), storm_time());
+  SeededRandom random(11);
+  TcpProxy* const proxies[] = {&to_b, &to_a, &to_b_control, &to_a_control};
+  std::size_t faults = 0;
+  while (clock.now() < until) {
+    TcpProxy& proxy = *proxies[random.below(std::size(proxies))];
+    const auto pause =
+        std::chrono::milliseconds(1 + random.below(random.below(10) == 0 ? 600 : 30));
+    switch (random.below(6)) {
+      case 0:
+        proxy.reset();
+        break;
+      case 1:
+        proxy.delay_ms(static_cast<int>(random.below(20)));
+        break;
+      case 2:
+        proxy.stall(true, random.below(2) == 0);
+        break;
+      case 3:
+        proxy.stall(false, true);
+        break;
+      case 4:
+        proxy.refuse(true);
+        proxy.reset();
+        break;
+      default:  // what is on its way arrives in part
+        proxy.delay_ms(10);
+        std::this_thread::sleep_for(5ms);
+        proxy.reset();
+    }
+    std::this_thread::sleep_for(pause);
+    proxy.stall(false, false);
+    proxy.refuse(false);
+    proxy.delay_ms(0);
+    ++faults;
+  }
+  done = true;
+  one.join();
+  other.join();
+  ASSERT_TRUE(connected(a, b)) << "after " << faults << " faults";
+  ASSERT_TRUE(eventually([&] { return b.net->connected("a") == a.id; }));
+  EXPECT_GT(faults, 20u);
+  EXPECT_EQ(a.events.complaint(), "") << faults << " faults";
+  EXPECT_EQ(b.events.complaint(), "") << faults << " faults";
+  // One end for each session that was, but for the one that is.
+  EXPECT_TRUE(eventually([&] { return a.events.ups() == a.events.downs().size() + 1; }));
+  EXPECT_TRUE(eventually([&] { return b.events.ups() == b.events.downs().size() + 1; }));
+  const std::uint64_t before = b.events.delivered();
+  ASSERT_TRUE(a.send_numbered(b.id, 1000, 10));
+  EXPECT_TRUE(eventually([&] { return b.events.delivered() >= before + 1000; }));
+  EXPECT_EQ(b.events.complaint(), "");
 }
 
 // A connection that stalls: the window fills and says busy, memory stays bounded, and after the
