@@ -84,13 +84,6 @@ std::size_t ClientListener::clients() const {
   return clients_.size();
 }
 
-bool ClientListener::is_operator(ClientId client) const {
-  if (!options_.admission) return false;
-  std::lock_guard lock(mutex_);
-  const auto found = clients_.find(static_cast<std::uint64_t>(client));
-  return found != clients_.end() && found->second->role != KeyRole::client;
-}
-
 bool ClientListener::reply(ClientId client, Envelope&& envelope) {
   envelope.from = {};
   envelope.to = Pid{};

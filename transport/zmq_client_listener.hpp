@@ -80,9 +80,6 @@ class ClientListener final {
   /// Any thread, never blocks. `envelope` is a reply or call_failed. False: the client is gone.
   bool reply(ClientId client, Envelope&& envelope);
 
-  /// It has shown the key of an operator or of a node. Never so without encryption.
-  bool is_operator(ClientId client) const;
-
   const std::string& address() const noexcept { return address_; }
   std::size_t clients() const;
 

@@ -225,7 +225,7 @@ struct Node final : ClientEvents {
     Envelope answer;
     answer.ref = call.ref;
     answer.signal = Signal::reply;
-    answer.payload = listener->is_operator(client) ? "operator" : "client";
+    answer.payload = "answer to " + call.type;
     listener->reply(client, std::move(answer));
   }
   void client_gone(ClientId) override { ++gone; }
@@ -267,15 +267,15 @@ TEST(Security, ClientsAreWhatTheirKeysSay) {
   ASSERT_EQ(node.error, "");
   auto client = dial(node, keys.client, {keys.a.public_key});
   ASSERT_TRUE(client) << client.error();
-  EXPECT_EQ((*client)->call(request("shop.buy")).value(), "client");
-  const auto forbidden = (*client)->call(request("coterie.sys.get_state"));
+  EXPECT_EQ((*client)->call(request("shop.buy")).value(), "answer to shop.buy");
+  const auto forbidden = (*client)->call(request("coterie.status"));
   ASSERT_FALSE(forbidden);
   EXPECT_EQ(forbidden.error().code(), CallError::Code::refused);
   EXPECT_FALSE(forbidden.error().maybe_executed());
   // The node's key is tried among several that it may have.
   auto operator_ = dial(node, keys.operator_, {keys.b.public_key, keys.a.public_key});
   ASSERT_TRUE(operator_) << operator_.error();
-  EXPECT_EQ((*operator_)->call(request("coterie.sys.get_state")).value(), "operator");
+  EXPECT_EQ((*operator_)->call(request("coterie.status")).value(), "answer to coterie.status");
 
   const auto stranger = dial(node, keys.stranger, {keys.a.public_key});
   ASSERT_FALSE(stranger);
