@@ -268,14 +268,14 @@ ViewRegister::Grant ViewRegister::renew(Time now, NodeId incarnation) {
 }
 
 void ViewRegister::confirm_death(NodeId incarnation) {
-  if (dead(incarnation)) return;
-  if (dead_.size() == dead_remembered_max) dead_.erase(dead_.begin());
-  dead_.push_back(incarnation);
+  if (!dead_.insert(incarnation).second) return;
+  dead_order_.push_back(incarnation);
+  if (dead_order_.size() <= dead_remembered_max) return;
+  dead_.erase(dead_order_.front());
+  dead_order_.pop_front();
 }
 
-bool ViewRegister::dead(NodeId incarnation) const {
-  return std::ranges::find(dead_, incarnation) != dead_.end();
-}
+bool ViewRegister::dead(NodeId incarnation) const { return dead_.contains(incarnation); }
 
 bool ViewRegister::expired(Time now, NodeId incarnation) const {
   const auto promise = promises_.find(incarnation);

@@ -13,6 +13,7 @@
 
 #include <compare>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -219,7 +220,8 @@ class ViewRegister final {
   RegisterOptions options_;
   VoterRecord record_;
   std::map<NodeId, MemberPromise> promises_;  // to members of record_.view
-  std::vector<NodeId> dead_;                  // oldest first
+  std::set<NodeId> dead_;
+  std::deque<NodeId> dead_order_;  // the same, oldest first
   std::optional<Round> round_;
   ViewPtr chosen_;
   Ballot chosen_ballot_;
