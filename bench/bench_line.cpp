@@ -6,7 +6,8 @@
 
 namespace coterie::bench {
 
-Figures::Figures(std::string json_path) : json_path_(std::move(json_path)) {}
+Figures::Figures(std::string json_path, std::string only)
+    : json_path_(std::move(json_path)), only_(std::move(only)) {}
 
 Figures::~Figures() {
   if (json_path_.empty()) return;
@@ -18,6 +19,7 @@ Figures::~Figures() {
 
 void Figures::measure(const std::string& name, const std::string& unit, int runs,
                       const std::function<double()>& run) {
+  if (!name.starts_with(only_)) return;
   std::vector<double> results;
   for (int i = 0; i < runs; ++i) results.push_back(run());
   report(name, unit, std::move(results));
@@ -25,6 +27,7 @@ void Figures::measure(const std::string& name, const std::string& unit, int runs
 
 void Figures::report(const std::string& name, const std::string& unit,
                      std::vector<double> results) {
+  if (results.empty() || !name.starts_with(only_)) return;
   std::ranges::sort(results);
   const double median = results[results.size() / 2];
   ours_[name] = median;

@@ -18,8 +18,9 @@ struct PeerFigure {
 
 class Figures {
  public:
-  /// `json_path` empty: no file. An existing file is replaced.
-  explicit Figures(std::string json_path);
+  /// `json_path` empty: no file. An existing file is replaced. `only`: of the rows, those whose
+  /// names begin so.
+  explicit Figures(std::string json_path, std::string only = {});
   ~Figures();
   /// Measures `run` `runs` times and writes median, least and greatest result.
   void measure(const std::string& name, const std::string& unit, int runs,
@@ -40,6 +41,7 @@ class Figures {
 
  private:
   std::string json_path_;
+  std::string only_;
   std::string json_;
   std::map<std::string, double> ours_;  // medians
 };

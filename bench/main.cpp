@@ -1,5 +1,6 @@
-// coterie_bench local|remote [--json FILE] [--peers FOLDER]: prints each figure and, with --json,
-// writes them as lines. With --peers the programs of other systems in that folder run after ours.
+// coterie_bench local|remote [--json FILE] [--only ROW] [--peers FOLDER]: prints each figure and,
+// with --json, writes them as lines; of the local ones, those whose names begin with ROW. With
+// --peers the programs of other systems in that folder run after ours.
 
 #include <cstdio>
 #include <cstring>
@@ -10,11 +11,14 @@
 
 int main(int count, char** arguments) {
   std::string json;
+  std::string only;
   std::string what;
   std::string peers;
   for (int i = 1; i < count; ++i) {
     if (std::strcmp(arguments[i], "--json") == 0 && i + 1 < count) {
       json = arguments[++i];
+    } else if (std::strcmp(arguments[i], "--only") == 0 && i + 1 < count) {
+      only = arguments[++i];
     } else if (std::strcmp(arguments[i], "--peers") == 0 && i + 1 < count) {
       peers = arguments[++i];
     } else if (what.empty() && arguments[i][0] != '-') {
@@ -24,10 +28,12 @@ int main(int count, char** arguments) {
     }
   }
   if (what != "local" && what != "remote") {
-    std::fprintf(stderr, "usage: coterie_bench local|remote [--json FILE] [--peers FOLDER]\n");
+    std::fprintf(stderr,
+                 "usage: coterie_bench local|remote [--json FILE] [--only ROW] [--peers FOLDER]\n");
     return 2;
   }
-  coterie::bench::Figures figures(json);
+  // The remote ones are set against each other.
+  coterie::bench::Figures figures(json, what == "local" ? only : std::string());
   if (what == "remote") {
     coterie::bench::measure_remote(figures, peers);
     return 0;

@@ -90,7 +90,7 @@ void report(Log& log, const ProgressReport& progress) {
       {"shutdown", child.shutdown},
       {"type", child.type},
   }};
-  log.write(LogModule::supervision, LogLevel::info, "child started", fields);
+  log.write(LogModule::supervision, LogLevel::debug, "child started", fields);
 }
 
 }  // namespace coterie

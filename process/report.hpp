@@ -47,7 +47,8 @@ struct SupervisorReport {
   Offender offender;
 };
 
-/// A child was started. Info level, module supervision.
+/// A child was started. Debug level, module supervision: below what a log shows unless it is asked to,
+/// as in OTP, where the level `notice` hides it. A node may start a million.
 struct ProgressReport {
   std::string supervisor;
   Offender started;
@@ -62,7 +63,7 @@ inline bool supervisor_report_wanted(const Log& log) noexcept {
   return log.enabled(LogModule::supervision, LogLevel::error);
 }
 inline bool progress_wanted(const Log& log) noexcept {
-  return log.enabled(LogModule::supervision, LogLevel::info);
+  return log.enabled(LogModule::supervision, LogLevel::debug);
 }
 
 void report(Log& log, const CrashReport& crash);
