@@ -3,7 +3,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <cstring>
+#include <cstdint>
 #include <new>
 
 #ifdef COTERIE_ASAN
@@ -18,6 +18,8 @@ constinit thread_local ExceptionState* known_exception_state = nullptr;
 namespace {
 
 using boost::context::detail::transfer_t;
+
+constexpr std::size_t colours = 32;
 
 std::size_t page_bytes() noexcept {
   static const auto bytes = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
@@ -49,7 +51,11 @@ Fiber::Fiber(std::size_t stack_bytes, void (*entry)(void*), void* argument)
 #ifdef COTERIE_TSAN
   tsan_fiber_ = __tsan_create_fiber(0);
 #endif
-  context_ = boost::context::detail::make_fcontext(bottom + stack_bytes_, stack_bytes_, &start);
+  // Stacks that all began at the end of a page would fight for the same few sets of the caches.
+  const std::size_t colour =
+      reinterpret_cast<std::uintptr_t>(mapping_) / mapping_bytes_ % colours * 64;
+  context_ = boost::context::detail::make_fcontext(bottom + stack_bytes_ - colour,
+                                                   stack_bytes_ - colour, &start);
 }
 
 std::size_t Fiber::used_bytes() const noexcept {
