@@ -13,8 +13,15 @@ const std::string& empty() noexcept {
 ExitReason ExitReason::make(Kind kind, std::string term, std::string what, std::string trace,
                             bool confirmed) {
   if (term.empty() && what.empty() && trace.empty() && !confirmed) return kind;
-  return {kind, std::make_shared<const Detail>(
-                    Detail{std::move(term), std::move(what), std::move(trace), confirmed})};
+  ExitReason reason(kind);
+  reason.word_ |= reinterpret_cast<std::uintptr_t>(
+      new Detail{std::move(term), std::move(what), std::move(trace), confirmed});
+  return reason;
+}
+
+void ExitReason::release() noexcept {
+  // Release: all that others did with it comes before; acquire: it comes before its end here.
+  if (detail()->owners.fetch_sub(1, std::memory_order_acq_rel) == 1) delete detail();
 }
 
 ExitReason ExitReason::shutdown(std::string term) {
@@ -30,13 +37,19 @@ ExitReason ExitReason::term(std::string term) {
   return make(Kind::term, std::move(term), {}, {}, false);
 }
 
-const std::string& ExitReason::term() const noexcept { return detail_ ? detail_->term : empty(); }
-const std::string& ExitReason::what() const noexcept { return detail_ ? detail_->what : empty(); }
-const std::string& ExitReason::trace() const noexcept { return detail_ ? detail_->trace : empty(); }
-bool ExitReason::confirmed() const noexcept { return detail_ && detail_->confirmed; }
+const std::string& ExitReason::term() const noexcept {
+  return detail() != nullptr ? detail()->term : empty();
+}
+const std::string& ExitReason::what() const noexcept {
+  return detail() != nullptr ? detail()->what : empty();
+}
+const std::string& ExitReason::trace() const noexcept {
+  return detail() != nullptr ? detail()->trace : empty();
+}
+bool ExitReason::confirmed() const noexcept { return detail() != nullptr && detail()->confirmed; }
 
 bool operator==(const ExitReason& a, const ExitReason& b) noexcept {
-  return a.kind_ == b.kind_ && a.term() == b.term() && a.what() == b.what() &&
+  return a.kind() == b.kind() && a.term() == b.term() && a.what() == b.what() &&
          a.confirmed() == b.confirmed();
 }
 

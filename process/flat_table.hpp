@@ -41,7 +41,7 @@ class FlatTable {
     const std::uint32_t place = place_of(key);
     return place == none ? nullptr : entries() + place;
   }
-  bool contains(const Key& key) noexcept { return place_of(key) != none; }
+  bool contains(const Key& key) const noexcept { return place_of(key) != none; }
   /// False: the key is there already, nothing is changed.
   bool insert(const Entry& entry) {
     if (contains(entry.key())) return false;
@@ -102,8 +102,11 @@ class FlatTable {
     while (index()[slot] != place) slot = after(slot);
     return slot;
   }
+  /// Its key is not in the index yet, so no other key is looked at: each would be a cache miss.
   void put_in_index(std::uint32_t place) noexcept {
-    index()[slot_in_index(entries()[place].key())] = place;
+    std::uint32_t slot = home(entries()[place].key());
+    while (index()[slot] != none) slot = after(slot);
+    index()[slot] = place;
   }
   std::uint32_t place_of(const Key& key) const noexcept {
     if (block_ == nullptr) return none;

@@ -35,7 +35,7 @@ InPlaceReply find_reply_place(const Caller& to, const MessageType* type) noexcep
 
 void reply_placed(Process& caller) noexcept { caller.reply_placed(); }
 
-std::expected<Pid, StartError> start_server(std::string_view type, MakeCallbacks make,
+std::expected<Pid, StartError> start_server(const ServerKind& kind, MakeCallbacks make,
                                             StartOptions options, bool link) {
   Process& self = current_process();
   Runtime& runtime = self.runtime();
@@ -48,8 +48,8 @@ std::expected<Pid, StartError> start_server(std::string_view type, MakeCallbacks
   request.parent = link ? self.pid() : Pid{};
   request.ancestors = self.ancestors_of_children();
   request.link = link;
-  request.behaviour = std::make_unique<ServerLoop>(
-      type, std::make_unique<ServerStart>(std::move(make), std::move(options), ticket));
+  request.behaviour = ServerLoop::make(
+      std::make_unique<ServerStart>(kind, std::move(make), std::move(options), ticket));
   const Pid pid = self.spawn_child(std::move(request));
   if (!pid) {
     return std::unexpected(StartError{.code = StartError::Code::unavailable,

@@ -15,6 +15,7 @@ constexpr std::align_val_t alignment{Message::slot_bytes};
 void* allocate_message(std::size_t bytes) {
   if (bytes <= Message::slot_bytes) return take_message_slots(1);
   if (bytes <= Message::slot_bytes * 2) return take_message_slots(2);
+  if (bytes <= Message::slot_bytes * 3) return take_message_slots(3);
   return ::operator new(bytes, alignment);
 }
 

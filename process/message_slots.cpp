@@ -94,7 +94,7 @@ class Depot {
   std::uint32_t loose_count_ = 0;
 };
 
-constinit Depot depots[Message::slots_max] = {Depot(1), Depot(2)};
+constinit Depot depots[Message::slots_max] = {Depot(1), Depot(2), Depot(3)};
 
 /// A thread's own: one magazine in use, one full or none, so that a thread at the border of a
 /// magazine does not go to the depot each time.

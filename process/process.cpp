@@ -45,7 +45,7 @@ void no_running_process() {
 }
 
 Process::Process(Runtime& runtime, std::uint32_t slot, bool for_thread) noexcept
-    : runtime_(runtime), slot_(slot), for_thread_(for_thread) {}
+    : for_thread_(for_thread), slot_(slot), runtime_(runtime) {}
 
 Process::~Process() {
   delete parked_;
@@ -312,7 +312,7 @@ void Process::run_slice() {
 
 Serving::~Serving() {
   process_.serving_ = nullptr;
-  if (caller_ != nullptr) process_.callers_.push_back(*caller_);
+  if (caller_ != nullptr) process_.note_caller(*caller_);
 }
 
 const std::string& Process::request_id() const noexcept {
@@ -327,7 +327,8 @@ bool Process::has_queued() {
 }
 
 bool Process::take_name(const std::string& name) {
-  if (finishing_ || name.empty() || (names_ && !names_->name.empty())) return false;
+  const Names* mine = names_if_any();
+  if (finishing_ || name.empty() || (mine != nullptr && !mine->name.empty())) return false;
   if (!runtime_.register_name(name, pid())) return false;
   names().name = name;
   return true;
@@ -340,8 +341,9 @@ Pid Process::spawn_child(SpawnRequest request) {
 }
 
 Names& Process::names() {
-  if (!names_) names_ = std::make_unique<Names>();
-  return *names_;
+  std::unique_ptr<Names>& mine = relations().names;
+  if (!mine) mine = std::make_unique<Names>();
+  return *mine;
 }
 
 const Ancestors& Process::ancestors_of_children() {
@@ -354,7 +356,7 @@ const Ancestors& Process::ancestors_of_children() {
           pids.end(), ancestors_->begin(),
           ancestors_->begin() + std::min<std::ptrdiff_t>(std::ssize(*ancestors_), most - 1));
     }
-    shared = std::make_shared<const std::vector<Pid>>(std::move(pids));
+    shared = Ancestors(std::move(pids));
   }
   return shared;
 }

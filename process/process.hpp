@@ -21,9 +21,8 @@
 #include "process/behaviour.hpp"
 #include "process/envelope.hpp"
 #include "process/fiber.hpp"
-#include "process/flat_table.hpp"
 #include "process/mailbox.hpp"
-#include "process/ports/name_service.hpp"
+#include "process/relations.hpp"
 #include "process/timer.hpp"
 
 namespace coterie::detail {
@@ -63,16 +62,13 @@ class MessageQueue {
   void clear() noexcept;
   bool empty() const noexcept { return first_ == nullptr; }
   /// Grows with each removal: a pointer to a message of the queue is good while it stays.
-  std::uint64_t removals() const noexcept { return removals_; }
+  std::uint32_t removals() const noexcept { return removals_; }
 
  private:
-  std::uint64_t removals_ = 0;
   Message* first_ = nullptr;
   Message* last_ = nullptr;
+  std::uint32_t removals_ = 0;
 };
-
-/// The pids of a process and its ancestors, nearest first: all its children share them.
-using Ancestors = std::shared_ptr<const std::vector<Pid>>;
 
 struct SpawnRequest {
   std::unique_ptr<Behaviour> behaviour;
@@ -101,27 +97,7 @@ enum class Wake : std::uint8_t {
   refused,  // the node's bound of parked fibers is reached
 };
 
-/// Who a process is tied to; most have one link or one watcher.
-struct Relations {
-  FlatTable<Link> links;
-  FlatTable<Monitor> monitors;
-  FlatTable<Monitor> requests;  // sent without waiting, to whom; their answers become messages
-  FlatTable<OpenAlias> aliases;
-  FlatTable<Watcher> monitored_by;
-  Ancestors of_children;  // made for the first child
-};
-
-/// What a process is called.
-struct Names {
-  std::string name;
-  std::string label;
-  std::string via_text;  // registry/key
-  ViaName via;
-  Registration registration;
-  Epoch epoch;
-};
-
-class Process {
+class alignas(64) Process {
  public:
   Process(Runtime& runtime, std::uint32_t slot, bool for_thread) noexcept;
   Process(const Process&) = delete;
@@ -179,6 +155,9 @@ class Process {
   void handle_exit_signal(const Pid& from, const ExitReason& reason, bool link);
   Relations& relations();
   Names& names();
+  Names* names_if_any() const noexcept { return relations_ ? relations_->names.get() : nullptr; }
+  /// Who started it; none: it was started without a link.
+  Pid parent() const noexcept { return has_parent_ ? ancestors_->front() : Pid{}; }
   /// For those it spawns.
   const Ancestors& ancestors_of_children();
   bool strict() const noexcept { return strict_; }
@@ -196,16 +175,33 @@ class Process {
   /// See orphans().
   bool is_orphan() const noexcept {
     const bool tied =
-        relations_ != nullptr && !(relations_->links.empty() && relations_->monitored_by.empty());
+        linked_to_parent_ ||
+        (relations_ && !(relations_->links.empty() && relations_->monitored_by.empty()));
     return !tied && ancestors_ && !ancestors_->empty() && !outlived_thread_ &&
            behaviour_ != nullptr;
   }
   /// Its target, which is still to be told; nothing: there is no such monitor.
   std::optional<Pid> take_monitor(Ref ref);
-  void add_link(const Pid& pid) { relations().links.insert({pid}); }
-  void remove_link(const Pid& pid) {
-    if (relations_) relations_->links.erase(pid);
+  bool has_link(const Pid& pid) const noexcept {
+    return is_parents_link(pid) || (relations_ && relations_->links.contains(pid));
   }
+  void add_link(const Pid& pid) {
+    if (has_parent_ && pid == parent()) {
+      linked_to_parent_ = true;
+    } else {
+      relations().links.insert({pid});
+    }
+  }
+  /// False: there is none.
+  bool remove_link(const Pid& pid) noexcept {
+    if (is_parents_link(pid)) {
+      linked_to_parent_ = false;
+      return true;
+    }
+    return relations_ && relations_->links.erase(pid);
+  }
+  /// It has taken the caller's request; should it end before it answers, the caller is told.
+  void note_caller(const Caller& caller) { relations().callers.push_back(caller); }
   void forget(const Caller& caller) noexcept { forget_caller(caller.pid, caller.ref); }
   /// Answers everybody who waits for this process to reply.
   void fail_callers(const CallError& error);
@@ -229,10 +225,14 @@ class Process {
   /// The message it was just given is the next one again.
   void put_back(MessagePtr message);
   void drop_name(const std::string& name) {
-    if (names_ && names_->name == name) names_->name.clear();
+    if (Names* mine = names_if_any(); mine != nullptr && mine->name == name) mine->name.clear();
   }
   bool take_name(const std::string& name);
-  bool set_trap_exit(bool on) noexcept { return std::exchange(trap_exit_, on); }
+  bool set_trap_exit(bool on) noexcept {
+    const bool before = trap_exit_;
+    trap_exit_ = on;
+    return before;
+  }
   /// Ends the process now if an exit is pending.
   void obey_exit() {
     if (exit_) on_exit();
@@ -242,9 +242,13 @@ class Process {
   Pid spawn_child(SpawnRequest request);
   /// It has registered itself somewhere: its end is told to the name service.
   void note_registered() noexcept { registered_ = true; }
-  Epoch epoch() const noexcept { return names_ ? names_->epoch : Epoch{}; }
+  Epoch epoch() const noexcept {
+    const Names* mine = names_if_any();
+    return mine != nullptr ? mine->epoch : Epoch{};
+  }
   std::string_view strict_name() const noexcept {
-    return names_ ? std::string_view(names_->via_text) : std::string_view();
+    const Names* mine = names_if_any();
+    return mine != nullptr ? std::string_view(mine->via_text) : std::string_view();
   }
   /// From std::terminate: leaves the stack if it is a process's end that was stopped; else returns.
   bool abandon_if_ending() noexcept;
@@ -289,11 +293,21 @@ class Process {
   bool large_bytes_crowded() const noexcept;
   void relieve_mailbox();
   void drop_oldest();
+  bool is_parents_link(const Pid& pid) const noexcept {
+    return linked_to_parent_ && pid == parent();
+  }
+  template <class F>
+  void for_each_link(const F& use) const {
+    if (linked_to_parent_) use(parent());
+    if (!relations_) return;
+    for (const auto& [linked] : relations_->links) use(linked);
+  }
 
   static std::uint64_t living(std::uint32_t generation) noexcept {
     return std::uint64_t{generation} << 1 | 1;
   }
 
+  // Three cache lines: there may be millions. What few have is in relations_.
   // Shared.
   Mailbox mailbox_;                     // at rest, or owned by who runs or has queued the process
   std::atomic<std::uint64_t> life_{0};  // its generation; in bit 0, whether it is alive
@@ -304,46 +318,45 @@ class Process {
   std::atomic<std::size_t> bytes_limit_{0};
   std::atomic<std::size_t> large_bytes_{0};  // of counted messages that are larger than a slot
   std::atomic<Overflow> overflow_{Overflow::refuse};
-  std::atomic<bool> alarmed_{false};       // its crowd was reported
-  std::atomic<std::uint32_t> refused_{0};  // messages, because the mailbox was full
-
-  Runtime& runtime_;
-  const std::uint32_t slot_;
+  std::atomic<bool> alarmed_{false};  // its crowd was reported
   // A slot serves attached threads only, or workers only: a late sender may still act on the
   // predecessor's kind. An attached thread owns its mailbox, and drains when it is notified.
   const bool for_thread_;
+  const std::uint32_t slot_;
+  Runtime& runtime_;
 
   // Owned by the running thread.
   Process* run_next_ = nullptr;  // in a run queue, under its lock
-  std::uint32_t run_turn_ = 0;   // its place among all that wait there
   Worker* worker_ = nullptr;     // that runs it now; nullptr for attached threads
   class AttachedThread* attached_ = nullptr;
   Fiber* parked_ = nullptr;
   std::unique_ptr<Behaviour> behaviour_;
   std::unique_ptr<Relations> relations_;
-  std::unique_ptr<Names> names_;
   Ancestors ancestors_;
-  MessageQueue queue_;
   AwaitedAnswer* awaited_ = nullptr;
-  Wait wait_ = Wait::none;
-  bool registered_ = false;
-  bool exit_by_signal_ = false;
-  bool woken_ = false;
-  bool timed_out_ = false;
-  bool started_ = false;
-  bool trap_exit_ = false;
-  bool thrown_ = false;  // ProcessExit is or was under way
-  bool finishing_ = false;
-  bool abandoned_ = false;
-  bool outlived_thread_ = false;  // that it was linked to: its program's main has gone first
-  bool strict_ = false;
-  unsigned sends_ = 0;       // of this slice
-  std::uint64_t taken_ = 0;  // messages, out of the queue
-  Pid parent_;
+  class Serving* serving_ = nullptr;          // the call being handled
+  [[no_unique_address]] MessageQueue queue_;  // the next member fits in its last word
+  std::uint32_t run_turn_ = 0;                // its place among all that wait in a run queue
   std::optional<ExitReason> exit_;
-  std::vector<Caller> callers_;       // whose requests it has taken and not answered
-  class Serving* serving_ = nullptr;  // the call being handled
+  std::uint8_t sends_ = 0;  // of this slice
+  Wait wait_ : 2 = Wait::none;
+  bool registered_ : 1 = false;
+  bool exit_by_signal_ : 1 = false;
+  bool woken_ : 1 = false;
+  bool timed_out_ : 1 = false;
+  bool started_ : 1 = false;
+  bool trap_exit_ : 1 = false;
+  bool thrown_ : 1 = false;  // ProcessExit is or was under way
+  bool finishing_ : 1 = false;
+  bool abandoned_ : 1 = false;
+  bool outlived_thread_ : 1 = false;  // that it was linked to: its program's main has gone first
+  bool strict_ : 1 = false;
+  bool has_parent_ : 1 = false;
+  bool linked_to_parent_ : 1 = false;
+  std::atomic<std::uint32_t> refused_{0};  // messages, because the mailbox was full; any thread
+  std::uint64_t taken_ = 0;                // messages, out of the queue
 };
+static_assert(sizeof(Process) == 192);
 
 /// A call being handled: its caller is told if the process ends, and is noted for later if the
 /// handler returns without a reply.

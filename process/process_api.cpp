@@ -155,7 +155,7 @@ std::pair<Pid, Ref> spawn_monitor(std::move_only_function<void()> body, SpawnOpt
 void link(const Pid& pid) {
   Process& self = current_process();
   Runtime& runtime = self.runtime();
-  if (pid == self.pid() || self.relations().links.contains(pid)) return;
+  if (pid == self.pid() || self.has_link(pid)) return;
   runtime.wait_for_overflow(self, pid.node);
   self.add_link(pid);
   if (pid.node != runtime.node() && !runtime.note_link(pid.node, self.pid(), pid)) {
@@ -167,7 +167,7 @@ void link(const Pid& pid) {
 
 void unlink(const Pid& pid) {
   Process& self = current_process();
-  if (!self.relations().links.erase(pid)) return;
+  if (!self.remove_link(pid)) return;
   self.runtime().wait_for_overflow(self, pid.node);
   if (pid.node != self.runtime().node()) {
     self.runtime().forget_link(pid.node, self.pid(), pid);

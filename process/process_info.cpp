@@ -7,11 +7,10 @@ namespace coterie::detail {
 
 /// Its local name or, without one, its via name.
 std::string Process::own_name() const {
-  if (!names_) return {};
-  if (names_->name.empty() && names_->registration.id != 0) {
-    return to_string(ServerRef(names_->via));
-  }
-  return names_->name;
+  const Names* mine = names_if_any();
+  if (mine == nullptr) return {};
+  if (mine->name.empty() && mine->registration.id != 0) return to_string(ServerRef(mine->via));
+  return mine->name;
 }
 
 Status Process::status(bool asked) const {
@@ -44,15 +43,15 @@ ProcessInfo Process::info(bool asked) const {
   info.initial_call = behaviour_ ? std::string(behaviour_->initial_call()) : "attached";
   info.status = status(asked);
   info.trap_exit = trap_exit_;
-  info.parent = parent_;
+  info.parent = parent();
   info.epoch = epoch();
   info.registered_name = own_name();
   info.messages_taken = taken_;
   if (parked_ != nullptr) info.memory += parked_->used_bytes();
-  if (names_) info.label = names_->label;
+  if (const Names* mine = names_if_any()) info.label = mine->label;
   if (ancestors_) info.ancestors = *ancestors_;
+  for_each_link([&info](const Pid& linked) { info.links.push_back(linked); });
   if (!relations_) return info;
-  for (const auto& [linked] : relations_->links) info.links.push_back(linked);
   for (const auto& [ref, target] : relations_->monitors) info.monitors.push_back(target);
   for (const auto& [watcher, ref] : relations_->monitored_by) {
     info.monitored_by.push_back(watcher);

@@ -52,7 +52,7 @@ void Process::accept_signal(Message& message, SignalBody& body) {
 void Process::handle_exit_signal(const Pid& from, const ExitReason& reason, bool link) {
   if (link) {
     // An exit of a link that is not active any more is dropped.
-    if (!relations_ || !relations_->links.erase(from)) return;
+    if (!remove_link(from)) return;
     if (from.node == runtime_.node() && runtime_.is_thread(from)) outlived_thread_ = true;
   } else if (reason.kind() == ExitReason::Kind::kill) {
     exit_by_signal_ = true;
@@ -136,10 +136,12 @@ void Process::forget_caller(const Pid& caller, Ref ref) noexcept {
     serving_->answered();
     return;
   }
-  for (std::size_t i = callers_.size(); i-- > 0;) {
-    if (callers_[i].ref != ref || callers_[i].pid != caller) continue;
-    callers_[i] = callers_.back();
-    callers_.pop_back();
+  if (!relations_) return;
+  std::vector<Caller>& callers = relations_->callers;
+  for (std::size_t i = callers.size(); i-- > 0;) {
+    if (callers[i].ref != ref || callers[i].pid != caller) continue;
+    callers[i] = callers.back();
+    callers.pop_back();
     return;
   }
 }
@@ -164,10 +166,10 @@ void Process::finish() {
   }
 
   // Names go before anybody can see the end: a restart never meets its own old name.
-  if (names_) {
-    if (!names_->name.empty()) runtime_.unregister_name(names_->name, pid());
-    if (names_->registration.id != 0 && runtime_.names() != nullptr) {
-      runtime_.names()->release(names_->via.registry, names_->via.key, pid(), names_->registration);
+  if (const Names* mine = names_if_any()) {
+    if (!mine->name.empty()) runtime_.unregister_name(mine->name, pid());
+    if (mine->registration.id != 0 && runtime_.names() != nullptr) {
+      runtime_.names()->release(mine->via.registry, mine->via.key, pid(), mine->registration);
     }
   }
   if (registered_ && runtime_.names() != nullptr) runtime_.names()->process_ended(pid());
@@ -193,16 +195,17 @@ void Process::fail_callers(const CallError& error) {
     serving_->answered();
     runtime_.fail(caller, error);
   }
-  for (const Caller& caller : std::exchange(callers_, {})) runtime_.fail(caller, error);
+  if (!relations_) return;
+  for (const Caller& caller : std::exchange(relations_->callers, {})) runtime_.fail(caller, error);
 }
 
 void Process::tell_relations(const Pid& self, const ExitReason& reason) {
-  if (!relations_) return;
-  auto relations = std::move(relations_);
   // Links first: whoever has seen DOWN and asks the supervisor finds that it knows.
-  for (const auto& [linked] : relations->links) {
+  for_each_link([&](const Pid& linked) {
     runtime_.signal(self, linked, Signal::exit, Ref::none, reason, true);
-  }
+  });
+  const auto relations = std::move(relations_);
+  if (!relations) return;
   for (const auto& [watcher, ref] : relations->monitored_by) {
     runtime_.signal(self, watcher, Signal::down, ref, reason);
   }
@@ -212,9 +215,7 @@ void Process::tell_relations(const Pid& self, const ExitReason& reason) {
 }
 
 void Process::reset() {
-  parent_ = {};
   exit_.reset();
-  names_.reset();
   ancestors_.reset();
   awaited_ = nullptr;
   serving_ = nullptr;
@@ -224,7 +225,8 @@ void Process::reset() {
   refused_.store(0, std::memory_order_relaxed);
   taken_ = 0;
   exit_by_signal_ = registered_ = woken_ = timed_out_ = started_ = trap_exit_ = thrown_ =
-      finishing_ = abandoned_ = outlived_thread_ = strict_ = false;
+      finishing_ = abandoned_ = outlived_thread_ = strict_ = has_parent_ = linked_to_parent_ =
+          false;
 }
 
 void Process::report_crash(const ExitReason& reason) {
@@ -238,10 +240,10 @@ void Process::report_crash(const ExitReason& reason) {
   for (const Pid& caller : callers()) crash.callers.push_back(to_string(caller, runtime_.node()));
   if (behaviour_ && !abandoned_) behaviour_->describe(crash);
   crash.name = own_name();
-  if (crash.name.empty() && names_) crash.name = names_->label;
-  if (relations_) {
-    for (const auto& [linked] : relations_->links) crash.links.push_back(linked);
+  if (const Names* mine = names_if_any(); mine != nullptr && crash.name.empty()) {
+    crash.name = mine->label;
   }
+  for_each_link([&crash](const Pid& linked) { crash.links.push_back(linked); });
   if (ancestors_) {
     for (const Pid& ancestor : *ancestors_) {
       crash.ancestors.push_back(to_string(ancestor, runtime_.node()));

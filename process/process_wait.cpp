@@ -80,7 +80,7 @@ void Process::reply_placed() noexcept {
 MessagePtr Process::receive(Match match, Duration timeout) {
   const Time end = timeout == infinity ? Time::max() : after(runtime_.clock().now(), timeout);
   Message* previous = nullptr;  // the last one looked at
-  std::uint64_t removals = queue_.removals();
+  std::uint32_t removals = queue_.removals();
   for (;;) {
     drain();
     if (exit_) suspend(Duration::zero());

@@ -47,8 +47,8 @@ struct SupervisorReport {
   Offender offender;
 };
 
-/// A child was started. Debug level, module supervision: below what a log shows unless it is asked to,
-/// as in OTP, where the level `notice` hides it. A node may start a million.
+/// A child was started. Debug level, module supervision: below what a log shows unless it is asked
+/// to, as in OTP, where the level `notice` hides it. A node may start a million.
 struct ProgressReport {
   std::string supervisor;
   Offender started;

@@ -186,11 +186,12 @@ Pid Runtime::spawn(SpawnRequest request) {
   process->behaviour_ = std::move(request.behaviour);
   process->set_limits(request.options.mailbox.value_or(options_.mailbox));
   process->trap_exit_ = request.options.trap_exit;
-  process->parent_ = request.parent;
   process->attached_ = request.attached;
   process->started_ = request.attached != nullptr;
   const Pid pid = process->pid();
   process->ancestors_ = std::move(request.ancestors);
+  // A parent is the nearest ancestor.
+  process->has_parent_ = static_cast<bool>(request.parent);
   if (!request.options.label.empty()) {
     process->names().label = std::move(request.options.label);
   }

@@ -15,64 +15,66 @@ MessagePtr tick(std::uint64_t turn) { return make_message(MessageKind::send, Idl
 }  // namespace
 
 void ServerLoop::arm(Process& self) {
-  if (idle_ == infinity) return;
+  Seldom& mine = seldom();
+  if (mine.idle == infinity) return;
   Runtime& runtime = self.runtime();
-  if (idle_ <= Duration::zero()) {
+  if (mine.idle <= Duration::zero()) {
     // With a message in the queue a timeout of zero is skipped; otherwise it is next.
-    auto now = tick(++turn_);
+    auto now = tick(++mine.turn);
     runtime.push(self.pid(), now);
     return;
   }
   const Time now = runtime.clock().now();
-  idle_end_ = after(now, idle_);
-  if (timer_end_ > now && timer_end_ <= idle_end_) return;
-  timer_end_ = idle_end_;
-  runtime.start_timer(idle_, self.pid(), tick(0));
+  mine.idle_end = after(now, mine.idle);
+  if (mine.timer_end > now && mine.timer_end <= mine.idle_end) return;
+  mine.timer_end = mine.idle_end;
+  runtime.start_timer(mine.idle, self.pid(), tick(0));
 }
 
 void ServerLoop::on_tick(Process& self, std::uint64_t turn) {
+  Seldom& mine = seldom();
   if (turn == 0) {
-    timer_end_ = {};
-    if (idle_ == infinity || idle_ <= Duration::zero()) return;
+    mine.timer_end = {};
+    if (mine.idle == infinity || mine.idle <= Duration::zero()) return;
     const Time now = self.runtime().clock().now();
-    if (now < idle_end_) {
-      timer_end_ = idle_end_;
-      self.runtime().start_timer(idle_end_ - now, self.pid(), tick(0));
+    if (now < mine.idle_end) {
+      mine.timer_end = mine.idle_end;
+      self.runtime().start_timer(mine.idle_end - now, self.pid(), tick(0));
       return;
     }
-  } else if (turn != turn_) {
+  } else if (turn != mine.turn) {
     return;
   }
-  ++turn_;
+  ++mine.turn;
   if (self.has_queued()) {
     // A message came first and ends the period, or a sys request, which begins it anew. If it is
     // only another tick, this one is next.
-    auto again = tick(turn_);
+    auto again = tick(mine.turn);
     self.runtime().push(self.pid(), again);
     return;
   }
-  idle_ = infinity;
-  if (std::exchange(hibernate_at_end_, false)) {
+  mine.idle = infinity;
+  if (std::exchange(mine.hibernate_at_end, false)) {
     hibernate(self);
     return;
   }
-  hibernating_ = false;
+  mine.hibernating = false;
   auto timeout = make_message(MessageKind::send, Timeout{});
-  if (debug_) note_received(self, *timeout);
+  if (debug() != nullptr) note_received(self, *timeout);
   run(self, *timeout, {});
 }
 
 void ServerLoop::hibernate(Process& self) {
   if (self.has_queued()) return;
   callbacks_->hibernate();
-  hibernating_ = true;
+  seldom().hibernating = true;
 }
 
 /// After a sys request: the full period again, or back to sleep.
 void ServerLoop::restart_idle(Process& self) {
-  if (self.exit_) return;
-  ++turn_;
-  if (hibernating_) {
+  if (self.exit_ || !seldom_) return;
+  ++seldom_->turn;
+  if (seldom_->hibernating) {
     hibernate(self);
   } else {
     arm(self);

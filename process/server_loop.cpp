@@ -17,20 +17,43 @@ Caller caller_of(Process& self, const Message& message) {
 
 }  // namespace
 
-ServerLoop::ServerLoop(std::string_view type, std::unique_ptr<ServerStart> start)
-    : type_(type), start_(std::move(start)) {}
+std::unique_ptr<Behaviour> ServerLoop::make(std::unique_ptr<ServerStart> start) {
+  const ServerKind kind = start->kind;
+  return std::unique_ptr<Behaviour>(new (kind) ServerLoop(std::move(start)));
+}
+
+ServerLoop::~ServerLoop() {
+  if (callbacks_ != nullptr && !(seldom_ && seldom_->upgraded)) callbacks_->~Callbacks();
+}
+
+void* ServerLoop::operator new(std::size_t bytes, const ServerKind& kind) {
+  const std::size_t gap = kind.alignment > alignof(ServerLoop) ? kind.alignment : 0;
+  return ::operator new(bytes + kind.bytes + gap);
+}
+
+void* ServerLoop::place_of_callbacks(const ServerKind& kind) noexcept {
+  const auto end = reinterpret_cast<std::uintptr_t>(this + 1);
+  return reinterpret_cast<void*>((end + kind.alignment - 1) / kind.alignment * kind.alignment);
+}
+
+void ServerLoop::replace_callbacks(std::unique_ptr<Callbacks> upgraded) {
+  std::unique_ptr<Callbacks>& current = seldom().upgraded;
+  if (!current) callbacks_->~Callbacks();
+  current = std::move(upgraded);
+  callbacks_ = current.get();
+}
 
 void ServerLoop::start() {
   Process& self = current_process();
   if (auto taken = start_->take_name(self)) {
-    std::exchange(start_, nullptr)->answer(self, std::unexpected(std::move(*taken)));
+    start_->answer(self, std::unexpected(std::move(*taken)));
     self.exit_later(ExitReason::normal());
     return;
   }
   GenServer::Init::Kind kind{};
   CallbackResult result;
   try {
-    callbacks_ = start_->make();
+    callbacks_ = start_->make(place_of_callbacks(start_->kind));
     start_->make = nullptr;
     result = callbacks_->init(kind);
   } catch (const ProcessExit&) {
@@ -46,8 +69,7 @@ void ServerLoop::start() {
       break;
     case GenServer::Init::Kind::ignore:
       start_->drop_name(self);
-      std::exchange(start_, nullptr)
-          ->answer(self, std::unexpected(StartError{.code = StartError::Code::ignored}));
+      start_->answer(self, std::unexpected(StartError{.code = StartError::Code::ignored}));
       self.exit_later(ExitReason::normal());
       return;
     case GenServer::Init::Kind::stop:
@@ -56,25 +78,25 @@ void ServerLoop::start() {
       return;
   }
   if (auto failed = start_->confirm_name(self)) {
-    std::exchange(start_, nullptr)->answer(self, std::unexpected(std::move(*failed)));
+    start_->answer(self, std::unexpected(std::move(*failed)));
     self.exit_later(ExitReason::shutdown("name_lost"));
     return;
   }
-  hibernate_after_ = start_->options.hibernate_after.value_or(infinity);
+  const Duration hibernate_after = start_->options.hibernate_after.value_or(infinity);
+  if (hibernate_after != infinity) seldom().hibernate_after = hibernate_after;
   std::exchange(start_, nullptr)->answer(self, self.pid());
-  follow(self, std::move(result.directive));
+  follow(self, result.directive);
 }
 
 void ServerLoop::fail_start(Process& self, ExitReason reason, bool quiet) {
   start_->drop_name(self);
-  std::exchange(start_, nullptr)
-      ->answer(self,
-               std::unexpected(StartError{.code = StartError::Code::failed, .reason = reason}));
+  start_->answer(self,
+                 std::unexpected(StartError{.code = StartError::Code::failed, .reason = reason}));
   self.exit_later(quiet ? ExitReason::normal() : std::move(reason));
 }
 
 void ServerLoop::ended(Process& self, const ExitReason& reason) {
-  if (!start_) return;  // else it was killed in its init
+  if (!start_ || start_->answered()) return;  // else it was killed in its init
   start_->drop_name(self);
   start_->answer(self,
                  std::unexpected(StartError{.code = StartError::Code::failed, .reason = reason}));
@@ -100,9 +122,11 @@ void ServerLoop::handle(MessagePtr message) {
     default:
       break;
   }
-  hibernating_ = false;
-  ++turn_;
-  idle_ = infinity;
+  if (seldom_) {
+    seldom_->hibernating = false;
+    ++seldom_->turn;
+    seldom_->idle = infinity;
+  }
   if (message->extra() != nullptr && message->extra()->expires <= self.runtime().clock().now()) {
     self.runtime().counters().expired_requests.fetch_add(1, std::memory_order_relaxed);
     self.runtime().fail(caller_of(self, *message),
@@ -110,13 +134,13 @@ void ServerLoop::handle(MessagePtr message) {
     settle(self, {});
     return;
   }
-  if (debug_) note_received(self, *message);
+  if (debug() != nullptr) note_received(self, *message);
   if (message->kind != MessageKind::call) {
     run(self, *message, {});
     return;
   }
   Caller caller = caller_of(self, *message);
-  caller.traced = debug_ != nullptr;
+  caller.traced = debug() != nullptr;
   const Serving serving(self, caller, *message);
   run(self, *message, caller);
 }
@@ -124,13 +148,13 @@ void ServerLoop::handle(MessagePtr message) {
 /// Only a trapping process gets one; it ends the server past handle_info.
 bool ServerLoop::is_parents_exit(Process& self, Message& message) const {
   const Exit* exit = message.as<Exit>();
-  return exit != nullptr && self.parent_ && exit->from == self.parent_;
+  return exit != nullptr && self.has_parent_ && exit->from == self.parent();
 }
 
 void ServerLoop::describe(CrashReport& crash) const {
-  if (last_message_) {
-    crash.last_message = last_message_->text;
-    const Pid& client = last_message_->from;
+  if (seldom_ && seldom_->last_message) {
+    crash.last_message = seldom_->last_message->text;
+    const Pid& client = seldom_->last_message->from;
     Runtime& runtime = current_process().runtime();
     if (client) {
       crash.client =
@@ -139,15 +163,27 @@ void ServerLoop::describe(CrashReport& crash) const {
                                                                              : " is dead");
     }
   }
-  if (callbacks_) crash.state = state_text();
+  if (callbacks_ != nullptr) crash.state = state_text();
 }
 
 // ---- callbacks
 
 void ServerLoop::run(Process& self, Message& message, const Caller& caller) {
-  CallbackResult result;
+  bool threw = false;
+  CallbackResult result = call_back(self, message, caller, threw);
+  if (threw) return;
+  if (!seldom_ && result.fault == CallbackResult::Fault::none && result.directive.only_goes_on()) {
+    if (result.reply) reply_message(caller, std::move(result.reply));
+    return;
+  }
+  on_result(self, result, message, caller);
+}
+
+/// The result is made where the caller wants it: moving it would cost as much as a small callback.
+inline CallbackResult ServerLoop::call_back(Process& self, Message& message, const Caller& caller,
+                                            bool& threw) {
   try {
-    result = callbacks_->handle(message, caller);
+    return callbacks_->handle(message, caller);
   } catch (const ProcessExit&) {
     remember(self, message);
     throw;
@@ -156,9 +192,9 @@ void ServerLoop::run(Process& self, Message& message, const Caller& caller) {
     ExitReason reason = exit_cause(std::current_exception());
     remember(self, message);
     finish(self, std::move(reason));
-    return;
+    threw = true;
   }
-  on_result(self, result, message, caller);
+  return {};
 }
 
 void ServerLoop::on_result(Process& self, CallbackResult& result, Message& message,
@@ -174,32 +210,33 @@ void ServerLoop::on_result(Process& self, CallbackResult& result, Message& messa
     run_terminate(result.directive.reason);
   }
   std::optional<sys::Event> event;
-  if (debug_ && debug_->wants_text()) {
+  if (debug() != nullptr && debug()->wants_text()) {
     event = this->event(self, result.reply ? sys::Event::Kind::reply : sys::Event::Kind::state);
     event->peer = caller.pid;
     if (result.reply) event->message = callbacks_->message_text(*result.reply);
   }
   const bool replied = result.reply != nullptr || result.replied;
   if (result.reply) reply_message(caller, std::move(result.reply));
-  if (debug_) debug_->count(replied);
+  if (debug() != nullptr) debug()->count(replied);
   if (event && (replied || !stops)) note(self, std::move(*event));
   if (stops) {
     self.exit_later(std::move(result.directive.reason));
   } else {
-    follow(self, std::move(result.directive));
+    follow(self, result.directive);
   }
 }
 
 /// The message is gone when the crash is reported.
 void ServerLoop::remember(Process& self, Message& message) {
-  if (!crash_wanted(self.runtime().log()) || !callbacks_) return;
-  last_message_ = std::make_unique<LastMessage>();
-  last_message_->from = message.from;
+  if (!crash_wanted(self.runtime().log()) || callbacks_ == nullptr) return;
+  auto last = std::make_unique<LastMessage>();
+  last->from = message.from;
   try {
-    last_message_->text = callbacks_->message_text(message);
+    last->text = callbacks_->message_text(message);
   } catch (...) {
-    last_message_->text = "format_status threw";
+    last->text = "format_status threw";
   }
+  seldom().last_message = std::move(last);
 }
 
 std::string ServerLoop::state_text() const {
@@ -219,17 +256,20 @@ void ServerLoop::on_fault(Process& self, CallbackResult& result, Message& messag
     return;
   }
   const std::string type = AnyMessage(&message).type_name();
+  const std::string why = result.why ? *result.why : "";
   if (message.kind == MessageKind::send && result.fault == Fault::bad_message) {
     // As Elixir's default handle_info.
-    self.runtime().log().error(
-        LogModule::process, "a server received an unexpected message in handle_info",
-        {{"server", type_}, {"pid", self.pid()}, {"message", callbacks_->message_text(message)}});
+    self.runtime().log().error(LogModule::process,
+                               "a server received an unexpected message in handle_info",
+                               {{"server", callbacks_->type()},
+                                {"pid", self.pid()},
+                                {"message", callbacks_->message_text(message)}});
   } else {
     self.runtime().log().warning(
         LogModule::process,
         result.fault == Fault::undecodable ? "a message could not be decoded"
                                            : "a message is not one of this server's",
-        {{"server", type_}, {"pid", self.pid()}, {"message", type}, {"why", result.why}});
+        {{"server", callbacks_->type()}, {"pid", self.pid()}, {"message", type}, {"why", why}});
   }
   if (message.kind == MessageKind::call) {
     self.forget_caller(caller.pid, caller.ref);
@@ -237,17 +277,18 @@ void ServerLoop::on_fault(Process& self, CallbackResult& result, Message& messag
                         CallError(result.fault == Fault::undecodable ? CallError::Code::undecodable
                                                                      : CallError::Code::refused,
                                   CallError::Execution::not_executed, ExitReason::term("bad_call"),
-                                  std::string(type_) + " does not take " + type +
-                                      (result.why.empty() ? "" : ": " + result.why)));
+                                  std::string(callbacks_->type()) + " does not take " + type +
+                                      (why.empty() ? "" : ": " + why)));
   }
-  follow(self, {});
+  Directive goes_on;
+  follow(self, goes_on);
 }
 
 /// handle_continue, as often as it is asked for, before any message; then what the last one says.
-void ServerLoop::follow(Process& self, Directive directive) {
+void ServerLoop::follow(Process& self, Directive& directive) {
   while (directive.continue_with && !self.exit_) {
     MessagePtr next = std::move(directive.continue_with);
-    if (debug_) {
+    if (debug() != nullptr) {
       sys::Event went_on = event(self, sys::Event::Kind::continued);
       went_on.message = callbacks_->message_text(*next);
       note(self, std::move(went_on));
@@ -265,7 +306,7 @@ void ServerLoop::follow(Process& self, Directive directive) {
       finish(self, std::move(reason));
       return;
     }
-    if (debug_) debug_->count(false);
+    if (debug() != nullptr) debug()->count(false);
     if (result.fault != CallbackResult::Fault::none) {
       result.directive.act = Directive::Act::stop;
       result.directive.reason = ExitReason::term("bad_continue");
@@ -275,22 +316,25 @@ void ServerLoop::follow(Process& self, Directive directive) {
       finish(self, std::move(result.directive.reason));
       return;
     }
-    if (debug_) note(self, event(self, sys::Event::Kind::state));
+    if (debug() != nullptr) note(self, event(self, sys::Event::Kind::state));
     directive = std::move(result.directive);
   }
   if (!self.exit_) settle(self, directive);
 }
 
 void ServerLoop::settle(Process& self, const Directive& directive) {
-  hibernate_at_end_ = false;
-  if (directive.timeout) {
-    idle_ = *directive.timeout;
+  const bool timeout = directive.timeout != Directive::no_timeout;
+  if (!seldom_ && !timeout && !directive.hibernate) return;
+  Seldom& mine = seldom();
+  mine.hibernate_at_end = false;
+  if (timeout) {
+    mine.idle = directive.timeout;
     arm(self);
   } else if (directive.hibernate) {
     hibernate(self);
-  } else if (hibernate_after_ != infinity) {
-    idle_ = hibernate_after_;
-    hibernate_at_end_ = true;
+  } else if (mine.hibernate_after != infinity) {
+    mine.idle = mine.hibernate_after;
+    mine.hibernate_at_end = true;
     arm(self);
   }
 }

@@ -1,9 +1,10 @@
 #pragma once
 // The loop of a GenServer as a behaviour: init, callbacks, idle timeout, terminate, and the exact
 // order of reply and exit (gen_server.erl); sys requests between two callbacks (sys.erl). One per
-// server, run inside its process. What is rare hangs off a pointer: a server without debugging
-// pays one test for it per message.
+// server, run inside its process. It and the user's server are one block of memory, and what few
+// servers have hangs off one pointer: there may be millions, and each message tests it once.
 
+#include <cstddef>
 #include <memory>
 #include <string>
 
@@ -20,25 +21,35 @@ class Process;
 
 class ServerLoop final : public Behaviour {
  public:
-  ServerLoop(std::string_view type, std::unique_ptr<ServerStart> start);
+  static std::unique_ptr<Behaviour> make(std::unique_ptr<ServerStart> start);
+  ~ServerLoop() override;
 
   void start() override;
   void handle(MessagePtr message) override;
   void ended(Process& self, const ExitReason& reason) override;
-  std::string_view initial_call() const noexcept override { return type_; }
-  bool hibernating() const noexcept override { return hibernating_; }
-  bool suspended() const noexcept override { return suspended_; }
+  std::string_view initial_call() const noexcept override {
+    return callbacks_ != nullptr ? callbacks_->type() : start_ ? start_->kind.type : "";
+  }
+  bool hibernating() const noexcept override { return seldom_ && seldom_->hibernating; }
+  bool suspended() const noexcept override { return seldom_ && seldom_->suspended; }
   bool answers_system() const noexcept override { return true; }
   void describe(CrashReport& crash) const override;
 
+  static void operator delete(void* memory) { ::operator delete(memory); }
+
  private:
+  static void* operator new(std::size_t bytes, const ServerKind& kind);
+  static void operator delete(void* memory, const ServerKind&) { ::operator delete(memory); }
+  explicit ServerLoop(std::unique_ptr<ServerStart> start) noexcept : start_(std::move(start)) {}
+
   using Answer = std::expected<MessagePtr, CallError>;  // to a sys request
 
   // ---- callbacks (server_loop.cpp)
   void run(Process& self, Message& message, const Caller& caller);
+  CallbackResult call_back(Process& self, Message& message, const Caller& caller, bool& threw);
   void on_result(Process& self, CallbackResult& result, Message& message, const Caller& caller);
   void on_fault(Process& self, CallbackResult& result, Message& message, const Caller& caller);
-  void follow(Process& self, Directive directive);
+  void follow(Process& self, Directive& directive);
   void settle(Process& self, const Directive& directive);
   void finish(Process& self, ExitReason reason);
   void run_terminate(ExitReason& reason);
@@ -73,29 +84,42 @@ class ServerLoop final : public Behaviour {
   Answer serve(Process& self, Terminate& request);
   Answer serve(Process& self, ChangeCode& request);
   ServerDebug& debug(Process& self);
+  ServerDebug* debug() const noexcept { return seldom_ ? seldom_->debug.get() : nullptr; }
+  void stop_idle_debug() noexcept;
   CallError no_such_state(const std::type_info& wanted) const;
   std::string state_text() const;
   void note_received(Process& self, Message& message);
   sys::Event event(Process& self, sys::Event::Kind kind) const;
   void note(Process& self, sys::Event event);
 
-  std::string_view type_;
-  std::unique_ptr<ServerStart> start_;  // until init is done
-  std::unique_ptr<Callbacks> callbacks_;
-  std::unique_ptr<ServerDebug> debug_;  // while anything of it is switched on
   struct LastMessage {
     std::string text;
     Pid from;
   };
-  std::unique_ptr<LastMessage> last_message_;  // of a server that crashes
-  Duration hibernate_after_ = infinity;
-  Duration idle_ = infinity;  // the idle period, infinity: none
-  Time idle_end_{};
-  Time timer_end_{};        // of the timer that is under way
-  std::uint64_t turn_ = 1;  // grows with each message and each period of zero
-  bool hibernate_at_end_ = false;
-  bool hibernating_ = false;
-  bool suspended_ = false;
+  /// What few servers ever have.
+  struct Seldom {
+    std::unique_ptr<ServerDebug> debug;         // while anything of it is switched on
+    std::unique_ptr<LastMessage> last_message;  // of a server that crashes
+    std::unique_ptr<Callbacks> upgraded;        // in place of those it was started with
+    Duration hibernate_after = infinity;
+    Duration idle = infinity;  // the idle period, infinity: none
+    Time idle_end{};
+    Time timer_end{};        // of the timer that is under way
+    std::uint64_t turn = 1;  // grows with each message and each period of zero
+    bool hibernate_at_end = false;
+    bool hibernating = false;
+    bool suspended = false;
+  };
+  Seldom& seldom() {
+    if (!seldom_) seldom_ = std::make_unique<Seldom>();
+    return *seldom_;
+  }
+  void* place_of_callbacks(const ServerKind& kind) noexcept;
+  void replace_callbacks(std::unique_ptr<Callbacks> upgraded);
+
+  Callbacks* callbacks_ = nullptr;      // behind this object, unless they were upgraded
+  std::unique_ptr<ServerStart> start_;  // until init is done
+  std::unique_ptr<Seldom> seldom_;
 };
 
 }  // namespace coterie::detail

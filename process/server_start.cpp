@@ -46,8 +46,9 @@ std::optional<StartError> ServerStart::confirm_name(Process& self) {
 }
 
 void ServerStart::drop_name(Process& self) {
-  if (!self.names_) return;
-  Names& own = *self.names_;
+  Names* const names = self.names_if_any();
+  if (names == nullptr) return;
+  Names& own = *names;
   if (!own.name.empty()) {
     self.runtime().unregister_name(std::exchange(own.name, {}), self.pid());
   }
@@ -59,7 +60,8 @@ void ServerStart::drop_name(Process& self) {
 
 void ServerStart::answer(Process& self, std::expected<Pid, StartError> result) {
   // A failed start tells by its answer, not by an exit signal through the link as well.
-  if (!result) self.remove_link(self.parent_);
+  if (!result) self.remove_link(self.parent());
+  answered_ = true;
   self.runtime().complete(starter_,
                           make_message(MessageKind::reply, StartAnswer{std::move(result)}));
 }

@@ -21,8 +21,8 @@ struct StartAnswer {
 
 class ServerStart {
  public:
-  ServerStart(MakeCallbacks how, StartOptions with, Ticket starter)
-      : options(std::move(with)), make(std::move(how)), starter_(starter) {}
+  ServerStart(const ServerKind& what, MakeCallbacks how, StartOptions with, Ticket starter)
+      : kind(what), options(std::move(with)), make(std::move(how)), starter_(starter) {}
 
   /// Registers the name before init runs; invisible to others if it is a via name.
   std::optional<StartError> take_name(Process& self);
@@ -30,7 +30,9 @@ class ServerStart {
   void drop_name(Process& self);
   /// Wakes the starter. After a failure the name is free already: it may start again at once.
   void answer(Process& self, std::expected<Pid, StartError> result);
+  bool answered() const noexcept { return answered_; }
 
+  const ServerKind kind;
   const StartOptions options;
   MakeCallbacks make;
 
@@ -38,6 +40,7 @@ class ServerStart {
   Duration name_timeout() const;
 
   const Ticket starter_;
+  bool answered_ = false;
 };
 
 }  // namespace coterie::detail

@@ -43,13 +43,13 @@ std::string name_of(const Process& self, const Names* names) {
 void ServerLoop::handle_system(Process& self, MessagePtr message) {
   serve_system(self, *message);
   message.reset();
-  if (suspended_) wait_suspended(self);
+  if (suspended()) wait_suspended(self);
   restart_idle(self);
 }
 
 void ServerLoop::serve_system(Process& self, Message& message) {
   const Caller caller{message.from, message.ref(), message.named, self.pid()};
-  self.callers_.push_back(caller);  // should it end meanwhile, it is told
+  self.note_caller(caller);  // should it end meanwhile, it is told
   const auto reply = [&](Answer answer) {
     reply_message(caller, answer ? std::move(*answer)
                                  : make_message(MessageKind::failed, std::move(answer.error())));
@@ -64,12 +64,12 @@ void ServerLoop::serve_system(Process& self, Message& message) {
     reply(std::unexpected(
         refused(ExitReason::term("unknown_system_msg"), "this server knows no such sys request")));
   }
-  if (debug_ && debug_->idle()) debug_.reset();
+  stop_idle_debug();
 }
 
 /// OTP's suspend_loop: user messages stay in the mailbox, within its bound.
 void ServerLoop::wait_suspended(Process& self) {
-  while (suspended_ && !self.exit_) {
+  while (suspended() && !self.exit_) {
     const MessagePtr message = self.receive(
         [&](Message& next) {
           return next.kind == MessageKind::system || is_parents_exit(self, next);
@@ -88,7 +88,7 @@ void ServerLoop::wait_suspended(Process& self) {
 
 CallError ServerLoop::no_such_state(const std::type_info& wanted) const {
   return refused(ExitReason::term("bad_state_type"),
-                 "the state of " + std::string(type_) + " is no " + demangled(wanted) +
+                 "the state of " + std::string(callbacks_->type()) + " is no " + demangled(wanted) +
                      ": declare state() in the server, or ask without a type");
 }
 
@@ -100,7 +100,7 @@ ServerLoop::Answer ServerLoop::serve(Process&, GetState& request) {
       return request.copy(state);
     }
     return make_message(MessageKind::reply,
-                        RawState{std::string(type_), callbacks_->version(),
+                        RawState{std::string(callbacks_->type()), callbacks_->version(),
                                  callbacks_->state_term(), callbacks_->state_packed()});
   } catch (const ProcessExit&) {
     throw;
@@ -129,20 +129,18 @@ ServerLoop::Answer ServerLoop::serve(Process&, ReplaceState& request) {
 }
 
 ServerLoop::Answer ServerLoop::serve(Process&, ChangeCode& request) {
-  if (!suspended_) {
+  if (!suspended()) {
     return std::unexpected(refused(ExitReason::term("unknown_system_msg"),
                                    "only a suspended server changes its code: sys::suspend first"));
   }
   try {
     const std::optional<Bytes> old = callbacks_->state_packed();
     if (!old) {
-      return std::unexpected(refused(
-          ExitReason::term("bad_state_type"),
-          "the state of " + std::string(type_) + " cannot be packed: declare a state() that can"));
+      return std::unexpected(refused(ExitReason::term("bad_state_type"),
+                                     "the state of " + std::string(callbacks_->type()) +
+                                         " cannot be packed: declare a state() that can"));
     }
-    auto upgraded = request.make(callbacks_->version(), *old);
-    std::swap(callbacks_, upgraded);
-    type_ = request.type;
+    replace_callbacks(request.make(callbacks_->version(), *old));
     return done();
   } catch (const ProcessExit&) {
     throw;
@@ -158,17 +156,17 @@ ServerLoop::Answer ServerLoop::serve(Process&, ChangeCode& request) {
 // ---- life
 
 ServerLoop::Answer ServerLoop::serve(Process& self, Suspend&) {
-  if (!suspended_ && !self.may_park()) {
+  if (!suspended() && !self.may_park()) {
     return std::unexpected(CallError(
         CallError::Code::system_limit, CallError::Execution::not_executed,
         ExitReason::term("system_limit"), "the node's bound of parked fibers is reached"));
   }
-  suspended_ = true;
+  seldom().suspended = true;
   return done();
 }
 
 ServerLoop::Answer ServerLoop::serve(Process&, Resume&) {
-  suspended_ = false;
+  seldom().suspended = false;
   return done();
 }
 
@@ -177,19 +175,19 @@ ServerLoop::Answer ServerLoop::serve(Process&, Terminate&) { return done(); }
 ServerLoop::Answer ServerLoop::serve(Process& self, GetStatus&) {
   sys::Status status;
   status.pid = self.pid();
-  status.name = name_of(self, self.names_.get());
-  status.server = type_;
+  status.name = name_of(self, self.names_if_any());
+  status.server = callbacks_->type();
   status.version = callbacks_->version();
-  status.running = suspended_ ? sys::Running::suspended : sys::Running::running;
-  status.parent = self.parent_;
+  status.running = suspended() ? sys::Running::suspended : sys::Running::running;
+  status.parent = self.parent();
   if (self.ancestors_) {
     for (const Pid& ancestor : *self.ancestors_) {
       status.ancestors.push_back(to_string(ancestor, self.pid().node));
     }
   }
-  if (debug_) {
-    status.debug = debug_->switched_on();
-    status.log = debug_->log();
+  if (debug() != nullptr) {
+    status.debug = debug()->switched_on();
+    status.log = debug()->log();
   }
   status.state = state_text();
   return make_message(MessageKind::reply, std::move(status));
@@ -198,8 +196,9 @@ ServerLoop::Answer ServerLoop::serve(Process& self, GetStatus&) {
 // ---- debugging
 
 ServerDebug& ServerLoop::debug(Process& self) {
-  if (!debug_) debug_ = std::make_unique<ServerDebug>(self.runtime());
-  return *debug_;
+  std::unique_ptr<ServerDebug>& mine = seldom().debug;
+  if (!mine) mine = std::make_unique<ServerDebug>(self.runtime());
+  return *mine;
 }
 
 ServerLoop::Answer ServerLoop::serve(Process& self, SetTrace& request) {
@@ -211,14 +210,15 @@ ServerLoop::Answer ServerLoop::serve(Process& self, SetLog& request) {
   return done();
 }
 ServerLoop::Answer ServerLoop::serve(Process&, GetLog&) {
-  return make_message(MessageKind::reply, debug_ ? debug_->log() : std::vector<std::string>());
+  return make_message(MessageKind::reply,
+                      debug() != nullptr ? debug()->log() : std::vector<std::string>());
 }
 ServerLoop::Answer ServerLoop::serve(Process& self, SetStatistics& request) {
   debug(self).keep_statistics(request.on, self.runtime().clock().wall());
   return done();
 }
 ServerLoop::Answer ServerLoop::serve(Process& self, GetStatistics&) {
-  const sys::Statistics* counted = debug_ ? debug_->statistics() : nullptr;
+  const sys::Statistics* counted = debug() != nullptr ? debug()->statistics() : nullptr;
   if (counted == nullptr) {
     return std::unexpected(refused(ExitReason::term("no_statistics"),
                                    "switch them on first: sys::statistics(server, true)"));
@@ -232,11 +232,11 @@ ServerLoop::Answer ServerLoop::serve(Process& self, Install& request) {
   return done();
 }
 ServerLoop::Answer ServerLoop::serve(Process&, Remove& request) {
-  if (debug_) debug_->remove(request.id);
+  if (debug() != nullptr) debug()->remove(request.id);
   return done();
 }
 ServerLoop::Answer ServerLoop::serve(Process&, NoDebug&) {
-  if (debug_) debug_->clear();
+  if (debug() != nullptr) debug()->clear();
   return done();
 }
 
@@ -246,7 +246,7 @@ sys::Event ServerLoop::event(Process& self, sys::Event::Kind kind) const {
   sys::Event event;
   event.kind = kind;
   event.pid = self.pid();
-  event.server = name_of(self, self.names_.get());
+  event.server = name_of(self, self.names_if_any());
   if (kind == sys::Event::Kind::reply || kind == sys::Event::Kind::state) {
     event.state = state_text();
   }
@@ -254,8 +254,8 @@ sys::Event ServerLoop::event(Process& self, sys::Event::Kind kind) const {
 }
 
 void ServerLoop::note_received(Process& self, Message& message) {
-  debug_->count_received();
-  if (!debug_->wants_text()) return;
+  debug()->count_received();
+  if (!debug()->wants_text()) return;
   using What = sys::Event::Kind;
   const What what = message.kind == MessageKind::call   ? What::call
                     : message.kind == MessageKind::cast ? What::cast
@@ -267,8 +267,12 @@ void ServerLoop::note_received(Process& self, Message& message) {
 }
 
 void ServerLoop::note(Process&, sys::Event event) {
-  if (debug_->wants_text()) debug_->handle(event);
-  if (debug_->idle()) debug_.reset();
+  if (debug()->wants_text()) debug()->handle(event);
+  stop_idle_debug();
+}
+
+void ServerLoop::stop_idle_debug() noexcept {
+  if (debug() != nullptr && debug()->idle()) seldom_->debug.reset();
 }
 
 }  // namespace coterie::detail

@@ -73,9 +73,8 @@ SysAnswer replace_state(const ServerRef& server, const std::type_info& type, Cha
   return ask(server, ReplaceState{&type, std::move(change)}, timeout);
 }
 
-sys::Result<void> change_code(const ServerRef& server, std::string_view type, MakeUpgraded make,
-                              Duration timeout) {
-  return ask_for<void>(server, ChangeCode{type, std::move(make)}, timeout);
+sys::Result<void> change_code(const ServerRef& server, MakeUpgraded make, Duration timeout) {
+  return ask_for<void>(server, ChangeCode{std::move(make)}, timeout);
 }
 
 }  // namespace coterie::detail

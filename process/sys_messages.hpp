@@ -84,7 +84,6 @@ struct Terminate {
   ExitReason reason;
 };
 struct ChangeCode {
-  std::string_view type;
   MakeUpgraded make;
 };
 

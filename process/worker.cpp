@@ -11,7 +11,7 @@
 namespace coterie::detail {
 namespace {
 
-constexpr std::size_t pooled_fibers_max = 256;
+constexpr std::size_t pooled_fibers_max = 1024;
 constexpr unsigned slices_per_tick = 32;
 // A worker that always has work goes back to its executor now and then: on virtual time nothing
 // else would ever run.

@@ -14,7 +14,8 @@ class ChainTable {
  public:
   using Room = std::vector<Node*>;
 
-  bool full() const noexcept { return size_ >= chains_.size(); }
+  /// Half full: each node passed on the way to another one is a cache miss.
+  bool full() const noexcept { return size_ >= chains_.size() / 2; }
   std::size_t size() const noexcept { return size_; }
   /// How large the room for its next growth is.
   std::size_t next_room() const noexcept { return chains_.empty() ? 8 : chains_.size() * 2; }

@@ -39,7 +39,7 @@ void EventChildren::start(ChildSpec spec, const GenStage::Subscription& producer
     if (started) origins->insert_or_assign(*started, tag);
     return started;
   };
-  if (!state_->start_child(spec)) one_less(producer.tag);
+  if (!state_->start_child(std::move(spec))) one_less(producer.tag);
 }
 
 bool EventChildren::exited(const Pid& child, const ExitReason& reason) {

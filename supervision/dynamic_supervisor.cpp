@@ -62,7 +62,7 @@ DynamicSupervisor::~DynamicSupervisor() = default;
 void DynamicSupervisor::terminate(const ExitReason&) { state_->stop_all(); }
 std::string DynamicSupervisor::format_status() const { return state_->status_text(); }
 ChildResult<Pid> DynamicSupervisor::handle_call(const StartChild& request) {
-  return state_->start_child(request.spec);
+  return state_->start_child(std::move(request.spec));
 }
 ChildResult<void> DynamicSupervisor::handle_call(const TerminateChild& request) {
   return state_->terminate_child(request.child);

@@ -20,49 +20,31 @@ DynamicSupervisorState::DynamicSupervisorState(DynamicSupervisorOptions options)
       intensity_(options_.max_restarts, options_.max_seconds),
       name_(own_name()) {}
 
-DynamicSupervisorState::Child::Child(const ChildSpec& spec)
-    : shutdown(spec.effective_shutdown()), restart(spec.restart), type(spec.type) {
-  if (restart != Restart::temporary) start = spec.start;
-  const bool backs_off = spec.backoff.min > Duration::zero();
-  if (spec.id.empty() && !backs_off) return;
-  extras = std::make_unique<Extras>();
-  extras->id = spec.id;
-  extras->backoff = spec.backoff;
-  if (backs_off) extras->started = current_process().runtime().clock().now();
+Pid DynamicSupervisorState::pid_of(const DynamicChild& child) const noexcept {
+  return child.pid(current_process().runtime().node());
 }
 
-ChildSpec DynamicSupervisorState::Child::spec() const {
-  ChildSpec spec;
-  if (extras) spec.id = extras->id;
-  spec.restart = restart;
-  spec.shutdown = shutdown;
-  spec.type = type;
-  return spec;
-}
-
-void DynamicSupervisorState::erase(Children::iterator child) {
-  if (child->second.extras && child->second.extras->pause != Ref::none) {
-    cancel_timer(child->second.extras->pause);
-  }
+void DynamicSupervisorState::erase(DynamicChild& child) {
+  if (child.extras && child.extras->pause != Ref::none) cancel_timer(child.extras->pause);
   children_.erase(child);
 }
 
 void DynamicSupervisorState::stop_all() {
   std::vector<Ending> endings;
   endings.reserve(children_.size());
-  for (const auto& [pid, child] : children_) {
-    if (!child.restarting) endings.push_back({pid, child.shutdown, child.restart, {}});
+  for (const DynamicChild& child : children_) {
+    if (!child.restarting) endings.push_back({pid_of(child), child.shutdown(), child.restart, {}});
   }
   shut_down_all(endings);
   for (const auto& ending : endings) {
     if (!ending.wrong) continue;
     report_supervisor(name_, Context::shutdown_error, *ending.wrong,
-                      children_.at(ending.child).spec(), ending.child);
+                      children_.find(ending.child)->spec(), ending.child);
   }
   children_.clear();
 }
 
-ChildResult<Pid> DynamicSupervisorState::start_child(const ChildSpec& spec) {
+ChildResult<Pid> DynamicSupervisorState::start_child(ChildSpec&& spec) {
   if (!spec.start) {
     return std::unexpected(ChildError{Code::bad_spec, {}, {}, "no start function"});
   }
@@ -76,32 +58,30 @@ ChildResult<Pid> DynamicSupervisorState::start_child(const ChildSpec& spec) {
     }
     return std::unexpected(start_failure(started.error()));
   }
-  children_.emplace(*started, Child(spec));
   report_progress(name_, spec, *started);
+  children_.add(*started, std::move(spec));
   return *started;
 }
 
 ChildResult<void> DynamicSupervisorState::terminate_child(const Pid& pid) {
-  const auto child = children_.find(pid);
-  if (child == children_.end()) return std::unexpected(ChildError{Code::not_found, pid, {}, {}});
-  if (!child->second.restarting) {
-    const auto wrong = shut_down(pid, child->second.shutdown, child->second.restart);
-    if (wrong) {
-      report_supervisor(name_, Context::shutdown_error, *wrong, child->second.spec(), pid);
-    }
+  DynamicChild* child = children_.find(pid);
+  if (child == nullptr) return std::unexpected(ChildError{Code::not_found, pid, {}, {}});
+  if (!child->restarting) {
+    const auto wrong = shut_down(pid, child->shutdown(), child->restart);
+    if (wrong) report_supervisor(name_, Context::shutdown_error, *wrong, child->spec(), pid);
   }
-  erase(child);
+  erase(*child);
   return {};
 }
 
 std::vector<ChildInfo> DynamicSupervisorState::which_children(std::size_t most) const {
   std::vector<ChildInfo> rows;
   rows.reserve(std::min(most, children_.size()));
-  for (const auto& [pid, child] : children_) {
+  for (const DynamicChild& child : children_) {
     if (rows.size() == most) break;
     rows.push_back({{},
                     child.restarting ? ChildState::restarting : ChildState::running,
-                    child.restarting ? Pid{} : pid,
+                    child.restarting ? Pid{} : pid_of(child),
                     child.type,
                     child.restart});
   }
@@ -120,7 +100,7 @@ std::string DynamicSupervisorState::status_text() const {
 ChildCount DynamicSupervisorState::count_children() const {
   ChildCount count;
   count.specs = children_.size();
-  for (const auto& [pid, child] : children_) {
+  for (const DynamicChild& child : children_) {
     if (!child.restarting) ++count.active;
     ++(child.type == ChildType::supervisor ? count.supervisors : count.workers);
   }
@@ -128,65 +108,59 @@ ChildCount DynamicSupervisorState::count_children() const {
 }
 
 bool DynamicSupervisorState::child_exited(const Pid& pid, const ExitReason& reason) {
-  const auto child = children_.find(pid);
-  if (child == children_.end() || child->second.restarting) return true;
-  const ExitDecision decision = decide_exit(child->second.restart, reason);
+  DynamicChild* child = children_.find(pid);
+  if (child == nullptr || child->restarting) return true;
+  const ExitDecision decision = decide_exit(child->restart, reason);
   if (decision.report) {
-    report_supervisor(name_, Context::child_terminated, reason, child->second.spec(), pid);
+    report_supervisor(name_, Context::child_terminated, reason, child->spec(), pid);
   }
-  if (decision.act == ExitDecision::Act::restart) return restart(child, true);
-  erase(child);
+  if (decision.act == ExitDecision::Act::restart) return restart(*child, true);
+  erase(*child);
   return true;
 }
 
 bool DynamicSupervisorState::try_again(const Pid& pid) {
-  const auto child = children_.find(pid);
-  if (child == children_.end() || !child->second.restarting) return true;
-  if (!child->second.extras || child->second.extras->pause == Ref::none) {
-    return restart(child, false);
-  }
-  child->second.extras->pause = Ref::none;
-  return start_again(child);
+  DynamicChild* child = children_.find(pid);
+  if (child == nullptr || !child->restarting) return true;
+  if (!child->extras || child->extras->pause == Ref::none) return restart(*child, false);
+  child->extras->pause = Ref::none;
+  return start_again(*child);
 }
 
 /// Counts the restart and starts the child again, perhaps after a pause.
-bool DynamicSupervisorState::restart(Children::iterator child, bool ended) {
+bool DynamicSupervisorState::restart(DynamicChild& child, bool ended) {
   Runtime& runtime = current_process().runtime();
   const Time now = runtime.clock().now();
   if (!intensity_.add(now)) {
     report_supervisor(name_, Context::shutdown, ExitReason::term("reached_max_restart_intensity"),
-                      child->second.spec(), child->first);
+                      child.spec(), pid_of(child));
     erase(child);
     return false;
   }
-  Extras* extras = child->second.extras.get();
+  DynamicChild::Extras* extras = child.extras.get();
   if (extras == nullptr || extras->backoff.min <= Duration::zero()) return start_again(child);
   const Duration pause = extras->pauses.pause(
       extras->backoff, ended ? std::optional(now - extras->started) : std::nullopt,
       runtime.random().next());
-  child->second.restarting = true;
-  extras->pause = send_after(pause, self(), DynamicSupervisor::TryAgain{child->first});
+  child.restarting = true;
+  extras->pause = send_after(pause, self(), DynamicSupervisor::TryAgain{pid_of(child)});
   return true;
 }
 
-bool DynamicSupervisorState::start_again(Children::iterator child) {
-  const Pid old = child->first;
-  const StartResult started = run_start(child->second.start);
+bool DynamicSupervisorState::start_again(DynamicChild& child) {
+  const Pid old = pid_of(child);
+  const StartResult started = run_start(child.start);
   if (started) {
-    report_progress(name_, child->second.spec(), *started);
-    auto moved = children_.extract(child);
-    moved.key() = *started;
-    moved.mapped().restarting = false;
-    if (moved.mapped().extras) {
-      moved.mapped().extras->started = current_process().runtime().clock().now();
-    }
-    children_.insert(std::move(moved));
+    report_progress(name_, child.spec(), *started);
+    children_.rename(child, *started);
+    child.restarting = false;
+    if (child.extras) child.extras->started = current_process().runtime().clock().now();
   } else if (started.error().code == StartError::Code::ignored) {
     erase(child);
   } else {
-    report_supervisor(name_, Context::start_error, start_reason(started.error()),
-                      child->second.spec(), old);
-    child->second.restarting = true;
+    report_supervisor(name_, Context::start_error, start_reason(started.error()), child.spec(),
+                      old);
+    child.restarting = true;
     // Through the mailbox, so that requests which wait there are served between two tries.
     cast(self(), DynamicSupervisor::TryAgain{old});
   }

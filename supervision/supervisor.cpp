@@ -60,7 +60,8 @@ std::optional<ChildError> Supervisor::check_childspecs(std::span<const ChildSpec
   };
   std::set<std::string_view> ids;
   for (const auto& spec : specs) {
-    if (!ids.insert(spec.id).second) return fault("duplicate child id " + spec.id);
+    if (specs.size() > 1 && !ids.insert(spec.id).second)
+      return fault("duplicate child id " + spec.id);
     if (!spec.start) return fault("child " + spec.id + " has no start function");
     if (spec.shutdown && spec.shutdown->wait() < Duration::zero()) {
       return fault("child " + spec.id + " has a negative shutdown");

@@ -64,7 +64,7 @@ class DynamicSupervisor final : public GenServer {
   struct StartChild {
     using Reply = ChildResult<Pid>;
     explicit StartChild(ChildSpec s) : spec(std::move(s)) {}
-    ChildSpec spec;
+    mutable ChildSpec spec;  // the supervisor takes it out and keeps it
   };
   struct TerminateChild {
     using Reply = ChildResult<void>;

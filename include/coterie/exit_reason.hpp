@@ -1,8 +1,12 @@
 #pragma once
 // Why a process ended: OTP's exit reasons as a value. Cheap to copy; safe to share between threads.
+// One word, so that a signal with its reason is one cache line: the kind in the lower bits, and the
+// address of what only some reasons have, which all copies share.
 
-#include <memory>
+#include <atomic>
+#include <cstdint>
 #include <string>
+#include <utility>
 
 #include <coterie/detail/bad_result.hpp>
 
@@ -23,7 +27,23 @@ class ExitReason {
 
   ExitReason() noexcept = default;
   // Implicit on purpose: stop(ExitReason::Kind::shutdown) reads like OTP.
-  ExitReason(Kind kind) noexcept : kind_(kind) {}  // NOLINT(google-explicit-constructor)
+  ExitReason(Kind kind) noexcept  // NOLINT(google-explicit-constructor)
+      : word_(static_cast<std::uintptr_t>(kind)) {}
+  ExitReason(const ExitReason& other) noexcept : word_(other.word_) {
+    if (Detail* shared = detail()) shared->owners.fetch_add(1, std::memory_order_relaxed);
+  }
+  ExitReason(ExitReason&& other) noexcept : word_(std::exchange(other.word_, 0)) {}
+  ExitReason& operator=(const ExitReason& other) noexcept {
+    ExitReason(other).swap(*this);
+    return *this;
+  }
+  ExitReason& operator=(ExitReason&& other) noexcept {
+    ExitReason(std::move(other)).swap(*this);
+    return *this;
+  }
+  ~ExitReason() {
+    if (word_ > kind_bits) release();
+  }
 
   static ExitReason normal() noexcept { return Kind::normal; }
   static ExitReason shutdown() noexcept { return Kind::shutdown; }
@@ -38,7 +58,7 @@ class ExitReason {
   static ExitReason make(Kind kind, std::string term, std::string what, std::string trace,
                          bool confirmed);
 
-  Kind kind() const noexcept { return kind_; }
+  Kind kind() const noexcept { return static_cast<Kind>(word_ & kind_bits); }
   const std::string& term() const noexcept;
   const std::string& what() const noexcept;
   const std::string& trace() const noexcept;
@@ -46,21 +66,24 @@ class ExitReason {
   bool confirmed() const noexcept;
 
   /// normal, shutdown and {shutdown, Term}: nothing to report, no restart of transient children.
-  bool is_clean() const noexcept { return kind_ == Kind::normal || kind_ == Kind::shutdown; }
+  bool is_clean() const noexcept { return kind() == Kind::normal || kind() == Kind::shutdown; }
 
   /// Same kind, term, what and confirmed; traces are not compared.
   friend bool operator==(const ExitReason& a, const ExitReason& b) noexcept;
 
  private:
-  struct Detail {
+  struct alignas(8) Detail {
     std::string term, what, trace;
     bool confirmed = false;
+    std::atomic<std::uint32_t> owners{1};
   };
-  ExitReason(Kind kind, std::shared_ptr<const Detail> detail) noexcept
-      : kind_(kind), detail_(std::move(detail)) {}
+  static constexpr std::uintptr_t kind_bits = 7;
 
-  Kind kind_ = Kind::normal;
-  std::shared_ptr<const Detail> detail_;
+  Detail* detail() const noexcept { return reinterpret_cast<Detail*>(word_ & ~kind_bits); }
+  void swap(ExitReason& other) noexcept { std::swap(word_, other.word_); }
+  void release() noexcept;
+
+  std::uintptr_t word_ = 0;
 };
 
 /// OTP's spelling: normal, {shutdown,fenced}, {error,std::runtime_error,"no such file"}.

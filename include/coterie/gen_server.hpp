@@ -82,14 +82,19 @@ struct StartOptions {
 
 namespace detail {
 
-/// What a callback asks for besides its reply.
+/// What a callback asks for besides its reply. Small: it is made and looked at for each message.
 struct Directive {
   enum class Act : std::uint8_t { go_on, stop };
+  static constexpr Duration no_timeout = Duration::min();
   Act act = Act::go_on;
   bool hibernate = false;
-  std::optional<Duration> timeout;
+  Duration timeout = no_timeout;
   ExitReason reason;
   MessagePtr continue_with;
+  /// What nearly every callback says.
+  bool only_goes_on() const noexcept {
+    return act == Act::go_on && !hibernate && timeout == no_timeout && !continue_with;
+  }
 };
 
 struct Caller {

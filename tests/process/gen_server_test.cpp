@@ -138,6 +138,31 @@ TEST(GenServer, ContinuesBeforeAnyMessage) {
   EXPECT_EQ(call(*pid, Counter::Increment{}).value(), 3002);
 }
 
+/// Servers stand behind their loop in one block of memory, wherever their alignment says.
+class Aligned final : public GenServer {
+ public:
+  struct Misplaced {
+    using Reply = std::uint64_t;
+  };
+  using Calls = Messages<Misplaced>;
+  std::uint64_t handle_call(const Misplaced&) {
+    return reinterpret_cast<std::uintptr_t>(&value_) % alignof(decltype(value_));
+  }
+
+ private:
+  struct alignas(256) Value {
+    std::byte bytes[256]{};
+  } value_;
+};
+
+TEST(GenServer, AServerStandsWhereItsAlignmentSays) {
+  LocalNode node;
+  for (int i = 0; i < 20; ++i) {
+    const auto pid = GenServer::start<Aligned>({});
+    EXPECT_EQ(call(*pid, Aligned::Misplaced{}).value(), 0u);
+  }
+}
+
 TEST(GenServer, RepliesLaterFromAnyProcess) {
   LocalNode node;
   const auto pid = GenServer::start<Counter>({}, 5);

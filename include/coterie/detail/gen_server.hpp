@@ -13,9 +13,9 @@ namespace coterie::detail {
 struct CallbackResult {
   Directive directive;
   MessagePtr reply;
-  bool replied = false;  // in place
+  std::unique_ptr<std::string> why;  // of a fault, if there is more to say
+  bool replied = false;              // in place
   enum class Fault : std::uint8_t { none, bad_message, undecodable, no_reply_taker } fault{};
-  std::string why;
 };
 
 /// A behaviour built on GenServer whose users have message lists of their own: it takes its own
@@ -45,12 +45,21 @@ class Callbacks {
   /// Of the state or the server, whichever is of that type; else nullptr.
   virtual void* state(const std::type_info& type) = 0;
   virtual int version() const = 0;
+  /// The server's type, as crash reports and traces show it.
+  virtual std::string_view type() const noexcept = 0;
 };
 
-using MakeCallbacks = std::move_only_function<std::unique_ptr<Callbacks>()>;
+/// What the runtime must know of a server before it exists. `type` lives as long as the program.
+struct ServerKind {
+  std::string_view type;
+  std::size_t bytes;  // of its callbacks
+  std::size_t alignment;
+};
 
-/// `type` lives as long as the program.
-std::expected<Pid, StartError> start_server(std::string_view type, MakeCallbacks make,
+/// Makes them in memory of the size and alignment that the ServerKind says.
+using MakeCallbacks = std::move_only_function<Callbacks*(void* memory)>;
+
+std::expected<Pid, StartError> start_server(const ServerKind& kind, MakeCallbacks make,
                                             StartOptions options, bool link);
 
 template <class Server>
@@ -78,7 +87,7 @@ CallbackResult with_payload(Message& message, Run&& run) {
       if (value) return run(*value);
       CallbackResult result;
       result.fault = CallbackResult::Fault::undecodable;
-      result.why = to_string(value.error());
+      result.why = std::make_unique<std::string>(to_string(value.error()));
       return result;
     }
   }

@@ -54,7 +54,7 @@ struct Extra {
 class Message {
  public:
   static constexpr std::size_t slot_bytes = 64;
-  static constexpr unsigned slots_max = 2;  // of one after another, for larger messages
+  static constexpr unsigned slots_max = 3;  // of one after another, for larger messages
 
   Message(MessageKind what, std::size_t size) noexcept
       : kind(what),

@@ -109,6 +109,7 @@ class ServerCallbacks final : public Callbacks {
 
   void* state(const std::type_info& type) override { return state_address(server_, type); }
   int version() const override { return version_of<Server>(); }
+  std::string_view type() const noexcept override { return type_text<Server>(); }
 
   std::string message_text(Message& message) override {
     const auto listed = [&](const auto& table) -> std::optional<std::string> {
@@ -179,13 +180,25 @@ MakeCallbacks make_callbacks(Args&&... args) {
     no_constructor_of_the_server_takes_these_arguments<Server, std::decay_t<Args>...>();
     return {};
   } else {
-    return [tuple = std::tuple<std::decay_t<Args>...>(std::forward<Args>(args)...)]() mutable {
+    return [tuple = std::tuple<std::decay_t<Args>...>(std::forward<Args>(args)...)](
+               void* memory) mutable {
       return std::apply(
-          [](auto&... values) -> std::unique_ptr<Callbacks> {
-            return std::make_unique<ServerCallbacks<Server>>(std::in_place, std::move(values)...);
+          [memory](auto&... values) -> Callbacks* {
+            return new (memory) ServerCallbacks<Server>(std::in_place, std::move(values)...);
           },
           tuple);
     };
+  }
+}
+
+template <class Server>
+constexpr ServerKind server_kind() {
+  // Of an abstract class make_callbacks() has the compiler say what is missing.
+  if constexpr (std::is_abstract_v<Server>) {
+    return {type_text<Server>(), 0, 1};
+  } else {
+    using Made = ServerCallbacks<Server>;
+    return {type_text<Server>(), sizeof(Made), alignof(Made)};
   }
 }
 
@@ -195,14 +208,14 @@ namespace coterie {
 
 template <class Server, class... Args>
 std::expected<Pid, StartError> GenServer::start(StartOptions options, Args&&... args) {
-  return detail::start_server(detail::type_text<Server>(),
+  return detail::start_server(detail::server_kind<Server>(),
                               detail::make_callbacks<Server>(std::forward<Args>(args)...),
                               std::move(options), false);
 }
 
 template <class Server, class... Args>
 std::expected<Pid, StartError> GenServer::start_link(StartOptions options, Args&&... args) {
-  return detail::start_server(detail::type_text<Server>(),
+  return detail::start_server(detail::server_kind<Server>(),
                               detail::make_callbacks<Server>(std::forward<Args>(args)...),
                               std::move(options), true);
 }

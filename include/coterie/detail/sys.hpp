@@ -43,8 +43,7 @@ std::expected<Bytes, CallError> packed_state(Message& answer);
 CallError not_that_state(const UnpackError& why);
 SysAnswer replace_state(const ServerRef& server, const std::type_info& type, ChangeState change,
                         Duration timeout);
-sys::Result<void> change_code(const ServerRef& server, std::string_view type, MakeUpgraded make,
-                              Duration timeout);
+sys::Result<void> change_code(const ServerRef& server, MakeUpgraded make, Duration timeout);
 
 template <class State>
 MessagePtr copied(const void* state) {
@@ -167,7 +166,7 @@ Result<void> change_code(const ServerRef& server, Extra extra, Duration timeout)
     return {};
   } else {
     return detail::change_code(
-        server, detail::type_text<NewServer>(),
+        server,
         [extra = std::move(extra)](int version, BytesView old) {
           return detail::upgraded<NewServer>(version, old, extra);
         },
