@@ -315,7 +315,7 @@ bool Unpacker::skip(BytesView* value) {
 bool Unpacker::skip_field(std::size_t offset, BytesView name,
                           std::span<const std::string_view> names) {
   if (!known_fields_) return skip();
-  std::string expected = names.empty() ? "no fields" : "a field of it:";
+  std::string expected = names.empty() ? "no fields" : "one of the fields";
   for (std::size_t i = 0; i < names.size(); ++i) {
     expected.append(i == 0 ? " " : ", ").append(names[i]);
   }

@@ -326,9 +326,9 @@ TEST(Unpack, RefusesUnknownFieldsWhereItIsAsked) {
     return got ? std::string() : to_string(got.error());
   };
   EXPECT_EQ(wrong(NumberV1{}, raw("\x81\xa6numbre\x01")),
-            "byte 1, numbre: expected a field of it: number, found \"numbre\"");
+            "byte 1, numbre: expected one of the fields number, found \"numbre\"");
   EXPECT_EQ(wrong(std::vector<NumberV1>(1), raw("\x91\x81\xa4note\x01")),
-            "byte 2, [0].note: expected a field of it: number, found \"note\"");
+            "byte 2, [0].note: expected one of the fields number, found \"note\"");
   EXPECT_EQ(wrong(Nothing{}, raw("\x81\xa1x\x01")), "byte 1, x: expected no fields, found \"x\"");
   EXPECT_EQ(wrong(NumberV1{}, pack(NumberV1{3}, Form::named)), "");
   EXPECT_EQ(wrong(NumberV1{}, pack(NumberV2{4, "x", 5})), "");
