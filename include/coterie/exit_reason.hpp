@@ -32,7 +32,9 @@ class ExitReason {
   ExitReason(const ExitReason& other) noexcept : word_(other.word_) {
     if (Detail* shared = detail()) shared->owners.fetch_add(1, std::memory_order_relaxed);
   }
-  ExitReason(ExitReason&& other) noexcept : word_(std::exchange(other.word_, 0)) {}
+  /// What was moved from keeps its kind.
+  ExitReason(ExitReason&& other) noexcept
+      : word_(std::exchange(other.word_, other.word_ & kind_bits)) {}
   ExitReason& operator=(const ExitReason& other) noexcept {
     ExitReason(other).swap(*this);
     return *this;
