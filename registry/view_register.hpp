@@ -42,7 +42,7 @@ struct VoterRecord {
   Ballot promised;         // takes part in nothing lower
   Ballot accepted;         // of `view`
   ViewPtr view;            // null: none accepted yet
-  Duration longest_lease;  // ever granted: for so long a restarted voter keeps all promises
+  Duration longest_lease{};  // ever granted: for so long a restarted voter keeps all promises
   friend bool operator==(const VoterRecord& a, const VoterRecord& b);
 };
 
