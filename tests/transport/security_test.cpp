@@ -381,7 +381,9 @@ TEST(Security, AThousandStrangersLeaveNothingBehind) {
     EXPECT_TRUE(eventually([&] { return mallinfo2().uordblks < memory + (256 << 10); }))
         << memory << " bytes became " << mallinfo2().uordblks;
   }
-  EXPECT_GE(admission->refusals().count, 900u);
+  // Each of the 300 + 300 that showed a wrong key, at least: who speaks no CURVE sees that by
+  // itself and may have hung up before the node does.
+  EXPECT_GE(admission->refusals().count, 600u);
   EXPECT_LT(a.captured.entries().size(), 100u);
   EXPECT_TRUE(a.events.downs().empty());
   ASSERT_TRUE(a.send_numbered(b.id, 100, 10));
