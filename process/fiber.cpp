@@ -44,10 +44,6 @@ Fiber::Fiber(std::size_t stack_bytes, void (*entry)(void*), void* argument)
   }
   char* bottom = static_cast<char*>(mapping_) + page;
   stack_bottom_ = bottom;
-#ifdef COTERIE_ASAN
-  // An earlier stack at this address may have left poison behind; it survives munmap.
-  __asan_unpoison_memory_region(bottom, stack_bytes_);
-#endif
 #ifdef COTERIE_TSAN
   tsan_fiber_ = __tsan_create_fiber(0);
 #endif
@@ -67,6 +63,11 @@ std::size_t Fiber::used_bytes() const noexcept {
 
 Fiber::~Fiber() {
   if (mapping_ == nullptr) return;
+#ifdef COTERIE_ASAN
+  // The marks of its frames outlive munmap, and whatever stood here next would be accused: another
+  // fiber, a slab, the stack or the thread_local variables of a new thread.
+  __asan_unpoison_memory_region(mapping_, mapping_bytes_);
+#endif
 #ifdef COTERIE_TSAN
   __tsan_destroy_fiber(tsan_fiber_);
 #endif

@@ -13,7 +13,6 @@
 #endif
 #endif
 #ifdef COTERIE_ASAN
-#include <sanitizer/asan_interface.h>
 #include <sanitizer/lsan_interface.h>
 #endif
 
@@ -43,8 +42,7 @@ void* take_slab(std::size_t bytes) {
   // Only advice: small pages do as well. A huge page that the slab does not fill would be waste.
   ::madvise(slab, wanted / huge_page * huge_page, MADV_HUGEPAGE);
 #ifdef COTERIE_ASAN
-  __asan_unpoison_memory_region(slab, wanted);  // a stack may have stood here, and left its marks
-  __lsan_register_root_region(slab, wanted);    // what only a process owns is not leaked
+  __lsan_register_root_region(slab, wanted);  // what only a process owns is not leaked
 #endif
   return slab;
 }
