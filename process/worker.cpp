@@ -146,7 +146,7 @@ void Worker::weigh_backlog(Duration since_last_tick) noexcept {
 
 [[gnu::always_inline]] inline void Worker::step(Process& process) {
   slices_.store(slices_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-  last_run_.store(&process, std::memory_order_relaxed);
+  last_run_.store(&process, std::memory_order_release);  // the monitor reads its pid
   set_running_process(&process);
   process.worker_ = this;
   process.drain();

@@ -48,7 +48,7 @@ class Worker final : public Runnable {
   /// Grows with every slice; the monitor sees a stuck callback by it.
   std::uint64_t slices() const noexcept { return slices_.load(std::memory_order_relaxed); }
   /// Whose slice is the last one; nullptr: there was none.
-  const Process* last_run() const noexcept { return last_run_.load(std::memory_order_relaxed); }
+  const Process* last_run() const noexcept { return last_run_.load(std::memory_order_acquire); }
   /// Lets idle workers steal from this one, once.
   void ask_for_help() noexcept { help_wanted_.store(true, std::memory_order_relaxed); }
   /// Fibers that are parked with their processes.
