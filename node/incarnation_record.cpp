@@ -4,6 +4,8 @@
 #include <charconv>
 #include <optional>
 
+#include "process/crc32c.hpp"
+
 namespace coterie {
 namespace {
 
@@ -32,15 +34,6 @@ std::optional<std::string_view> take(std::string_view& text, std::string_view ke
 }
 
 }  // namespace
-
-std::uint32_t crc32c(std::string_view bytes) noexcept {
-  std::uint32_t crc = ~0u;
-  for (const char byte : bytes) {
-    crc ^= static_cast<unsigned char>(byte);
-    for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ (0x82F63B78u & (0u - (crc & 1u)));
-  }
-  return ~crc;
-}
 
 std::string write_record(const IncarnationRecord& record) {
   std::string text(title);

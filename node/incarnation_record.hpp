@@ -48,7 +48,4 @@ std::string write_record(const IncarnationRecord& record);
 /// `text` may go on behind the line.
 std::expected<IncarnationRecord, RecordProblem> read_record(std::string_view text);
 
-/// Castagnoli's polynomial, as iSCSI and most storage formats use it.
-std::uint32_t crc32c(std::string_view bytes) noexcept;
-
 }  // namespace coterie

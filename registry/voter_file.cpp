@@ -3,6 +3,7 @@
 #include <array>
 #include <utility>
 
+#include "process/crc32c.hpp"
 #include "registry/record_codec.hpp"
 
 namespace coterie {
@@ -47,7 +48,7 @@ Bytes encode(const VoterState& state, std::string_view cluster_id, std::uint64_t
   put_32(checked, static_cast<std::uint32_t>(payload.size()));
   checked += payload;
   Bytes bytes{magic};
-  put_32(bytes, voter_checksum(checked));
+  put_32(bytes, crc32c(checked));
   return bytes + checked;
 }
 
@@ -56,7 +57,7 @@ Copy decode(BytesView bytes) {
   if (bytes.size() < head_bytes || !bytes.starts_with(magic)) return copy;
   const std::size_t length = get_32(bytes.substr(12));
   if (length > bytes.size() - head_bytes) return copy;
-  if (get_32(bytes.substr(8)) != voter_checksum(bytes.substr(12, 4 + length))) return copy;
+  if (get_32(bytes.substr(8)) != crc32c(bytes.substr(12, 4 + length))) return copy;
   RecordReader in(bytes.substr(head_bytes, length));
   if (in.number() > format_version) {
     copy.kind = Copy::Kind::newer;
@@ -93,15 +94,6 @@ std::unexpected<StorageError> refused(StorageError::Code code, std::string messa
 }
 
 }  // namespace
-
-std::uint32_t voter_checksum(BytesView bytes) noexcept {
-  std::uint32_t crc = ~std::uint32_t{0};
-  for (const char c : bytes) {
-    crc ^= static_cast<std::uint8_t>(c);
-    for (int bit = 0; bit < 8; ++bit) crc = crc >> 1 ^ (crc & 1 ? 0x82F63B78u : 0u);
-  }
-  return ~crc;
-}
 
 StorageResult<VoterFile> VoterFile::open(VoterDisk& disk, std::string cluster_id,
                                          std::uint64_t fresh_id) {

@@ -77,7 +77,4 @@ class VoterFile final {
   std::string remark_;
 };
 
-/// CRC-32C (Castagnoli).
-std::uint32_t voter_checksum(BytesView bytes) noexcept;
-
 }  // namespace coterie

@@ -4,6 +4,8 @@
 
 #include <string>
 
+#include "process/crc32c.hpp"
+
 namespace coterie::detail {
 namespace {
 

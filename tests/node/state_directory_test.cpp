@@ -12,6 +12,7 @@
 
 #include <fstream>
 
+#include "process/crc32c.hpp"
 #include "process/seeded_random.hpp"
 
 namespace coterie {
