@@ -10,6 +10,7 @@
 #include <system_error>
 
 #include "node/file_descriptor.hpp"
+#include "process/write_all.hpp"
 
 namespace coterie {
 namespace {
@@ -24,16 +25,6 @@ std::string text_of(const CurveKeys& keys) {
          "# leave its mode at 0600, and keep it out of repositories and backups that others read.\n"
          "public = \"" +
          keys.public_key + "\"\nsecret = \"" + keys.secret_key + "\"\n";
-}
-
-bool write_all(int descriptor, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t written = ::write(descriptor, text.data(), text.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return false;
-    text.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return ::fsync(descriptor) == 0;
 }
 
 /// Why that file is no place for a secret; empty: it is one.
@@ -100,10 +91,11 @@ std::expected<CurveKeys, std::string> make_key_file(const std::string& path) {
                            ": it exists, and a key is never overwritten; choose another name");
   }
   if (!file) return std::unexpected(path + ": cannot be made: " + reason(errno));
-  if (!write_all(file.get(), text_of(keys))) {
-    const std::string why = reason(errno);
+  int error = write_all(file.get(), text_of(keys), 0);
+  if (error == 0 && ::fsync(file.get()) != 0) error = errno;
+  if (error != 0) {
     ::unlink(path.c_str());  // half a key is no key
-    return std::unexpected(path + ": cannot be written: " + why);
+    return std::unexpected(path + ": cannot be written: " + reason(error));
   }
   return keys;
 }

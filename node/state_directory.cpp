@@ -10,6 +10,8 @@
 #include <cerrno>
 #include <system_error>
 
+#include "process/write_all.hpp"
+
 namespace coterie {
 namespace {
 
@@ -32,18 +34,6 @@ std::string first_word(const char* path) {
     word += c;
   }
   return word;
-}
-
-/// 0, or the error.
-int write_all(int file, std::string_view bytes, std::size_t offset) {
-  while (!bytes.empty()) {
-    const ssize_t wrote = ::pwrite(file, bytes.data(), bytes.size(), static_cast<off_t>(offset));
-    if (wrote < 0 && errno == EINTR) continue;
-    if (wrote < 0) return errno;
-    bytes.remove_prefix(static_cast<std::size_t>(wrote));
-    offset += static_cast<std::size_t>(wrote);
-  }
-  return 0;
 }
 
 /// A record filled up to its fixed length, so that nothing of a longer one before it is left.

@@ -9,6 +9,8 @@
 #include <system_error>
 #include <utility>
 
+#include "process/write_all.hpp"
+
 namespace coterie {
 
 FileVoterDisk::FileVoterDisk(std::string directory)
@@ -42,7 +44,7 @@ StorageResult<void> FileVoterDisk::create(BytesView content) {
   const int file =
       ::open(temporary.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, S_IRUSR | S_IWUSR);
   if (file < 0) return failed("make", errno);
-  StorageResult<void> done = write_all(file, 0, content);
+  StorageResult<void> done = write_to(file, 0, content);
   if (done && ::fsync(file) != 0) done = failed("sync", errno);
   if (done && std::rename(temporary.c_str(), path_.c_str()) != 0) done = failed("rename", errno);
   if (!done) {
@@ -58,7 +60,7 @@ StorageResult<void> FileVoterDisk::create(BytesView content) {
 }
 
 StorageResult<void> FileVoterDisk::write(std::size_t offset, BytesView bytes) {
-  return write_all(file_, offset, bytes);
+  return write_to(file_, offset, bytes);
 }
 
 StorageResult<void> FileVoterDisk::sync() {
@@ -66,14 +68,8 @@ StorageResult<void> FileVoterDisk::sync() {
   return {};
 }
 
-StorageResult<void> FileVoterDisk::write_all(int file, std::size_t offset, BytesView bytes) const {
-  while (!bytes.empty()) {
-    const ssize_t wrote = ::pwrite(file, bytes.data(), bytes.size(), static_cast<off_t>(offset));
-    if (wrote < 0 && errno == EINTR) continue;
-    if (wrote < 0) return failed("write", errno);
-    bytes.remove_prefix(static_cast<std::size_t>(wrote));
-    offset += static_cast<std::size_t>(wrote);
-  }
+StorageResult<void> FileVoterDisk::write_to(int file, std::size_t offset, BytesView bytes) const {
+  if (const int error = write_all(file, bytes, offset); error != 0) return failed("write", error);
   return {};
 }
 

@@ -22,7 +22,7 @@ class FileVoterDisk final : public VoterDisk {
   StorageResult<void> sync() override;
 
  private:
-  StorageResult<void> write_all(int file, std::size_t offset, BytesView bytes) const;
+  StorageResult<void> write_to(int file, std::size_t offset, BytesView bytes) const;
   std::unexpected<StorageError> failed(std::string_view what, int error) const;
 
   std::string directory_;
