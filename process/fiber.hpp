@@ -9,20 +9,8 @@
 
 #include <boost/context/detail/fcontext.hpp>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define COTERIE_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define COTERIE_ASAN 1
-#endif
-#endif
-#if defined(__SANITIZE_THREAD__)
-#define COTERIE_TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define COTERIE_TSAN 1
-#endif
-#endif
+#include "process/sanitizers.hpp"
+
 #ifdef COTERIE_ASAN
 #include <sanitizer/common_interface_defs.h>
 #endif

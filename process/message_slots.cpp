@@ -7,22 +7,15 @@
 
 #include <coterie/detail/message.hpp>
 
+#include "process/sanitizers.hpp"
 #include "process/spin_lock.hpp"
-
-#if defined(__SANITIZE_ADDRESS__)
-#define COTERIE_PLAIN_SLOTS 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define COTERIE_PLAIN_SLOTS 1
-#endif
-#endif
 
 namespace coterie::detail {
 namespace {
 
 constexpr std::size_t slot_bytes = Message::slot_bytes;
 
-#ifdef COTERIE_PLAIN_SLOTS
+#ifdef COTERIE_ASAN
 
 // So that the sanitizer sees each use after the end of a message.
 void* take(unsigned slots) {

@@ -5,13 +5,8 @@
 #include <cstdint>
 #include <new>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define COTERIE_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define COTERIE_ASAN 1
-#endif
-#endif
+#include "process/sanitizers.hpp"
+
 #ifdef COTERIE_ASAN
 #include <sanitizer/lsan_interface.h>
 #endif
