@@ -6,6 +6,12 @@
 
 namespace coterie::bench {
 
+double median_of(std::vector<double> samples) {
+  const auto middle = samples.begin() + std::ssize(samples) / 2;
+  std::ranges::nth_element(samples, middle);
+  return *middle;
+}
+
 Figures::Figures(std::string json_path, std::string only)
     : json_path_(std::move(json_path)), only_(std::move(only)) {}
 

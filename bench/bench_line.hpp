@@ -9,6 +9,9 @@
 
 namespace coterie::bench {
 
+/// Of an odd number of samples; of an even one the upper of the two in the middle.
+double median_of(std::vector<double> samples);
+
 /// A figure of another system, measured in the same run.
 struct PeerFigure {
   std::string name, unit, peer;

@@ -1,6 +1,6 @@
 // Calls and casts between a client and a server, and between a thousand of each.
 
-#include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "bench/bench_line.hpp"
@@ -46,8 +46,7 @@ double call_p50(Node& node) {
     }
   });
   stop_all(server);
-  std::ranges::nth_element(samples, samples.begin() + std::ssize(samples) / 2);
-  return samples[samples.size() / 2];
+  return median_of(std::move(samples));
 }
 
 double casts_per_second(Node& node, int producers, int servers, int total) {

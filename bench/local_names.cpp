@@ -1,7 +1,7 @@
 // A local registry of unique names: lookups, calls through it, registrations.
 
-#include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <coterie/registry.hpp>
@@ -54,8 +54,7 @@ double via_call_p50(Node& node) {
       sample = seconds(node.clock.now() - start) * 1e6 / batch;
     }
   });
-  std::ranges::nth_element(samples, samples.begin() + std::ssize(samples) / 2);
-  return samples[samples.size() / 2];
+  return median_of(std::move(samples));
 }
 
 double registrations_per_second(Node& node, int total) {

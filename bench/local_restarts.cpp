@@ -1,6 +1,6 @@
 // A supervisor at work: from the kill of its child to the next one's init.
 
-#include <algorithm>
+#include <utility>
 #include <vector>
 
 #include <coterie/supervisor.hpp>
@@ -40,8 +40,7 @@ double restart_p50(Node& node) {
       sample = seconds(node.clock.now() - start) * 1e6;
     }
   });
-  std::ranges::nth_element(samples, samples.begin() + std::ssize(samples) / 2);
-  return samples[samples.size() / 2];
+  return median_of(std::move(samples));
 }
 
 }  // namespace

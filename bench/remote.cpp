@@ -6,9 +6,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <utility>
 #include <vector>
 
 #include "bench/bench_line.hpp"
@@ -155,8 +155,7 @@ double call_p50(Pair& pair) {
       sample = seconds(pair.node->clock.now() - start) * 1e6;
     }
   });
-  std::ranges::nth_element(samples, samples.begin() + std::ssize(samples) / 2);
-  return samples[samples.size() / 2];
+  return median_of(std::move(samples));
 }
 
 double calls(Pair& pair, int clients, int total) {
