@@ -5,10 +5,8 @@ Usage: python_client_test.py PROGRAM SOURCE"""
 
 import json
 import os
-import random
 import re
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,29 +14,10 @@ import time
 
 PROGRAM, SOURCE = sys.argv[1:3]
 sys.path.insert(0, os.path.join(SOURCE, "examples/python-client"))
+sys.path.insert(0, os.path.join(SOURCE, "tests/node"))
 import coterie_client  # noqa: E402
 import msgpack  # noqa: E402
-
-
-def expect(condition, what):
-    if not condition:
-        sys.exit("FAIL: " + str(what))
-
-
-def free_ports(count):
-    """Below those that the kernel gives to outgoing connections."""
-    probes = []
-    while len(probes) < count:
-        probe = socket.socket()
-        try:
-            probe.bind(("127.0.0.1", random.randint(20000, 32000)))
-            probes.append(probe)
-        except OSError:
-            probe.close()
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
+from real_node import expect, free_ports  # noqa: E402
 
 
 def documented(title):

@@ -6,7 +6,6 @@ import json
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -14,30 +13,11 @@ import tempfile
 import msgpack
 import zmq
 
+from real_node import expect, free_ports
+
 HELLO, REFUSE, CLIENT_HELLO = 1, 2, 16
 PROTOCOL = 2  # the code of the refusal
 REASON = "speaks protocol 9 to 9, node a 1 to 1: upgrade the older one"
-
-
-def free_ports(count):
-    """Below those that the kernel gives to outgoing connections."""
-    probes = []
-    while len(probes) < count:
-        probe = socket.socket()
-        try:
-            probe.bind(("127.0.0.1", random.randint(20000, 32000)))
-            probes.append(probe)
-        except OSError:
-            probe.close()
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
-
-
-def expect(condition, what):
-    if not condition:
-        sys.exit("FAIL: " + what)
 
 
 def receive(lane, kind, within_ms=30000):
