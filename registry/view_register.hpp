@@ -39,9 +39,9 @@ std::string to_string(const Ballot& ballot);  // "3.b": counter and voter
 
 /// What a voter must never forget. A voter without it does not vote.
 struct VoterRecord {
-  Ballot promised;         // takes part in nothing lower
-  Ballot accepted;         // of `view`
-  ViewPtr view;            // null: none accepted yet
+  Ballot promised;           // takes part in nothing lower
+  Ballot accepted;           // of `view`
+  ViewPtr view;              // null: none accepted yet
   Duration longest_lease{};  // ever granted: for so long a restarted voter keeps all promises
   friend bool operator==(const VoterRecord& a, const VoterRecord& b);
 };
