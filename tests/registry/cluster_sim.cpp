@@ -15,7 +15,7 @@ std::uint64_t bits(const Incarnation& incarnation) {
 }  // namespace
 
 ClusterSim::ClusterSim(std::uint64_t seed, int nodes, Faults faults, Protections protections)
-    : faults_(faults), random_(seed), protections_(protections) {
+    : DrawnWorld(seed), faults_(faults), protections_(protections) {
   store_.on_commit = [this](const Transaction& transaction, const TransactionResult&) {
     committed(*author_, transaction);
   };
@@ -25,47 +25,7 @@ ClusterSim::ClusterSim(std::uint64_t seed, int nodes, Faults faults, Protections
   }
 }
 
-Duration ClusterSim::between(Duration low, Duration high) {
-  return low +
-         Duration(static_cast<std::int64_t>(chance() * static_cast<double>((high - low).count())));
-}
-
-void ClusterSim::note(std::uint64_t value) { digest = (digest ^ value) * 1099511628211ull; }
-
-void ClusterSim::violation(const std::string& what) {
-  if (violations_.size() < 20) {
-    violations_.push_back(std::to_string(static_cast<double>(now_.count()) / 1e9) + " s: " + what);
-  }
-}
-
-void ClusterSim::at(Duration when, std::function<void()> what) {
-  queue_.push({std::max(when, now_), order_++, std::move(what)});
-}
-
-Time ClusterSim::local(const Node& node) const {
-  return Time(node.offset +
-              Duration(static_cast<std::int64_t>(static_cast<double>(now_.count()) * node.rate)));
-}
-
-Duration ClusterSim::real(const Node& node, Time local_time) const {
-  const auto ahead = static_cast<double>((local_time - local(node)).count());
-  return now_ + std::max(Duration{1}, Duration(static_cast<std::int64_t>(ahead / node.rate) + 1));
-}
-
-bool ClusterSim::gate_open(const Node& node) const {
-  return node.alive && local(node) < node.lease_end;
-}
-
-void ClusterSim::deliver(const std::shared_ptr<Node>& node, std::function<void()> what) {
-  if (!node->alive) return;
-  if (now_ < node->paused_until) {
-    node->held.push_back(std::move(what));
-  } else {
-    what();
-  }
-}
-
-void ClusterSim::statement(const std::shared_ptr<Node>& node, std::function<void()> execute,
+void ClusterSim::statement(const NodePtr& node, std::function<void()> execute,
                            std::function<void(bool)> answer) {
   const bool slow = chance() < faults_.slow;
   const Duration limit = slow ? Duration(1s) : faults_.delay_max;
@@ -96,12 +56,7 @@ void ClusterSim::statement(const std::shared_ptr<Node>& node, std::function<void
 
 void ClusterSim::start(const std::string& name, std::uint64_t counter, bool predecessor_dead) {
   auto node = std::make_shared<Node>();
-  node->name = name;
-  node->incarnation = {.counter = counter, .id = NodeId{random_()}};
-  std::uint64_t& highest = highest_counter_[name];
-  highest = std::max(highest, counter);
-  node->offset = between(0s, 1000s);
-  if (chance() < faults_.drift) node->rate = 1.0 + 0.0099 * (chance() < 0.5 ? -1 : 1);
+  draw(*node, name, counter, faults_.drift);
   AgreementOptions options;
   options.self.name = name;
   options.self.incarnation = node->incarnation;
@@ -112,18 +67,17 @@ void ClusterSim::start(const std::string& name, std::uint64_t counter, bool pred
   options.predecessor_dead = predecessor_dead;
   options.protections = protections_;
   node->core = std::make_unique<StoreAgreement>(std::move(options));
-  std::erase_if(nodes_, [](const auto& other) { return !other->alive; });
-  nodes_.push_back(node);
+  add(node);
   node_started(node);
   step(node, StoreAgreement::Start{});
 }
 
-void ClusterSim::step(const std::shared_ptr<Node>& node, const StoreAgreement::Event& event) {
+void ClusterSim::step(const NodePtr& node, const StoreAgreement::Event& event) {
   if (!node->alive) return;
   for (auto& action : node->core->step(local(*node), event)) carry_out(node, action);
 }
 
-void ClusterSim::carry_out(const std::shared_ptr<Node>& node, StoreAgreement::Action& action) {
+void ClusterSim::carry_out(const NodePtr& node, StoreAgreement::Action& action) {
   note(action.index() + bits(node->incarnation));
   const Time started = local(*node);
   if (auto* scan = std::get_if<StoreAgreement::ScanStore>(&action)) {
@@ -159,9 +113,7 @@ void ClusterSim::carry_out(const std::shared_ptr<Node>& node, StoreAgreement::Ac
     }
     lease_changed(node);
   } else if (auto* state = std::get_if<StoreAgreement::ChangeState>(&action)) {
-    if (state->state == NodeState::frozen) ++freezes;
-    if (node->state == NodeState::frozen && state->state == NodeState::active) ++thaws;
-    node->state = state->state;
+    change_state(*node, state->state);
   } else if (auto* timer = std::get_if<StoreAgreement::SetTimer>(&action)) {
     const Duration when = node->timer = real(*node, timer->at);
     at(when, [this, node, when] {
@@ -178,20 +130,13 @@ void ClusterSim::carry_out(const std::shared_ptr<Node>& node, StoreAgreement::Ac
 }
 
 void ClusterSim::restart_later(const Node& node) {
-  std::uint64_t counter = highest_counter_[node.name];
-  if (node.departure) counter = std::max(counter, node.departure->counter);
-  // A process that found its name taken is not started again while its twin may live.
-  const bool taken = node.departure && node.departure->kind == Departure::Kind::name_taken;
-  if (chance() >= faults_.counter_kept || taken) ++counter;
-  const bool known_dead = !node.departure && chance() < 0.3;
-  at(now_ + between(50ms, 1500ms), [this, name = node.name, counter, known_dead] {
-    const bool running = std::ranges::any_of(
-        nodes_, [&](const auto& other) { return other->alive && other->name == name; });
-    if (!running) start(name, counter, known_dead);
-  });
+  draw_restart(node, faults_.counter_kept,
+               [this, name = node.name](std::uint64_t counter, bool predecessor_dead) {
+                 start(name, counter, predecessor_dead);
+               });
 }
 
-void ClusterSim::crash(const std::shared_ptr<Node>& node) {
+void ClusterSim::crash(const NodePtr& node) {
   node->alive = false;
   node_ended(node);
   for (const auto& other : nodes_) {
@@ -202,24 +147,6 @@ void ClusterSim::crash(const std::shared_ptr<Node>& node) {
     });
   }
   restart_later(*node);
-}
-
-std::shared_ptr<ClusterSim::Node> ClusterSim::any_live() {
-  std::vector<std::shared_ptr<Node>> live;
-  std::ranges::copy_if(nodes_, std::back_inserter(live),
-                       [](const auto& node) { return node->alive; });
-  if (live.empty()) return nullptr;
-  return live[random_() % live.size()];
-}
-
-void ClusterSim::plan(Duration mean, std::function<void()> fault) {
-  if (mean == Duration{}) return;
-  const Duration when = now_ + between(0s, 2 * mean);
-  if (when >= faults_end_) return;
-  at(when, [this, mean, fault] {
-    fault();
-    plan(mean, fault);
-  });
 }
 
 void ClusterSim::plan_faults() {
@@ -233,10 +160,7 @@ void ClusterSim::plan_faults() {
   plan(faults_.pause_every, [this] {
     auto node = any_live();
     if (!node || now_ < node->paused_until) return;
-    node->paused_until = std::min(now_ + between(100ms, 5s), faults_end_);
-    at(node->paused_until, [this, node] {
-      for (auto& what : std::exchange(node->held, {})) deliver(node, std::move(what));
-    });
+    pause(node, std::min(now_ + between(100ms, 5s), faults_end_));
   });
   plan(faults_.outage_every, [this] {
     if (now_ < outage_until_) return;
@@ -306,48 +230,21 @@ void ClusterSim::committed(const Node& author, const Transaction& transaction) {
   }
 }
 
-bool ClusterSim::all_agree() const {
-  std::size_t live = 0;
-  for (const auto& node : nodes_) {
-    if (!node->alive) continue;
-    ++live;
-    if (node->state != NodeState::active || !node->view || *node->view != last_view_) return false;
-  }
-  return live > 0 && live == last_view_.members.size();
-}
-
-void ClusterSim::step_world() {
-  Entry next = queue_.top();
-  queue_.pop();
-  now_ = next.when;
-  next.what();
-}
-
-bool ClusterSim::step_until(Duration limit) {
-  if (queue_.empty() || queue_.top().when >= limit) return false;
-  step_world();
-  return true;
-}
-
 void ClusterSim::run(Duration busy) {
   faults_end_ = busy;
   plan_faults();
-  while (!queue_.empty() && queue_.top().when < busy) step_world();
+  while (step_until(busy)) {
+  }
   now_ = busy;
   faults_ = {.drift = faults_.drift};
   // What was lost or late may take its time to end; a node to restart another 1.5 s.
   const Duration calm = busy + 1500ms;
-  while (!queue_.empty() && queue_.top().when < calm) step_world();
-  const Duration limit = calm + 2s + 1500ms;
-  while (!queue_.empty() && !all_agree() && queue_.top().when < limit) step_world();
-  if (!all_agree()) {
-    std::string who;
-    for (const auto& node : nodes_) {
-      if (node->alive) who += " " + node->name + "=" + std::string(to_string(node->state));
-    }
-    violation("no agreement after the faults:" + who + ", members " +
-              std::to_string(last_view_.members.size()));
+  while (step_until(calm)) {
   }
+  const Duration limit = calm + 2s + 1500ms;
+  while (!all_agree() && step_until(limit)) {
+  }
+  expect_agreement();
 }
 
 }  // namespace coterie::testing

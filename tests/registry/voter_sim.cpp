@@ -7,57 +7,12 @@ namespace coterie::testing {
 
 VoterSim::VoterSim(std::uint64_t seed, std::size_t nodes, std::size_t voters, VoterFaults faults,
                    VoterProtections protections, LeaseProtections lease_protections)
-    : faults_(faults),
+    : DrawnWorld(seed),
+      faults_(faults),
       protections_(protections),
       lease_protections_(lease_protections),
-      random_(seed),
       voters_(voters) {
   for (std::size_t i = 0; i < nodes; ++i) names_.emplace_back(1, static_cast<char>('a' + i));
-}
-
-Duration VoterSim::between(Duration low, Duration high) {
-  return low +
-         Duration(static_cast<std::int64_t>(chance() * static_cast<double>((high - low).count())));
-}
-
-void VoterSim::violation(const std::string& what) {
-  if (violations_.size() < 20) {
-    violations_.push_back(std::to_string(static_cast<double>(now_.count()) / 1e9) + " s: " + what);
-  }
-}
-
-void VoterSim::at(Duration when, std::function<void()> what) {
-  queue_.push({std::max(when, now_), order_++, std::move(what)});
-}
-
-Time VoterSim::local(const Node& node) const {
-  return Time(node.offset +
-              Duration(static_cast<std::int64_t>(static_cast<double>(now_.count()) * node.rate)));
-}
-
-Duration VoterSim::real(const Node& node, Time local_time) const {
-  const auto ahead = static_cast<double>((local_time - local(node)).count());
-  return now_ + std::max(Duration{1}, Duration(static_cast<std::int64_t>(ahead / node.rate) + 1));
-}
-
-bool VoterSim::gate_open(const Node& node) const {
-  return node.alive && local(node) < node.lease_end;
-}
-
-VoterSim::NodePtr VoterSim::live(const std::string& name) const {
-  for (const NodePtr& node : nodes_) {
-    if (node->alive && node->name == name) return node;
-  }
-  return nullptr;
-}
-
-void VoterSim::deliver(const NodePtr& node, std::function<void()> what) {
-  if (!node->alive) return;
-  if (now_ < node->paused_until) {
-    node->held.push_back(std::move(what));
-  } else {
-    what();
-  }
 }
 
 // To every live process of that name, as an address has it; a node reaches itself at once.
@@ -95,13 +50,8 @@ VoterSim::NodePtr VoterSim::start_witness(const std::string& name) {
 VoterSim::NodePtr VoterSim::make(const std::string& name, std::uint64_t counter,
                                  bool predecessor_dead, std::string digest_of_config) {
   auto node = std::make_shared<Node>();
-  node->name = name;
+  draw(*node, name, counter, faults_.drift);
   node->place = static_cast<std::size_t>(std::ranges::find(names_, name) - names_.begin());
-  node->incarnation = {.counter = counter, .id = NodeId{random_()}};
-  std::uint64_t& highest = highest_counter_[name];
-  highest = std::max(highest, counter);
-  node->offset = between(0s, 1000s);
-  if (chance() < faults_.drift) node->rate = 1.0 + 0.0099 * (chance() < 0.5 ? -1 : 1);
   const std::vector<std::string> voters(names_.begin(),
                                         names_.begin() + static_cast<std::ptrdiff_t>(voters_));
   VoterMemberOptions options;
@@ -125,8 +75,7 @@ VoterSim::NodePtr VoterSim::make(const std::string& name, std::uint64_t counter,
     voter.protections = protections_;
     node->voter = std::make_unique<Voter>(std::move(voter), disk, local(*node));
   }
-  std::erase_if(nodes_, [](const auto& other) { return !other->alive; });
-  nodes_.push_back(node);
+  add(node);
   if (node->voter) carry_out(node, node->voter->start(local(*node)));
   return node;
 }
@@ -147,9 +96,7 @@ void VoterSim::carry_out(const NodePtr& node, VoterMember::Actions actions) {
       node->lease_end = lease->end;
       lease_changed(*node);
     } else if (auto* state = std::get_if<VoterMember::ChangeState>(&action)) {
-      if (state->state == NodeState::frozen) ++freezes;
-      if (node->state == NodeState::frozen && state->state == NodeState::active) ++thaws;
-      node->state = state->state;
+      change_state(*node, state->state);
     } else if (auto* timer = std::get_if<VoterMember::SetTimer>(&action)) {
       const Duration when = node->member_timer = real(*node, timer->at);
       at(when, [this, node, when] {
@@ -246,16 +193,6 @@ void VoterSim::lease_changed(const Node& node) {
   }
 }
 
-bool VoterSim::all_agree() const {
-  std::size_t count = 0;
-  for (const NodePtr& node : nodes_) {
-    if (!node->alive) continue;
-    ++count;
-    if (node->state != NodeState::active || !node->view || *node->view != last_view_) return false;
-  }
-  return count > 0 && count == last_view_.members.size();
-}
-
 // ---- faults
 
 void VoterSim::crash(const NodePtr& node, bool confirmed) {
@@ -289,32 +226,10 @@ void VoterSim::drain(const NodePtr& node) {
 // Only runs with faults restart what ended; directed tests do it by hand.
 void VoterSim::restart_later(const Node& node) {
   if (faults_end_ == Duration{}) return;
-  std::uint64_t counter = highest_counter_[node.name];
-  if (node.departure) counter = std::max(counter, node.departure->counter);
-  const bool taken = node.departure && node.departure->kind == Departure::Kind::name_taken;
-  if (chance() >= faults_.counter_kept || taken) ++counter;
-  const bool known_dead = !node.departure && chance() < 0.3;
-  at(now_ + between(50ms, 1500ms), [this, name = node.name, counter, known_dead] {
-    if (!live(name)) start(name, counter, known_dead);
-  });
-}
-
-VoterSim::NodePtr VoterSim::any_live() {
-  std::vector<NodePtr> candidates;
-  std::ranges::copy_if(nodes_, std::back_inserter(candidates),
-                       [](const auto& node) { return node->alive; });
-  if (candidates.empty()) return nullptr;
-  return candidates[random_() % candidates.size()];
-}
-
-void VoterSim::plan(Duration mean, std::function<void()> fault) {
-  if (mean == Duration{}) return;
-  const Duration when = now_ + between(0s, 2 * mean);
-  if (when >= faults_end_) return;
-  at(when, [this, mean, fault] {
-    fault();
-    plan(mean, fault);
-  });
+  draw_restart(node, faults_.counter_kept,
+               [this, name = node.name](std::uint64_t counter, bool predecessor_dead) {
+                 start(name, counter, predecessor_dead);
+               });
 }
 
 void VoterSim::plan_faults() {
@@ -328,10 +243,7 @@ void VoterSim::plan_faults() {
   plan(faults_.pause_every, [this] {
     const NodePtr node = any_live();
     if (!node || now_ < node->paused_until) return;
-    node->paused_until = now_ + between(100ms, 5s);
-    at(node->paused_until, [this, node] {
-      for (auto& what : std::exchange(node->held, {})) deliver(node, std::move(what));
-    });
+    pause(node, now_ + between(100ms, 5s));
   });
   plan(faults_.cut_every, [this] {
     const std::string& from = names_[random_() % names_.size()];
@@ -362,11 +274,7 @@ void VoterSim::plan_faults() {
 }
 
 void VoterSim::run_until(Duration end) {
-  while (!queue_.empty() && queue_.top().when < end) {
-    Entry next = queue_.top();
-    queue_.pop();
-    now_ = next.when;
-    next.what();
+  while (step_until(end)) {
   }
   now_ = end;
 }
@@ -383,13 +291,7 @@ void VoterSim::run(Duration busy) {
   run_until(busy + 6500ms);
   const Duration limit = now_ + 3500ms;
   while (!all_agree() && now_ < limit) run_for(10ms);
-  if (all_agree()) return;
-  std::string who;
-  for (const NodePtr& node : nodes_) {
-    if (node->alive) who += " " + node->name + "=" + std::string(to_string(node->state));
-  }
-  violation("no agreement after the faults:" + who + ", members " +
-            std::to_string(last_view_.members.size()));
+  expect_agreement();
 }
 
 }  // namespace coterie::testing
