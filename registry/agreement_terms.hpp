@@ -1,11 +1,15 @@
 #pragma once
-// What both engines of agreement share: the lease's times, and why an incarnation ends. Values.
+// What both engines of agreement share: the lease's times, why an incarnation ends, and what they
+// ask their node to do. Values.
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include <coterie/time.hpp>
+
+#include "process/ports/agreement.hpp"
 
 namespace coterie {
 
@@ -33,6 +37,29 @@ struct Departure {
   Kind kind = Kind::removed;
   std::uint64_t counter = 0;
   std::string why;
+};
+
+/// Actions of either engine, to be carried out in order.
+struct AgreementActions {
+  struct InstallView {
+    std::shared_ptr<const View> view{};
+  };
+  struct SetLeaseEnd {
+    Time end;
+  };
+  struct ChangeState {
+    NodeState state = NodeState::joining;
+    std::string why;
+  };
+  struct SetTimer {
+    Time at;  // the engine's tick then; replaces the earlier timer
+  };
+  struct Depart {
+    Departure departure;  // followed by the last change of state; then nothing ever
+  };
+  struct Notice {
+    std::string text;  // for the log
+  };
 };
 
 }  // namespace coterie

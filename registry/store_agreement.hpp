@@ -49,7 +49,7 @@ struct AgreementOptions {
   Protections protections;
 };
 
-class StoreAgreement final {
+class StoreAgreement final : public AgreementActions {
  public:
   // Events.
   struct Start {};
@@ -85,25 +85,6 @@ class StoreAgreement final {
   struct CommitStore {
     std::uint64_t id = 0;
     Transaction transaction;
-  };
-  struct InstallView {
-    std::shared_ptr<const View> view;
-  };
-  struct SetLeaseEnd {
-    Time end;
-  };
-  struct ChangeState {
-    NodeState state = NodeState::joining;
-    std::string why;
-  };
-  struct SetTimer {
-    Time at;  // step(Tick) then; replaces the earlier timer
-  };
-  struct Depart {
-    Departure departure;  // followed by the last change of state; then nothing ever
-  };
-  struct Notice {
-    std::string text;  // for the log
   };
   using Action = std::variant<ScanStore, CommitStore, InstallView, SetLeaseEnd, ChangeState,
                               SetTimer, Depart, Notice>;

@@ -27,30 +27,11 @@ struct VoterMemberOptions {
   LeaseProtections protections;
 };
 
-class VoterMember final {
+class VoterMember final : public AgreementActions {
  public:
   struct SendRenewal {
     VoterIndex to = 0;
     voters::Renew renewal;
-  };
-  struct InstallView {
-    ViewPtr view{};
-  };
-  struct SetLeaseEnd {
-    Time end;
-  };
-  struct ChangeState {
-    NodeState state = NodeState::joining;
-    std::string why;
-  };
-  struct SetTimer {
-    Time at;  // tick() then; replaces the earlier timer
-  };
-  struct Depart {
-    Departure departure;  // followed by the last change of state; then nothing ever
-  };
-  struct Notice {
-    std::string text;
   };
   using Action =
       std::variant<SendRenewal, InstallView, SetLeaseEnd, ChangeState, SetTimer, Depart, Notice>;
