@@ -89,12 +89,12 @@ void ClientGateway::client_call(ClientId client, Envelope&& envelope) {
     runtime_.signal({}, pid, Signal::exit, Ref::none, ExitReason::kill());
     return;
   }
-  ClientListener* listener = listener_.load();
+  ClientDoor* door = door_.load();
   // Requests of the runtime itself stop and change servers: not for clients.
   if (envelope.type.starts_with("coterie.sys.")) {
-    listener->reply(client, failure(envelope.ref, CallError(CallError::Code::refused,
-                                                            CallError::Execution::not_executed, {},
-                                                            "not allowed for clients")));
+    door->reply(client, failure(envelope.ref, CallError(CallError::Code::refused,
+                                                        CallError::Execution::not_executed, {},
+                                                        "not allowed for clients")));
     return;
   }
   std::unique_lock guard(lock_);
@@ -110,10 +110,9 @@ void ClientGateway::client_call(ClientId client, Envelope&& envelope) {
   }
   guard.unlock();
   if (!pid) {
-    listener->reply(
-        client, failure(key.second,
-                        CallError(CallError::Code::overloaded, CallError::Execution::not_executed,
-                                  {}, "too many calls of clients are under way")));
+    door->reply(client, failure(key.second, CallError(CallError::Code::overloaded,
+                                                      CallError::Execution::not_executed, {},
+                                                      "too many calls of clients are under way")));
   }
 }
 
@@ -136,7 +135,7 @@ void ClientGateway::finish(const Key& key, Envelope&& answer) {
     std::lock_guard guard(lock_);
     calls_.erase(key);
   }
-  if (answer.ref != Ref::none) listener_.load()->reply(key.first, std::move(answer));
+  if (answer.ref != Ref::none) door_.load()->reply(key.first, std::move(answer));
 }
 
 std::size_t ClientGateway::calls() const {

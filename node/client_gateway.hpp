@@ -13,7 +13,7 @@
 #include <coterie/application.hpp>
 
 #include "process/runtime.hpp"
-#include "transport/zmq_client_listener.hpp"
+#include "transport/client_door.hpp"
 
 namespace coterie {
 
@@ -26,8 +26,8 @@ class ClientGateway final : public ClientEvents {
   ClientGateway(detail::Runtime& runtime, const std::vector<ClusterKind>& kinds, Options options)
       : runtime_(runtime), kinds_(kinds), options_(options) {}
 
-  /// The listener that carries the answers; set once, before the first call.
-  void set_listener(ClientListener* listener) noexcept { listener_.store(listener); }
+  /// The door that carries the answers; set once, before the first call.
+  void set_door(ClientDoor* door) noexcept { door_.store(door); }
 
   void client_call(ClientId client, Envelope&& envelope) override;
   void client_gone(ClientId client) override;
@@ -46,7 +46,7 @@ class ClientGateway final : public ClientEvents {
   detail::Runtime& runtime_;
   const std::vector<ClusterKind>& kinds_;
   const Options options_;
-  std::atomic<ClientListener*> listener_{nullptr};
+  std::atomic<ClientDoor*> door_{nullptr};
   mutable std::mutex lock_;
   std::map<Key, Pid> calls_;
 };

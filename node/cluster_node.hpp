@@ -14,8 +14,9 @@
 #include <coterie/log.hpp>
 
 #include "node/config.hpp"
+#include "node/incarnation_store.hpp"
+#include "node/node_outside.hpp"
 #include "node/shared_page.hpp"
-#include "node/state_directory.hpp"
 #include "process/ports/executor.hpp"
 #include "process/ports/random.hpp"
 #include "transport/admission.hpp"
@@ -36,7 +37,8 @@ struct NodeSurroundings {
   Random& random;
   Executor& executor;
   Log& log;
-  StateDirectory& state;
+  NodeOutside& outside;
+  IncarnationStore& state;
   SharedPage& page;
   std::function<bool()> guardian_alive{};
   unsigned processors = 1;  // workers, unless the configuration says otherwise

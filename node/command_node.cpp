@@ -21,6 +21,7 @@
 #include "node/notice_reporter.hpp"
 #include "node/security.hpp"
 #include "node/signals.hpp"
+#include "node/state_directory.hpp"
 #include "process/system_clock.hpp"
 #include "process/system_random.hpp"
 #include "process/thread_executor.hpp"
@@ -106,9 +107,9 @@ int run_node(Invocation& invocation, const std::string& who, const NodeOptions& 
   if (config.cluster.insecure) warn_of_strangers(log, own);
 
   ThreadExecutor executor(clock, {.blocking_threads_max = config.limits.blocking_threads});
-  NodeSurroundings out{clock, random, executor, log, **state, guardian.page(), [&guardian] {
-                         return guardian.guardian_alive();
-                       }};
+  SystemOutside outside(clock, random, log);
+  NodeSurroundings out{clock, random, executor, log, outside, **state, guardian.page()};
+  out.guardian_alive = [&guardian] { return guardian.guardian_alive(); };
   out.processors = static_cast<unsigned>(std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
   out.os_pid = ::getpid();
   out.guardian_key = invocation.guardian_key;

@@ -112,7 +112,7 @@ std::expected<void, NodeEnd> NodeParts::open_stores() {
   options.node = own_.name;
   options.cluster_id = config_.cluster.id;
   options.wait = std::chrono::duration_cast<std::chrono::milliseconds>(config_.storage.wait);
-  auto opened = open_storage(options);
+  auto opened = out_.outside.open_storage(options);
   if (!opened) {
     // Storage that is away may come back: a supervisor of the program may try again.
     const bool usage = opened.error().code == StorageError::Code::misuse;
@@ -191,7 +191,7 @@ std::expected<void, NodeEnd> NodeParts::listen() {
   auto options = transport_options(config_, own_, incarnation_, out_.guardian_key);
   options.admission = out_.admission;
   options.view_hint = [this](std::uint64_t) { agreement_->hint(); };
-  auto links = ZmqDistribution::start(std::move(options), out_.clock, out_.random, out_.log, *this);
+  auto links = out_.outside.open_links(std::move(options), *this);
   if (!links) return failed(exit_code::failure, links.error().message);
   links_ = std::move(*links);
   runtime_->set_distribution(links_.get());
@@ -205,12 +205,12 @@ std::expected<void, NodeEnd> NodeParts::listen() {
     clients.incarnation = incarnation_;
     clients.listen = own_.client_listen;
     clients.admission = out_.admission;
-    auto listener =
-        ClientListener::open(clients, out_.clock, out_.log, *gateway_,
-                             [this](const DeathNotice& notice) { return take_notice(notice); });
-    if (!listener) return failed(exit_code::failure, listener.error().message);
-    clients_ = std::move(*listener);
-    gateway_->set_listener(clients_.get());
+    auto door = out_.outside.open_clients(
+        std::move(clients), *gateway_,
+        [this](const DeathNotice& notice) { return take_notice(notice); });
+    if (!door) return failed(exit_code::failure, door.error().message);
+    clients_ = std::move(*door);
+    gateway_->set_door(clients_.get());
     clients_->serve();
   }
 

@@ -12,7 +12,6 @@
 #include <vector>
 
 #include "journal/group_commit.hpp"
-#include "journal/open_storage.hpp"
 #include "node/client_gateway.hpp"
 #include "node/cluster_node.hpp"
 #include "node/node_names.hpp"
@@ -22,7 +21,6 @@
 #include "registry/local_names.hpp"
 #include "registry/store_agreement_driver.hpp"
 #include "registry/store_names_driver.hpp"
-#include "transport/zmq_distribution.hpp"
 
 namespace coterie {
 
@@ -102,9 +100,9 @@ class NodeParts final : public AgreementEvents,
   std::unique_ptr<LocalNames> names_;
   std::unique_ptr<Strand> appends_, opens_;
   std::unique_ptr<JournalWriter> journal_;
-  std::unique_ptr<ZmqDistribution> links_;
+  std::unique_ptr<Links> links_;
   std::unique_ptr<ClientGateway> gateway_;
-  std::unique_ptr<ClientListener> clients_;
+  std::unique_ptr<ClientDoor> clients_;
   std::unique_ptr<detail::AttachedThread> thread_;
   NodeServer::Answers answers_;
   std::optional<Pid> top_;  // the supervisor of everything

@@ -8,7 +8,7 @@
 
 #include "node/config.hpp"
 #include "transport/admission.hpp"
-#include "transport/zmq_distribution.hpp"
+#include "transport/links.hpp"
 
 namespace coterie {
 

@@ -19,6 +19,7 @@
 
 #include "node/file_descriptor.hpp"
 #include "node/incarnation_record.hpp"
+#include "node/incarnation_store.hpp"
 #include "process/ports/random.hpp"
 
 namespace coterie {
@@ -30,20 +31,7 @@ struct MachineIdentity {
   static MachineIdentity read();
 };
 
-struct StateError {
-  enum class Code : std::uint8_t {
-    locked,     // a running node has it
-    read_only,  // or not permitted
-    full,
-    corrupt,   // neither copy of the counter can be read
-    newer,     // written by a later version of the program
-    unusable,  // not a directory, an input or output error, ...
-  };
-  Code code = Code::unusable;
-  std::string message;  // what was tried, what was found, what to do
-};
-
-class StateDirectory final {
+class StateDirectory final : public IncarnationStore {
  public:
   template <class T>
   using Result = std::expected<T, StateError>;
@@ -53,20 +41,14 @@ class StateDirectory final {
   static Result<std::unique_ptr<StateDirectory>> open(const std::filesystem::path& path,
                                                       Random& random,
                                                       const MachineIdentity& machine);
-  StateDirectory(const StateDirectory&) = delete;
-  StateDirectory& operator=(const StateDirectory&) = delete;
-
   const std::filesystem::path& path() const noexcept { return path_; }
-  const Incarnation& incarnation() const noexcept { return record_.run; }
+  const Incarnation& incarnation() const noexcept override { return record_.run; }
 
-  /// The previous run, if there was one and it is proven to have ended.
-  const std::optional<Incarnation>& proven_dead() const noexcept { return proven_dead_; }
+  const std::optional<Incarnation>& proven_dead() const noexcept override { return proven_dead_; }
   /// A remark for the log: a damaged copy was repaired, a copied directory. Empty: nothing.
   const std::string& remark() const noexcept { return remark_; }
 
-  /// The cluster has removed a run with this counter: the next start gets a greater one. Returns
-  /// once that is on disk; never lowers anything.
-  Result<void> raise_to(std::uint64_t counter);
+  Result<void> raise_to(std::uint64_t counter) override;
 
  private:
   StateDirectory() = default;

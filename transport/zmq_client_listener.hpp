@@ -1,5 +1,5 @@
 #pragma once
-// The listener for clients: the command line, other languages, guardians. One connection carries
+// The real ClientDoor: the command line, other languages, guardians. One connection carries
 // both ways, so it works through NAT; a client is no member, has no session and loses what was
 // under way when its connection breaks. Each client's replies wait in a small bounded queue; who
 // does not read is dropped with its queue. One thread of its own, so no client disturbs the
@@ -19,47 +19,14 @@
 
 #include <coterie/log.hpp>
 
-#include "process/envelope.hpp"
-#include "transport/notice.hpp"
+#include "transport/client_door.hpp"
 #include "transport/zmq_connection.hpp"
 #include "transport/zmq_distribution.hpp"
 
 namespace coterie {
 
-/// One connection of a client; never used again.
-enum class ClientId : std::uint64_t { none = 0 };
-
-/// Called on the listener's thread. Must not block.
-class ClientEvents {
+class ClientListener final : public ClientDoor {
  public:
-  virtual ~ClientEvents() = default;
-  /// A call, cast or cancel to a pid, a local name or a via name. `from` is none; a call is
-  /// answered once, with reply() and its ref.
-  virtual void client_call(ClientId client, Envelope&& envelope) = 0;
-  /// It said bye, was silent, or did not read: its calls need no answer any more.
-  virtual void client_gone(ClientId client) = 0;
-};
-
-struct ClientListenerOptions {
-  std::string cluster_id;
-  std::string node;
-  Incarnation incarnation;
-  std::string listen;                    // host:port; port 0: any
-  std::shared_ptr<Admission> admission;  // null: nothing is encrypted, everybody is trusted
-  std::size_t clients_max = 1024;
-  std::size_t clients_per_key = 256;               // so that no holder takes all
-  std::size_t queue_messages = 16'384;             // replies that wait for one client
-  std::size_t queue_bytes = std::size_t{8} << 20;  // likewise; one reply may be above it
-  std::size_t reply_bytes_max = std::size_t{64} << 20;
-  Duration silent_after = std::chrono::seconds(15);  // a client beats every 2 s
-};
-
-class ClientListener final {
- public:
-  /// Decides about a guardian's notice: look up the key of that incarnation, judge_notice(), and
-  /// when it is accepted tell the agreement and the distribution. Called on the listener's thread.
-  using OnNotice = std::function<NoticeTaken(const DeathNotice&)>;
-
   /// Binds; connections wait until serve().
   static std::expected<std::unique_ptr<ClientListener>, ListenError> open(
       ClientListenerOptions options, const Clock& clock, Log& log, ClientEvents& events,
@@ -68,19 +35,15 @@ class ClientListener final {
   static std::expected<std::unique_ptr<ClientListener>, ListenError> start(
       ClientListenerOptions options, const Clock& clock, Log& log, ClientEvents& events,
       OnNotice on_notice);
-  /// Starts the thread, once. Events come from now on, so they may use this object.
-  void serve();
+  void serve() override;
   /// Ends the thread and closes all connections; no event follows, reply() answers false. Also
   /// done by the destructor; whoever's events use this object calls it first.
   void stop();
-  ~ClientListener();
-  ClientListener(const ClientListener&) = delete;
-  ClientListener& operator=(const ClientListener&) = delete;
+  ~ClientListener() override;
 
-  /// Any thread, never blocks. `envelope` is a reply or call_failed. False: the client is gone.
-  bool reply(ClientId client, Envelope&& envelope);
+  bool reply(ClientId client, Envelope&& envelope) override;
 
-  const std::string& address() const noexcept { return address_; }
+  const std::string& address() const noexcept override { return address_; }
   std::size_t clients() const;
 
  private:

@@ -19,9 +19,8 @@
 
 #include <coterie/log.hpp>
 
-#include "process/ports/distribution.hpp"
 #include "process/ports/random.hpp"
-#include "transport/session.hpp"
+#include "transport/links.hpp"
 #include "transport/zmq_control.hpp"
 #include "transport/zmq_outbox.hpp"
 #include "transport/zmq_probe.hpp"
@@ -30,50 +29,10 @@
 
 namespace coterie {
 
-struct TransportOptions {
-  std::string cluster_id;
-  std::string config_digest;  // of the keys that must be the same everywhere
-  std::uint64_t history = 0;
-  std::string node;
-  Incarnation incarnation;
-  std::string guardian_key;    // notice.hpp; empty: no guardian
-  std::string listen;          // host:port of the data lane; port 0: any
-  std::string control_listen;  // host:port of the control lane; empty: the same host, any port
-  Duration beat_interval = std::chrono::milliseconds(200);
-  LinkOptions link;
-  std::shared_ptr<Admission> admission;  // null: nothing is encrypted, everybody is trusted
-  /// A peer has installed that view: read it now. Called on the data lane's thread; must not block.
-  std::function<void(std::uint64_t view)> view_hint;
-};
-
-struct ListenError {
-  std::string message;  // what was tried, what happened, what to do
-};
-
 /// What listeners share: an address with its host as a number, and the text for a failed bind.
 std::expected<HostPort, ListenError> numeric_listen_address(const std::string& text);
 ListenError listen_error(std::string_view what, const std::string& address,
                          const zmq::error_t& error);
-
-struct MemberAddress {
-  std::string name;
-  std::string address;          // host:port of its data lane
-  std::string control_address;  // empty: the port that its hello names, on the host of `address`
-  std::vector<std::string> public_keys{};  // any of which it may have, tried in turn
-  friend bool operator==(const MemberAddress&, const MemberAddress&) = default;
-};
-
-/// A snapshot for `status`, at most 100 ms old.
-struct PeerState {
-  std::string name, address;
-  Incarnation incarnation;  // the newest seen
-  bool up = false;          // there is a session
-  bool control_up = false;
-  bool flapping = false;
-  std::string state;  // connected, dialling, refused, does not resolve, ...: with the reason
-  std::size_t held_messages = 0, held_bytes = 0;
-  LinkCounters counters;
-};
 
 struct TransportCounters {
   std::uint64_t frames_in = 0;
@@ -84,7 +43,7 @@ struct TransportCounters {
   std::uint64_t other_keys = 0;     // hellos and frames of a key that is not that node's
 };
 
-class ZmqDistribution final : public Distribution {
+class ZmqDistribution final : public Links {
  public:
   /// Binds both listeners and starts the threads. No event comes before set_members(): until then
   /// nobody is let in.
@@ -98,21 +57,14 @@ class ZmqDistribution final : public Distribution {
   std::vector<Peer> peers() const override;
   void confirm_dead(const Incarnation& incarnation) override;
 
-  // The rest may be called from any thread too.
-  /// All nodes to be connected with; this node itself is left out. Sessions with others end.
-  void set_members(std::vector<MemberAddress> members);
-  /// The newest view installed here; told to all peers at once.
-  void set_view(std::uint64_t number);
-  std::vector<PeerState> peer_states() const;
+  void set_members(std::vector<MemberAddress> members) override;
+  void set_view(std::uint64_t number) override;
+  std::vector<PeerState> peer_states() const override;
+  std::string guardian_key(std::string_view node_name,
+                           const Incarnation& incarnation) const override;
+  void stop(Duration drain) override;
+  const std::string& address() const noexcept override { return address_; }
   TransportCounters counters() const;
-  /// The guardian key that this incarnation told in its hello, also after its end; else empty.
-  std::string guardian_key(std::string_view node_name, const Incarnation& incarnation) const;
-  /// Leaves in order: waits up to `drain` until peers have acknowledged what was sent, tells them,
-  /// and ends the threads. No events follow. Later sends answer no_node.
-  void stop(Duration drain);
-
-  /// Where the data lane listens, with the port that was given.
-  const std::string& address() const noexcept { return address_; }
   std::uint16_t control_port() const noexcept { return self_.control_port; }
 
  private:
