@@ -17,6 +17,7 @@
 #include "node/incarnation_store.hpp"
 #include "node/node_outside.hpp"
 #include "node/shared_page.hpp"
+#include "process/ports/callback_watch.hpp"
 #include "process/ports/executor.hpp"
 #include "process/ports/random.hpp"
 #include "transport/admission.hpp"
@@ -41,6 +42,8 @@ struct NodeSurroundings {
   IncarnationStore& state;
   SharedPage& page;
   std::function<bool()> guardian_alive{};
+  /// Also told which strict name's callback runs when; null: nobody.
+  CallbackWatch* watch = nullptr;
   unsigned processors = 1;  // workers, unless the configuration says otherwise
   std::int64_t os_pid = 0;
   std::string guardian_key{};  // by which other nodes know this node's guardian; empty: it has none

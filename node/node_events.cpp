@@ -131,10 +131,12 @@ void NodeParts::watch_keys() {
 
 void NodeParts::enter(unsigned worker, std::string_view name) noexcept {
   if (watch_slots_[worker]) out_.page.running().enter(*watch_slots_[worker], name);
+  if (out_.watch != nullptr) out_.watch->enter(worker, name);
 }
 
 void NodeParts::leave(unsigned worker) noexcept {
   if (watch_slots_[worker]) out_.page.running().leave(*watch_slots_[worker]);
+  if (out_.watch != nullptr) out_.watch->leave(worker);
 }
 
 // ---- the links

@@ -267,6 +267,11 @@ void NodeParts::request_stop() {
   out_.executor.notify(this);
 }
 
+void NodeParts::halt() {
+  halted_.store(true);
+  request_stop();
+}
+
 NodeEnd NodeParts::wait() {
   thread_->use();
   for (;;) {
@@ -277,7 +282,7 @@ NodeEnd NodeParts::wait() {
     if (stop_requested_.load() || over_.load()) break;
     if (!is_alive(*top_)) break;
   }
-  if (!over_.load() && stop_requested_.load()) drain();
+  if (!over_.load() && stop_requested_.load() && !halted_.load()) drain();
   const auto departure = agreement_->departure();
   NodeEnd end;
   if (departure) {
@@ -373,9 +378,10 @@ bool NodeParts::stop_parts() {
   lease_strand_.reset();  // until here the guardian sees that the lease is kept
   clients_.reset();       // after the last process that answers a client
   gateway_.reset();
-  journal_.reset();
+  // The strands first: a batch that is being written is waited for here, not under a lock.
   appends_.reset();
   opens_.reset();
+  journal_.reset();
   {
     std::unique_ptr<StoreNamesDriver> names;
     {

@@ -37,6 +37,13 @@ class NodeParts final : public AgreementEvents,
   void request_stop();
   NodeEnd wait();
 
+  /// The program is killed, says the simulator, which has cut everything around it: ends without
+  /// draining.
+  void halt();
+  // For the simulator, between two steps of its one thread; null until start() has made them.
+  detail::Runtime* runtime() const noexcept { return runtime_.get(); }
+  const Agreement* agreement() const noexcept { return agreement_.get(); }
+
  private:
   // Starting, in this order.
   std::expected<void, NodeEnd> ready_applications();
@@ -114,6 +121,7 @@ class NodeParts final : public AgreementEvents,
   std::set<std::string> heard_;
   std::atomic<NodeState> state_{NodeState::joining};
   std::atomic<bool> stop_requested_{false};
+  std::atomic<bool> halted_{false};
   std::atomic<bool> over_{false};      // the agreement is through with this incarnation
   std::atomic<bool> top_lost_{false};  // the top supervisor gave up
   std::atomic<bool> links_ready_{false};

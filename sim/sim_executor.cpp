@@ -1,6 +1,7 @@
 #include "sim/sim_executor.hpp"
 
 #include <algorithm>
+#include <list>
 #include <map>
 #include <stdexcept>
 
@@ -13,6 +14,42 @@ namespace {
 
 }  // namespace
 
+// ---- simulated threads
+
+SimExecutor::Seat::~Seat() {
+  // A job that waits for ever: its frames are left behind.
+  if (taken()) std::erase(owner_.seats_, this);
+}
+
+bool SimExecutor::Seat::ready() const noexcept {
+  return taken() && (thread_->notified || thread_->until <= owner_.now());
+}
+
+Time SimExecutor::Seat::next() const noexcept {
+  if (!taken()) return Time::max();
+  return thread_->notified ? owner_.world_.now() : owner_.world_time(thread_->until);
+}
+
+void SimExecutor::Seat::begin(SimThread::Job job) {
+  thread_ = owner_.world_.take_thread();
+  owner_.seats_.push_back(this);
+  thread_->begin(std::move(job));
+  settle();
+}
+
+void SimExecutor::Seat::resume() {
+  thread_->resume();
+  settle();
+}
+
+void SimExecutor::Seat::settle() {
+  if (!thread_->idle()) return;
+  std::erase(owner_.seats_, this);
+  owner_.world_.give_back(std::move(thread_));
+}
+
+// ---- items
+
 /// A worker: ready when it was woken or its next timer is due.
 class SimExecutor::Slot final : public SimItem {
  public:
@@ -23,17 +60,22 @@ class SimExecutor::Slot final : public SimItem {
 
   bool ready() const noexcept override {
     return !owner_.frozen_ && busy_until_ <= owner_.world_.now() &&
-           (awake_ || next_ <= owner_.world_.now());
+           (awake_ || next_ <= owner_.now());
   }
   Time next() const noexcept override {
     if (owner_.frozen_) return Time::max();
-    return awake_ ? busy_until_ : std::max(next_, busy_until_);
+    return awake_ ? busy_until_ : std::max(owner_.world_time(next_), busy_until_);
   }
   void run() override {
     awake_ = false;
     next_ = runnable_.run();
+    const Time now = owner_.world_.now();
     // One that came back with work left has used up its time: meanwhile that of others comes.
-    if (next_ <= owner_.world_.now()) busy_until_ = after(owner_.world_.now(), owner_.busy_time);
+    if (next_ <= owner_.now()) {
+      busy_until_ = after(now, owner_.busy_time);
+    } else if (owner_.slice_rest > Duration::zero()) {
+      busy_until_ = after(now, owner_.slice_rest);
+    }
   }
   void wake() noexcept { awake_ = true; }
   bool is(const Runnable& runnable) const noexcept { return &runnable_ == &runnable; }
@@ -43,73 +85,109 @@ class SimExecutor::Slot final : public SimItem {
   Runnable& runnable_;
   bool awake_ = true;  // as a new thread runs once
   Time next_ = Time::max();
-  Time busy_until_{};
+  Time busy_until_{};  // of the world
 };
 
-/// Jobs in posting order, timers in the order of their moments.
+/// Jobs in posting order, timers in the order of their moments; the next one when one has ended.
 class SimExecutor::SimStrand final : public Strand, private SimItem {
  public:
-  explicit SimStrand(SimExecutor& owner) : owner_(owner) { owner_.world_.add(*this); }
+  explicit SimStrand(SimExecutor& owner) : owner_(owner), seat_(owner) { owner_.world_.add(*this); }
   ~SimStrand() override {
+    if (seat_.taken())
+      owner_.wait(
+          this, [this] { return !seat_.taken(); }, Time::max());
     owner_.world_.remove(*this);
     // What a job owns may post from its destructor.
     const auto dropped = std::exchange(jobs_, {});
     stopping_ = true;
   }
 
-  void post(Job job) override { post_at(owner_.world_.now(), std::move(job)); }
+  void post(Job job) override { post_at(owner_.now(), std::move(job)); }
   void post_at(Time at, Job job) override {
     if (stopping_) return;
-    jobs_.emplace(std::pair(std::max(at, owner_.world_.now()), ++posted_), std::move(job));
+    jobs_.emplace(std::pair(std::max(at, owner_.now()), ++posted_), std::move(job));
   }
 
  private:
-  bool ready() const noexcept override { return next() <= owner_.world_.now(); }
+  bool ready() const noexcept override {
+    if (owner_.frozen_) return false;
+    return seat_.taken() ? seat_.ready()
+                         : !jobs_.empty() && jobs_.begin()->first.first <= owner_.now();
+  }
   Time next() const noexcept override {
-    return jobs_.empty() || owner_.frozen_ ? Time::max() : jobs_.begin()->first.first;
+    if (owner_.frozen_) return Time::max();
+    if (seat_.taken()) return seat_.next();
+    return jobs_.empty() ? Time::max() : owner_.world_time(jobs_.begin()->first.first);
   }
   void run() override {
-    Job job = std::move(jobs_.begin()->second);
-    jobs_.erase(jobs_.begin());
-    job();
+    if (seat_.taken()) {
+      seat_.resume();
+    } else {
+      Job job = std::move(jobs_.begin()->second);
+      jobs_.erase(jobs_.begin());
+      seat_.begin(std::move(job));
+    }
+    if (!seat_.taken()) owner_.notify(this);
   }
 
   SimExecutor& owner_;
+  Seat seat_;
   std::map<std::pair<Time, std::uint64_t>, Job> jobs_;
   std::uint64_t posted_ = 0;
   bool stopping_ = false;
 };
 
-/// All threads that may block: each job ends at a moment of its own.
-class SimExecutor::Blocking final : public SimItem {
+/// Threads that may block: each job begins at a moment of its own.
+class SimExecutor::Pool final : public SimItem {
  public:
-  explicit Blocking(SimExecutor& owner) : owner_(owner) { owner_.world_.add(*this); }
-  ~Blocking() override { owner_.world_.remove(*this); }
+  explicit Pool(SimExecutor& owner) : owner_(owner) { owner_.world_.add(*this); }
+  ~Pool() override { owner_.world_.remove(*this); }
 
-  void post(std::move_only_function<void()> job) {
+  void post(std::move_only_function<void()> job, Duration within) {
     SimWorld& world = owner_.world_;
-    const auto wait = static_cast<std::uint64_t>(owner_.blocking_time_max.count()) + 1;
+    const auto wait = static_cast<std::uint64_t>(within.count()) + 1;
     const Duration delay(static_cast<Duration::rep>(world.random().below(wait)));
     jobs_.emplace(std::pair(after(world.now(), delay), ++posted_), std::move(job));
   }
-  bool ready() const noexcept override { return next() <= owner_.world_.now(); }
+  bool ready() const noexcept override {
+    if (owner_.frozen_) return false;
+    if (!jobs_.empty() && jobs_.begin()->first.first <= owner_.world_.now()) return true;
+    return std::ranges::any_of(seats_, &Seat::ready);
+  }
   Time next() const noexcept override {
-    return jobs_.empty() || owner_.frozen_ ? Time::max() : jobs_.begin()->first.first;
+    if (owner_.frozen_) return Time::max();
+    Time next = jobs_.empty() ? Time::max() : jobs_.begin()->first.first;
+    for (const Seat& seat : seats_) next = std::min(next, seat.next());
+    return next;
   }
   void run() override {
+    for (auto seat = seats_.begin(); seat != seats_.end(); ++seat) {
+      if (!seat->ready()) continue;
+      seat->resume();
+      if (!seat->taken()) seats_.erase(seat);
+      return;
+    }
     auto job = std::move(jobs_.begin()->second);
     jobs_.erase(jobs_.begin());
-    job();
+    Seat& seat = seats_.emplace_back(owner_);
+    seat.begin(std::move(job));
+    if (!seat.taken()) seats_.pop_back();
   }
 
  private:
   SimExecutor& owner_;
+  std::list<Seat> seats_;
   std::map<std::pair<Time, std::uint64_t>, std::move_only_function<void()>> jobs_;
   std::uint64_t posted_ = 0;
 };
 
-SimExecutor::SimExecutor(SimWorld& world)
-    : world_(world), blocking_(std::make_unique<Blocking>(*this)) {}
+// ---- the executor
+
+SimExecutor::SimExecutor(SimWorld& world, const SimNodeClock* clock)
+    : world_(world),
+      clock_(clock),
+      blocking_(std::make_unique<Pool>(*this)),
+      threads_(std::make_unique<Pool>(*this)) {}
 
 SimExecutor::~SimExecutor() = default;
 
@@ -118,7 +196,11 @@ std::unique_ptr<Strand> SimExecutor::make_strand(std::string) {
 }
 
 void SimExecutor::run_blocking(std::move_only_function<void()> job) {
-  blocking_->post(std::move(job));
+  blocking_->post(std::move(job), blocking_time_max);
+}
+
+void SimExecutor::run_thread(std::move_only_function<void()> job) {
+  threads_->post(std::move(job), Duration::zero());
 }
 
 void SimExecutor::add(Runnable& runnable, std::string) {
@@ -140,13 +222,45 @@ void SimExecutor::wake(Runnable& runnable) {
   }
 }
 
-void SimExecutor::wait(const void*, const std::function<bool()>& ready, Time until) {
-  while (!ready()) {
-    if (world_.now() >= until) return;
-    if (world_.step(until)) continue;
-    if (until == Time::max()) misuse("a thread waits, and nothing will ever happen");
-    world_.run_until(until);
+void SimExecutor::wait(const void* key, const std::function<bool()>& ready, Time until) {
+  if (SimThread* thread = world_.thread()) {
+    while (!ready() && now() < until) {
+      thread->key = key;
+      thread->until = until;
+      thread->yield();
+    }
+    thread->key = nullptr;
+    thread->until = Time::max();
+    return;
   }
+  while (!ready()) {
+    const Time end = world_time(until);
+    if (world_.now() >= end) return;
+    if (world_.step(end)) continue;
+    if (end == Time::max()) misuse("a thread waits, and nothing will ever happen");
+    world_.run_until(end);
+  }
+}
+
+void SimExecutor::notify(const void* key) {
+  for (Seat* seat : seats_) {
+    if (seat->waits_for(key)) seat->notify();
+  }
+}
+
+void SimExecutor::sleep_until(Time until) {
+  wait(
+      this, [] { return false; }, until);
+}
+
+void SimExecutor::sleep_world(Duration duration) {
+  auto over = std::make_shared<bool>(false);
+  world_.post_at(after(world_.now(), duration), [this, over] {
+    *over = true;
+    notify(over.get());
+  });
+  wait(
+      over.get(), [&over] { return *over; }, Time::max());
 }
 
 }  // namespace coterie::sim

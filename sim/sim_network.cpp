@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <deque>
 #include <stdexcept>
 
 #include "transport/envelope_codec.hpp"
@@ -28,6 +29,8 @@ struct SimNetwork::Session {
     Time last_arrival{};
     std::size_t under_way = 0;
     bool refused = false;
+    bool stalled = false;
+    std::deque<Envelope> held;  // while it is
   };
   std::array<Side, 2> sides;
   bool lost = false;
@@ -74,22 +77,40 @@ SendResult SimNetwork::Port::send(NodeId to, Envelope&& envelope) {
     mine.refused = true;
     return SendResult::busy;
   }
-  SimWorld& world = network_.world_;
   ++mine.under_way;
-  mine.last_arrival = std::max(mine.last_arrival, after(world.now(), network_.delay()));
-  auto& theirs = session->sides[static_cast<std::size_t>(1 - side)];
+  const auto& theirs = session->sides[static_cast<std::size_t>(1 - side)];
   // After a loss a frame is accepted until this side hears of it, and never arrives.
   if (session->lost || !theirs.port->strand_) return SendResult::sent;
   envelope = carried(envelope, {id(), to});
-  theirs.port->strand_->post_at(mine.last_arrival, [session, side,
-                                                    envelope = std::move(envelope)]() mutable {
+  if (mine.stalled) {
+    mine.held.push_back(std::move(envelope));
+  } else {
+    network_.carry(session, side, std::move(envelope));
+  }
+  return SendResult::sent;
+}
+
+/// On that port's strand, so that a frozen node finds it when it thaws.
+void SimNetwork::post(Port& port, Time at, SimWorld::Job job) {
+  world_.post_at(at, [&port, job = std::move(job)]() mutable {
+    if (port.strand_) port.strand_->post(std::move(job));
+  });
+}
+
+void SimNetwork::carry(const std::shared_ptr<Session>& session, int side, Envelope&& envelope) {
+  auto& mine = session->sides[static_cast<std::size_t>(side)];
+  Port& receiver = *session->sides[static_cast<std::size_t>(1 - side)].port;
+  Duration wait = delay();
+  if (options_.extra_delay) wait += options_.extra_delay(mine.port->id(), receiver.id());
+  mine.last_arrival = std::max(mine.last_arrival, after(world_.now(), wait));
+  post(receiver, mine.last_arrival, [session, side, envelope = std::move(envelope)]() mutable {
     auto& from = session->sides[static_cast<std::size_t>(side)];
     auto& here = session->sides[static_cast<std::size_t>(1 - side)];
     SimNetwork& network = here.port->network_;
     --from.under_way;
     if (from.refused && from.up && from.port->strand_) {
       from.refused = false;
-      from.port->strand_->post_at(after(network.world_.now(), network.delay()), [session, side] {
+      network.post(*from.port, after(network.world_.now(), network.delay()), [session, side] {
         auto& sender = session->sides[static_cast<std::size_t>(side)];
         auto& peer = session->sides[static_cast<std::size_t>(1 - side)];
         if (sender.up) sender.port->events_->writable(peer.port->id());
@@ -100,7 +121,6 @@ SendResult SimNetwork::Port::send(NodeId to, Envelope&& envelope) {
     network.world_.note(static_cast<std::uint64_t>(envelope.ref));
     here.port->events_->deliver(from.port->id(), std::move(envelope));
   });
-  return SendResult::sent;
 }
 
 SimNetwork::SimNetwork(SimWorld& world, SimNetworkOptions options)
@@ -155,7 +175,7 @@ void SimNetwork::post_up(const std::shared_ptr<Session>& session, int side) {
   auto& other = session->sides[static_cast<std::size_t>(1 - side)];
   const Time at = after(world_.now(), delay());
   other.last_arrival = at;  // no frame overtakes the news of its session
-  session->sides[static_cast<std::size_t>(side)].port->strand_->post_at(at, [session, side] {
+  post(*session->sides[static_cast<std::size_t>(side)].port, at, [session, side] {
     auto& here = session->sides[static_cast<std::size_t>(side)];
     const auto& there = session->sides[static_cast<std::size_t>(1 - side)];
     if (here.over) return;
@@ -174,7 +194,7 @@ void SimNetwork::post_down(const std::shared_ptr<Session>& session, int side, bo
   }
   const auto range = static_cast<std::uint64_t>(options_.detection_max.count()) + 1;
   const Duration wait(static_cast<Duration::rep>(world_.random().below(range)));
-  here.port->strand_->post_at(after(world_.now(), wait), [session, side, confirmed] {
+  post(*here.port, after(world_.now(), wait), [session, side, confirmed] {
     auto& mine = session->sides[static_cast<std::size_t>(side)];
     const auto& theirs = session->sides[static_cast<std::size_t>(1 - side)];
     mine.over = true;
@@ -209,6 +229,34 @@ void SimNetwork::kill(NodeId node, bool confirmed) {
     }
     lose(session, confirmed);
   }
+}
+
+void SimNetwork::stall(NodeId from, NodeId to, bool stalled) {
+  const auto found = sessions_.find(pair_of(from, to));
+  if (found == sessions_.end() || !found->second) return;
+  const auto& session = found->second;
+  const int side = session->sides[0].port->id() == from ? 0 : 1;
+  auto& mine = session->sides[static_cast<std::size_t>(side)];
+  mine.stalled = stalled;
+  if (stalled) return;
+  for (Envelope& envelope : std::exchange(mine.held, {})) {
+    if (!session->lost) carry(session, side, std::move(envelope));
+  }
+}
+
+bool SimNetwork::all_arrived(NodeId from) const {
+  for (const auto& [pair, session] : sessions_) {
+    if ((pair.first != from && pair.second != from) || !session || session->lost) continue;
+    const auto& mine = session->sides[session->sides[0].port->id() == from ? 0 : 1];
+    if (mine.up && mine.under_way > 0) return false;
+  }
+  return true;
+}
+
+bool SimNetwork::over(NodeId a, NodeId b) const {
+  const auto found = sessions_.find(pair_of(a, b));
+  return found == sessions_.end() || !found->second ||
+         (found->second->sides[0].over && found->second->sides[1].over);
 }
 
 bool SimNetwork::connected(NodeId a, NodeId b) const {

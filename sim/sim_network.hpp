@@ -2,9 +2,11 @@
 // A network of simulated nodes: a Distribution for each, sessions between pairs, seeded delays. It
 // keeps the port's promise (in order, once, until the session is lost to each side, once) and is as
 // unkind as the promise allows: both sides learn of a loss at moments of their own, frames are
-// dropped meanwhile, windows are small, an accepted frame may never arrive. Owned by the test;
-// single-threaded, like its world. Cut a node's ports with kill() before its Runtime is stopped.
+// dropped meanwhile, windows are small, an accepted frame may never arrive, a direction may stall.
+// Owned by the test; single-threaded, like its world. Cut a node's ports with kill() before its
+// Runtime is stopped.
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -22,8 +24,9 @@ namespace coterie::sim {
 struct SimNetworkOptions {
   Duration delay_min = std::chrono::microseconds(50);
   Duration delay_max = std::chrono::milliseconds(5);
-  Duration detection_max = std::chrono::milliseconds(50);  // of a lost session, on each side
-  std::size_t window = 8192;                               // frames under way, each way
+  Duration detection_max = std::chrono::milliseconds(50);         // of a lost session, on each side
+  std::size_t window = 8192;                                      // frames under way, each way
+  std::function<Duration(NodeId from, NodeId to)> extra_delay{};  // on top, of each frame
 };
 
 class SimNetwork {
@@ -42,7 +45,13 @@ class SimNetwork {
   void cut(NodeId a, NodeId b, bool confirmed = false);
   /// The node is gone, from this moment on, for itself as well. `confirmed`: a guardian says so.
   void kill(NodeId node, bool confirmed);
+  /// Frames of that direction wait until it is over, or the session is.
+  void stall(NodeId from, NodeId to, bool stalled);
+  /// Nothing that this node has sent on a living session is still under way.
+  bool all_arrived(NodeId from) const;
   bool connected(NodeId a, NodeId b) const;
+  /// It is dead for both: another session may begin.
+  bool over(NodeId a, NodeId b) const;
   std::vector<NodeId> alive() const;
 
  private:
@@ -50,6 +59,8 @@ class SimNetwork {
   struct Session;
 
   Duration delay();
+  void post(Port& port, Time at, SimWorld::Job job);
+  void carry(const std::shared_ptr<Session>& session, int side, Envelope&& envelope);
   void post_up(const std::shared_ptr<Session>& session, int side);
   void post_down(const std::shared_ptr<Session>& session, int side, bool confirmed);
   void lose(const std::shared_ptr<Session>& session, bool confirmed);

@@ -1,6 +1,9 @@
 #include "sim/sim_world.hpp"
 
 #include <algorithm>
+#include <stdexcept>
+
+#include "sim/sim_thread.hpp"
 
 namespace coterie::sim {
 namespace {
@@ -11,11 +14,27 @@ constexpr Duration endless_moment = std::chrono::milliseconds(100);
 
 }  // namespace
 
+SimWorld::SimWorld(std::uint64_t seed) : random_(seed) {}
+
+SimWorld::~SimWorld() = default;
+
+std::unique_ptr<SimThread> SimWorld::take_thread() {
+  if (idle_threads_.empty()) return std::make_unique<SimThread>(*this);
+  auto thread = std::move(idle_threads_.back());
+  idle_threads_.pop_back();
+  return thread;
+}
+
+void SimWorld::give_back(std::unique_ptr<SimThread> thread) {
+  idle_threads_.push_back(std::move(thread));
+}
+
 void SimWorld::post_at(Time at, Job job) {
   events_.emplace(std::pair(std::max(at, now()), ++posted_), std::move(job));
 }
 
 bool SimWorld::step(Time until) {
+  if (thread_ != nullptr) throw std::logic_error("a simulated thread drives its own world");
   candidates_.clear();
   for (std::size_t i = 0; i < items_.size(); ++i) {
     if (!items_[i]->running && items_[i]->ready()) candidates_.emplace_back(i + 1, items_[i]);
@@ -45,12 +64,14 @@ bool SimWorld::step(Time until) {
     Job job = std::move(events_.begin()->second);
     events_.erase(events_.begin());
     job();
-    return true;
+  } else {
+    item->running = true;
+    item->run();
+    // It may have been removed meanwhile, with its memory, only by its owner's own thread: not
+    // here.
+    item->running = false;
   }
-  item->running = true;
-  item->run();
-  // It may have been removed meanwhile, with its memory, only by its owner's own thread: not here.
-  item->running = false;
+  if (checker_) checker_();
   return true;
 }
 

@@ -8,15 +8,19 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include <coterie/time.hpp>
 
+#include "process/fiber.hpp"
 #include "process/seeded_random.hpp"
 
 namespace coterie::sim {
+
+class SimThread;
 
 /// Virtual time: it moves only when nothing can run, or something never stops to.
 class SimClock final : public Clock {
@@ -46,7 +50,8 @@ class SimWorld {
  public:
   using Job = std::move_only_function<void()>;
 
-  explicit SimWorld(std::uint64_t seed) : random_(seed) {}
+  explicit SimWorld(std::uint64_t seed);
+  ~SimWorld();
   SimWorld(const SimWorld&) = delete;
   SimWorld& operator=(const SimWorld&) = delete;
 
@@ -67,6 +72,14 @@ class SimWorld {
   /// Runs until `ready()`; false when `limit` of virtual time passes first.
   bool run_until(const std::function<bool()>& ready, Duration limit);
 
+  /// The simulated thread that runs now; null: the world's own.
+  SimThread* thread() const noexcept { return thread_; }
+  /// One that is idle, until it is given back.
+  std::unique_ptr<SimThread> take_thread();
+  void give_back(std::unique_ptr<SimThread> thread);
+  /// Called after each step, on the world's own stack.
+  void set_checker(std::function<void()> checker) { checker_ = std::move(checker); }
+
   /// Joins what happened to the digest of this run.
   void note(std::string_view what) noexcept;
   void note(std::uint64_t what) noexcept;
@@ -74,6 +87,12 @@ class SimWorld {
   std::uint64_t steps() const noexcept { return steps_; }
 
  private:
+  friend class SimThread;
+
+  detail::Fiber root_;
+  SimThread* thread_ = nullptr;
+  std::vector<std::unique_ptr<SimThread>> idle_threads_;
+  std::function<void()> checker_;
   SimClock clock_;
   SeededRandom random_;
   std::vector<SimItem*> items_;

@@ -1,0 +1,102 @@
+#include "sim/sim_cluster.hpp"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "process/process.hpp"
+
+namespace coterie::sim {
+namespace {
+
+using namespace std::chrono_literals;
+
+// For what was killed to unwind: runtimes wait for their processes, at most so long.
+constexpr Duration unwind_max = 120s;
+constexpr std::size_t violations_max = 100;
+
+}  // namespace
+
+SimCluster::SimCluster(SimWorld& world, const ClusterConfig& config,
+                       std::vector<Application> applications)
+    : world_(world),
+      config_(config),
+      applications_(std::move(applications)),
+      links_(world),
+      doors_(world),
+      owners_([this](std::string text) { violation(std::move(text)); }),
+      around_{world,
+              config,
+              applications_,
+              links_,
+              doors_,
+              store_,
+              owners_,
+              [this](const std::string& node, const LogRecord& record) {
+                world_.note(node);
+                world_.note(record.message);
+                if (on_log) on_log(world_.now(), node, record);
+              }} {
+  store_.violation = [this](std::string text) { violation(std::move(text)); };
+  for (const NodeSection& node : config.nodes) {
+    hosts_[node.name] = std::make_unique<SimHost>(around_, node, runs_);
+  }
+}
+
+SimCluster::~SimCluster() {
+  for (const auto& [name, host] : hosts_) {
+    host->power_off();
+    host->clock().set_rate(1);
+  }
+  const auto empty = [this] {
+    return std::ranges::all_of(hosts_, [](const auto& one) { return one.second->empty(); });
+  };
+  if (world_.run_until(empty, unwind_max)) return;
+  // A callback that never returns: left behind, as a real program's end leaves it.
+  for (auto& [name, host] : hosts_) {
+    if (!host->empty()) static_cast<void>(host.release());
+  }
+}
+
+void SimCluster::violation(std::string text) {
+  world_.note(text);
+  if (violations_.size() < violations_max) violations_.push_back({world_.now(), std::move(text)});
+}
+
+bool SimCluster::whole(std::span<const std::string> nodes) const {
+  for (const std::string& name : nodes) {
+    SimRun* run = hosts_.at(name)->run();
+    if (run == nullptr || run->parts() == nullptr) return false;
+    const Agreement* agreement = run->parts()->agreement();
+    if (agreement == nullptr || agreement->state() != coterie::NodeState::active) return false;
+    const auto view = agreement->view();
+    if (!view || view->members.size() != nodes.size()) return false;
+    const detail::Runtime& runtime = *run->parts()->runtime();
+    if (runtime.distribution() == nullptr) return false;
+    for (const std::string& other : nodes) {
+      if (view->find(other) == nullptr) return false;
+      if (other != name && runtime.distribution()->connected(other) == NodeId::none) return false;
+    }
+  }
+  return true;
+}
+
+std::vector<std::string> SimCluster::running(const std::string& node,
+                                             const std::string& kind) const {
+  std::vector<std::string> names;
+  SimRun* run = hosts_.at(node)->run();
+  if (run == nullptr || run->parts() == nullptr || run->parts()->runtime() == nullptr) return names;
+  detail::Runtime& runtime = *run->parts()->runtime();
+  const std::string prefix = kind + "/";
+  for (const Pid& pid : runtime.list()) {
+    const detail::Process* process = runtime.find(pid);
+    if (process == nullptr || !process->strict()) continue;
+    if (process->strict_name().starts_with(prefix)) {
+      names.emplace_back(process->strict_name().substr(prefix.size()));
+    }
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
+}  // namespace coterie::sim

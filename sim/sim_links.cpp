@@ -1,0 +1,228 @@
+#include "sim/sim_links.hpp"
+
+#include <algorithm>
+#include <vector>
+
+namespace coterie::sim {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Duration look_interval = 50ms;  // between two tries to dial
+constexpr Duration drain_step = 5ms;
+constexpr Duration reset_max = 400ms;  // until the connection is there again
+
+}  // namespace
+
+class SimLinks::Port final : public Links {
+ public:
+  Port(SimLinks& links, TransportOptions options, SimExecutor& executor, DistributionEvents& events)
+      : links_(links),
+        options_(std::move(options)),
+        executor_(executor),
+        address_("sim:" + options_.node),
+        link_(links.network_.join({options_.node, options_.incarnation}, executor)) {
+    links_.network_.listen(id(), events);
+    links_.ports_[id()] = this;
+    links_.names_[id()] = options_.node;
+  }
+  ~Port() override {
+    links_.kill(id());
+    links_.ports_.erase(id());
+  }
+
+  SendResult send(NodeId to, Envelope&& envelope) override {
+    return link_.send(to, std::move(envelope));
+  }
+  NodeId connected(std::string_view node_name) const override { return link_.connected(node_name); }
+  std::vector<Peer> peers() const override { return link_.peers(); }
+  void confirm_dead(const Incarnation& incarnation) override { link_.confirm_dead(incarnation); }
+
+  void set_members(std::vector<MemberAddress> members) override { members_ = std::move(members); }
+  void set_view(std::uint64_t number) override {
+    for (const Peer& peer : link_.peers()) {
+      if (links_.is_cut(options_.node, peer.name)) continue;
+      links_.world_.post_at(
+          after(links_.world_.now(), links_.delay_between(options_.node, peer.name)),
+          [&links = links_, to = peer.incarnation.id, number] {
+            const auto found = links.ports_.find(to);
+            if (found == links.ports_.end() || !found->second->alive_) return;
+            // A frozen node hears of it when it thaws; the poll tells it as well.
+            if (!found->second->executor_.frozen()) found->second->options_.view_hint(number);
+          });
+    }
+  }
+  std::vector<PeerState> peer_states() const override {
+    std::vector<PeerState> states;
+    const std::vector<Peer> up = link_.peers();
+    for (const MemberAddress& member : members_) {
+      PeerState state;
+      state.name = member.name;
+      state.address = member.address;
+      const auto found = std::ranges::find(up, member.name, &Peer::name);
+      state.up = found != up.end();
+      if (state.up) state.incarnation = found->incarnation;
+      state.state = state.up ? "connected" : "dialling";
+      states.push_back(std::move(state));
+    }
+    return states;
+  }
+  std::string guardian_key(std::string_view node_name,
+                           const Incarnation& incarnation) const override {
+    const auto found = keys_.find(incarnation.id);
+    return found != keys_.end() && links_.name_of(incarnation.id) == node_name ? found->second
+                                                                               : std::string();
+  }
+  void stop(Duration drain) override {
+    const Time end = after(executor_.now(), drain);
+    while (alive_ && !links_.network_.all_arrived(id()) && executor_.now() < end) {
+      executor_.sleep_until(std::min(end, after(executor_.now(), drain_step)));
+    }
+    links_.kill(id());
+  }
+  const std::string& address() const noexcept override { return address_; }
+
+  NodeId id() const noexcept { return options_.incarnation.id; }
+  bool wants(const Port& other) const {
+    return alive_ && other.options_.cluster_id == options_.cluster_id &&
+           other.options_.config_digest == options_.config_digest &&
+           std::ranges::find(members_, other.options_.node, &MemberAddress::name) != members_.end();
+  }
+
+  SimLinks& links_;
+  const TransportOptions options_;
+  SimExecutor& executor_;
+  const std::string address_;
+  Distribution& link_;
+  std::vector<MemberAddress> members_;
+  std::map<NodeId, std::string> keys_;  // told in hellos
+  bool alive_ = true;
+};
+
+SimLinks::SimLinks(SimWorld& world)
+    : world_(world),
+      network_(world, {.extra_delay = [this](NodeId from, NodeId to) { return extra(from, to); }}) {
+  look();
+}
+
+SimLinks::~SimLinks() = default;
+
+std::unique_ptr<Links> SimLinks::open(TransportOptions options, SimExecutor& executor,
+                                      DistributionEvents& events) {
+  return std::make_unique<Port>(*this, std::move(options), executor, events);
+}
+
+const std::string& SimLinks::name_of(NodeId node) const {
+  static const std::string nobody;
+  const auto found = names_.find(node);
+  return found == names_.end() ? nobody : found->second;
+}
+
+Duration SimLinks::extra(NodeId from, NodeId to) {
+  const auto found = slow_.find({name_of(from), name_of(to)});
+  if (found == slow_.end()) return {};
+  const auto [latency, jitter] = found->second;
+  return latency + Duration(static_cast<Duration::rep>(
+                       world_.random().below(static_cast<std::uint64_t>(jitter.count()) + 1)));
+}
+
+Duration SimLinks::delay_between(const std::string& from, const std::string& to) {
+  const Duration base =
+      50us + Duration(static_cast<Duration::rep>(world_.random().below(2'000'000)));
+  const auto found = slow_.find({from, to});
+  return found == slow_.end() ? base : base + found->second.first;
+}
+
+// ---- who is connected
+
+void SimLinks::look() {
+  for (auto a = ports_.begin(); a != ports_.end(); ++a) {
+    for (auto b = std::next(a); b != ports_.end(); ++b) look_at(*a->second, *b->second);
+  }
+  world_.post_at(after(world_.now(), look_interval), [this] { look(); });
+}
+
+void SimLinks::look_at(Port& a, Port& b) {
+  if (!a.alive_ || !b.alive_ || a.options_.node == b.options_.node) return;
+  const bool silent = is_cut(a.options_.node, b.options_.node) ||
+                      is_cut(b.options_.node, a.options_.node) || a.executor_.frozen() ||
+                      b.executor_.frozen();
+  const std::pair pair{a.id(), b.id()};
+  if (network_.over(a.id(), b.id())) {
+    quiet_since_.erase(pair);
+    if (silent || !a.wants(b) || !b.wants(a) || !network_.connect(a.id(), b.id())) return;
+    a.keys_[b.id()] = b.options_.guardian_key;
+    b.keys_[a.id()] = a.options_.guardian_key;
+    return;
+  }
+  if (!silent) {
+    quiet_since_.erase(pair);
+    return;
+  }
+  const Time since = quiet_since_.try_emplace(pair, world_.now()).first->second;
+  if (world_.now() - since < a.options_.link.link_down_after) return;
+  if (network_.connected(a.id(), b.id())) ++sessions_lost_;
+  network_.cut(a.id(), b.id());
+}
+
+void SimLinks::kill(NodeId node) {
+  const auto found = ports_.find(node);
+  if (found == ports_.end() || !found->second->alive_) return;
+  found->second->alive_ = false;
+  network_.kill(node, false);
+}
+
+// ---- faults
+
+void SimLinks::cut(const std::string& from, const std::string& to, bool cut) {
+  if (cut) {
+    cuts_.insert({from, to});
+  } else {
+    cuts_.erase({from, to});
+  }
+  for (const auto& [a, port] : ports_) {
+    if (port->options_.node != from || !port->alive_) continue;
+    for (const auto& [b, other] : ports_) {
+      if (other->options_.node == to && other->alive_) network_.stall(a, b, cut);
+    }
+  }
+}
+
+void SimLinks::heal() {
+  for (const auto& [from, to] : std::set(cuts_)) cut(from, to, false);
+}
+
+void SimLinks::slow(const std::string& a, const std::string& b, Duration latency, Duration jitter) {
+  for (const Direction& direction : {Direction{a, b}, Direction{b, a}}) {
+    if (latency + jitter > Duration::zero()) {
+      slow_[direction] = {latency, jitter};
+    } else {
+      slow_.erase(direction);
+    }
+  }
+}
+
+void SimLinks::reset(const std::string& a, const std::string& b) {
+  for (const auto& [first, port] : ports_) {
+    if (port->options_.node != a || !port->alive_) continue;
+    for (const auto& [second, other] : ports_) {
+      if (other->options_.node != b || !other->alive_) continue;
+      if (world_.random().below(4) == 0) {
+        if (network_.connected(first, second)) ++sessions_lost_;
+        network_.cut(first, second);
+        continue;
+      }
+      network_.stall(first, second, true);
+      network_.stall(second, first, true);
+      const Duration wait(static_cast<Duration::rep>(
+          world_.random().below(static_cast<std::uint64_t>(Duration(reset_max).count()))));
+      world_.post_at(after(world_.now(), wait), [this, first = first, second = second] {
+        if (!ports_.contains(first) || !ports_.contains(second)) return;
+        if (!is_cut(name_of(first), name_of(second))) network_.stall(first, second, false);
+        if (!is_cut(name_of(second), name_of(first))) network_.stall(second, first, false);
+      });
+    }
+  }
+}
+
+}  // namespace coterie::sim

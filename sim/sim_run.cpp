@@ -1,0 +1,110 @@
+#include "sim/sim_run.hpp"
+
+#include <stdexcept>
+#include <utility>
+
+namespace coterie::sim {
+namespace {
+
+// Enough to interleave callbacks of one node with each other.
+constexpr unsigned workers = 2;
+
+SharedPage make_page() {
+  auto page = SharedPage::create();
+  if (!page) throw std::runtime_error("a simulated guardian's page: " + page.error());
+  return std::move(*page);
+}
+
+}  // namespace
+
+SimRun::SimRun(SimSurroundings& around, SimRunStart start, const SimNodeClock& clock,
+               const DiskTrouble& trouble, std::function<void(std::uint64_t)> raise,
+               std::function<void(const NodeEnd&)> ended)
+    : around_(around),
+      start_(std::move(start)),
+      clock_(clock),
+      trouble_(trouble),
+      raise_(std::move(raise)),
+      ended_(std::move(ended)),
+      random_(start_.seed),
+      executor_(around.world, &clock),
+      log_(*this, clock, start_.own.name),
+      page_(make_page()) {
+  page_.set_incarnation(start_.incarnation);
+  around_.owners.add(start_.number, start_.own.name,
+                     [this] { return parts_ ? parts_->runtime() : nullptr; });
+  executor_.run_thread([this] { main(); });
+}
+
+SimRun::~SimRun() = default;
+
+void SimRun::main() {
+  NodeSurroundings out{clock_, random_, executor_, log_, *this, *this, page_};
+  out.guardian_alive = [] { return true; };
+  out.watch = this;
+  out.processors = workers;
+  out.os_pid = static_cast<std::int64_t>(start_.number);
+  out.guardian_key = start_.guardian_key;
+  parts_ =
+      std::make_unique<NodeParts>(around_.config, start_.own, around_.applications, std::move(out));
+  const auto started = parts_->start();
+  if (started && cut_) parts_->halt();
+  const NodeEnd end = started ? parts_->wait() : started.error();
+  if (end.stuck) {
+    // As a real program leaves it behind; its frames may still be on somebody's stack.
+    static_cast<void>(parts_.release());
+  }
+  around_.owners.remove(start_.number);
+  parts_.reset();
+  around_.world.post_at(around_.world.now(), [this, end] {
+    const bool seen = !cut_;
+    over_ = true;
+    if (seen) ended_(end);  // may bury this run
+  });
+}
+
+void SimRun::cut() {
+  cut_ = true;
+  around_.owners.remove(start_.number);
+  around_.links.kill(start_.incarnation.id);
+  around_.doors.close(start_.own.name);
+  executor_.freeze(false);
+  if (parts_) parts_->halt();
+}
+
+void SimRun::request_stop() {
+  if (parts_) parts_->request_stop();
+}
+
+std::expected<void, StateError> SimRun::raise_to(std::uint64_t counter) {
+  if (!cut_) raise_(counter);
+  return {};
+}
+
+StorageResult<StorageSet> SimRun::open_storage(const StorageOptions& options) {
+  if (cut_) return std::unexpected(StorageError{StorageError::Code::unavailable, "dead", false});
+  return open_sim_storage(
+      around_.world, executor_, around_.store, trouble_, [this] { return !cut_; }, options.wait);
+}
+
+std::expected<std::unique_ptr<Links>, ListenError> SimRun::open_links(TransportOptions options,
+                                                                      DistributionEvents& events) {
+  if (cut_) return std::unexpected(ListenError{"dead"});
+  return around_.links.open(std::move(options), executor_, events);
+}
+
+std::expected<std::unique_ptr<ClientDoor>, ListenError> SimRun::open_clients(
+    ClientListenerOptions options, ClientEvents& events, OnNotice on_notice) {
+  if (cut_) return std::unexpected(ListenError{"dead"});
+  return around_.doors.open(std::move(options), executor_, events, std::move(on_notice));
+}
+
+void SimRun::write(const LogRecord& record) noexcept {
+  if (!cut_) around_.log(start_.own.name, record);
+}
+
+void SimRun::enter(unsigned, std::string_view name) noexcept {
+  if (!cut_) around_.owners.enter(start_.number, name);
+}
+
+}  // namespace coterie::sim
