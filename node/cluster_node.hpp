@@ -20,6 +20,8 @@
 #include "process/ports/callback_watch.hpp"
 #include "process/ports/executor.hpp"
 #include "process/ports/random.hpp"
+#include "registry/store_agreement.hpp"
+#include "registry/store_names.hpp"
 #include "transport/admission.hpp"
 
 namespace coterie {
@@ -30,6 +32,16 @@ struct NodeEnd {
   std::string message;
   /// A callback does not return: the node cannot be destroyed, the program leaves by std::_Exit.
   bool stuck = false;
+};
+
+/// Rules of the composition and of the cores below it. Tests of the simulator switch one off and
+/// must see the damage; a program never does.
+struct NodeProtections {
+  Protections agreement{};
+  NameProtections names{};
+  bool gate = true;            // I1: strict callbacks begin only before the lease's end
+  bool guardians_only = true;  // I1: a lost link proves no death
+  bool leaves_last = true;     // I1: a node leaves once its children have stopped
 };
 
 /// Everything outside; all outlive the node.
@@ -44,6 +56,7 @@ struct NodeSurroundings {
   std::function<bool()> guardian_alive{};
   /// Also told which strict name's callback runs when; null: nobody.
   CallbackWatch* watch = nullptr;
+  NodeProtections protections{};
   unsigned processors = 1;  // workers, unless the configuration says otherwise
   std::int64_t os_pid = 0;
   std::string guardian_key{};  // by which other nodes know this node's guardian; empty: it has none

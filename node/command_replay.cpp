@@ -18,6 +18,7 @@
 #include "process/json.hpp"
 #include "process/system_clock.hpp"
 #include "process/system_random.hpp"
+#include "process/thread_executor.hpp"
 
 namespace coterie {
 namespace {
@@ -103,7 +104,8 @@ int run(const Invocation& invocation, const ReplayArguments& arguments) {
 
   const std::uint64_t all = question->operations.size();
   RecordedFeed feed(std::move(question->operations));
-  WorkloadDriver driver(*question->workload, feed, **caller, clock, question->options);
+  ThreadExecutor executor(clock);
+  WorkloadDriver driver(*question->workload, feed, **caller, clock, executor, question->options);
   const Time begin = clock.now();
   driver.start();
   {

@@ -156,6 +156,7 @@ void NodeParts::deliver(NodeId from, Envelope&& envelope) {
 
 void NodeParts::node_down(const Peer& peer, std::string_view why, bool confirmed) {
   runtime_->node_down(peer, why, confirmed);
+  if (!out_.protections.guardians_only) agreement_->confirm_death(peer.name, peer.incarnation);
   {
     std::lock_guard guard(mutex_);
     heard_.erase(peer.name);

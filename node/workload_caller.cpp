@@ -2,9 +2,10 @@
 
 #include <algorithm>
 #include <chrono>
+#include <mutex>
+#include <optional>
 
 #include "node/security.hpp"
-#include "node/workload_driver.hpp"
 #include "transport/client.hpp"
 
 namespace coterie {
@@ -15,6 +16,9 @@ using namespace std::chrono_literals;
 /// Where a request that found no connection waits for one: short, another try costs less.
 constexpr Duration connect_wait = 300ms;
 constexpr Duration first_connect_wait = 5s;
+// Of call_until: for one try, and before the next.
+constexpr Duration attempt_max = 2s;
+constexpr Duration pause = 50ms;
 
 Client::Request request_of(WorkloadCall call, std::string request_id, Duration timeout) {
   Client::Request request;
@@ -66,11 +70,11 @@ std::expected<std::unique_ptr<ClusterCaller>, std::string> ClusterCaller::connec
     // The next connection tries the next node first.
     std::ranges::rotate(addresses, addresses.begin() + 1);
   }
-  return std::unique_ptr<ClusterCaller>(new ClusterCaller(clock, std::move(clients)));
+  return std::unique_ptr<ClusterCaller>(new ClusterCaller(std::move(clients)));
 }
 
-ClusterCaller::ClusterCaller(const Clock& clock, std::vector<std::unique_ptr<Client>> clients)
-    : clock_(clock), clients_(std::move(clients)) {}
+ClusterCaller::ClusterCaller(std::vector<std::unique_ptr<Client>> clients)
+    : clients_(std::move(clients)) {}
 ClusterCaller::~ClusterCaller() = default;
 
 bool ClusterCaller::connected(std::size_t connection) const {
@@ -83,17 +87,36 @@ void ClusterCaller::submit(std::size_t connection, WorkloadCall call, std::strin
                                std::move(done));
 }
 
-ClusterCaller::Answer ClusterCaller::call_until(const WorkloadCall& call,
-                                                const std::string& request_id, Duration timeout) {
-  const Time end = after(clock_.now(), timeout);
+WorkloadCaller::Answer call_until(WorkloadCaller& caller, Executor& executor, const Clock& clock,
+                                  const WorkloadCall& call, const std::string& request_id,
+                                  Duration timeout) {
+  struct Slot {
+    std::mutex mutex;
+    std::optional<WorkloadCaller::Answer> answer;
+  };
+  const Time end = after(clock.now(), timeout);
   for (std::size_t i = 0;; ++i) {
-    const Duration left = std::clamp<Duration>(end - clock_.now(), 1ms, 2s);
-    Client& client = *clients_[i % clients_.size()];
-    Answer answer = client.call(request_of(call, request_id, left));
+    const auto slot = std::make_shared<Slot>();
+    const Duration left = std::clamp<Duration>(end - clock.now(), 1ms, attempt_max);
+    caller.submit(i % caller.connections(), call, request_id, left,
+                  [slot, &executor](WorkloadCaller::Answer answer) {
+                    const std::lock_guard lock(slot->mutex);
+                    slot->answer = std::move(answer);
+                    executor.notify(slot.get());
+                  });
+    executor.wait(
+        slot.get(),
+        [&slot] {
+          const std::lock_guard lock(slot->mutex);
+          return slot->answer.has_value();
+        },
+        Time::max());
+    WorkloadCaller::Answer answer = std::move(*slot->answer);  // nobody writes it any more
     const bool again = !answer && answer.error().code() != CallError::Code::refused &&
                        (!answer.error().maybe_executed() || !request_id.empty());
-    if (!again || clock_.now() >= end) return answer;
-    pause_thread(50ms);
+    if (!again || clock.now() >= end) return answer;
+    executor.wait(
+        slot.get(), [] { return false; }, after(clock.now(), pause));
   }
 }
 

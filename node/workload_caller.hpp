@@ -14,6 +14,7 @@
 #include <coterie/workload.hpp>
 
 #include "node/config.hpp"
+#include "process/ports/executor.hpp"
 #include "process/ports/random.hpp"
 
 namespace coterie {
@@ -53,14 +54,15 @@ class ClusterCaller final : public WorkloadCaller {
   void submit(std::size_t connection, WorkloadCall call, std::string request_id, Duration timeout,
               Done done) override;
 
-  /// One call, tried again over other connections until it is answered. Blocks.
-  Answer call_until(const WorkloadCall& call, const std::string& request_id, Duration timeout);
-
  private:
-  ClusterCaller(const Clock& clock, std::vector<std::unique_ptr<Client>> clients);
+  explicit ClusterCaller(std::vector<std::unique_ptr<Client>> clients);
 
-  const Clock& clock_;
   std::vector<std::unique_ptr<Client>> clients_;
 };
+
+/// One call, tried again over other connections until it is answered. Blocks.
+WorkloadCaller::Answer call_until(WorkloadCaller& caller, Executor& executor, const Clock& clock,
+                                  const WorkloadCall& call, const std::string& request_id,
+                                  Duration timeout);
 
 }  // namespace coterie

@@ -3,79 +3,96 @@
 #include <chrono>
 #include <utility>
 
-#include "process/thread_start.hpp"
-
 namespace coterie {
+namespace {
 
-void pause_thread(Duration duration) { std::this_thread::sleep_for(duration); }
+// A turn that nothing asks for: clocks of the far future do not fit into a wait.
+constexpr Duration idle_turn = std::chrono::hours(1);
+
+}  // namespace
 
 WorkloadDriver::WorkloadDriver(const Workload& workload, OperationFeed& feed,
-                               WorkloadCaller& caller, const Clock& clock, DriveOptions options)
+                               WorkloadCaller& caller, const Clock& clock, Executor& executor,
+                               DriveOptions options)
     : workload_(workload),
       caller_(caller),
       clock_(clock),
+      executor_(executor),
       schedule_(workload, feed, caller.connections(), options) {}
 
 WorkloadDriver::~WorkloadDriver() {
+  if (!strand_) return;
   stop();
-  if (thread_.joinable()) thread_.join();
+  executor_.wait(
+      this, [this] { return ended(); }, Time::max());
 }
 
 void WorkloadDriver::start() {
-  thread_ = detail::start_thread("coterie-drive", [this] { run(); });
+  strand_ = executor_.make_strand("coterie-drive");
+  strand_->post([this] { turn(); });
 }
 
 void WorkloadDriver::stop() {
-  std::lock_guard lock(mutex_);
+  const std::lock_guard lock(mutex_);
   schedule_.stop();
-  moved_ = true;
-  changed_.notify_all();
+  if (strand_) strand_->post([this] { turn(); });
 }
 
-void WorkloadDriver::run() {
-  std::unique_lock lock(mutex_);
-  for (;;) {
-    const auto attempts =
-        schedule_.step(clock_.now(), [this](std::size_t at) { return caller_.connected(at); });
-    under_way_ += attempts.size();
-    if (attempts.empty() && schedule_.finished() && under_way_ == 0) break;
-    if (!attempts.empty()) {
-      lock.unlock();
-      for (const Attempt& attempt : attempts) {
-        caller_.submit(attempt.connection, workload_.call(*attempt.operation),
-                       attempt.operation->request_id, attempt.timeout,
-                       [this, id = attempt.id](WorkloadCaller::Answer answer) {
-                         std::lock_guard guard(mutex_);
-                         schedule_.answered(clock_.now(), id, answer);
-                         --under_way_;
-                         moved_ = true;
-                         changed_.notify_all();  // under the lock: this may end with the wait
-                       });
-      }
-      lock.lock();
-    }
+void WorkloadDriver::turn() {
+  std::vector<Attempt> attempts;
+  {
+    const std::lock_guard lock(mutex_);
     const Time now = clock_.now();
-    const Duration wait = std::min<Duration>(schedule_.next_due(now) - now, std::chrono::hours(1));
-    changed_.wait_for(lock, wait, [this] { return moved_; });
-    moved_ = false;
+    if (now >= next_turn_) next_turn_ = Time::max();
+    attempts = schedule_.step(now, [this](std::size_t at) { return caller_.connected(at); });
+    under_way_ += attempts.size();
   }
-  ended_ = true;
-  changed_.notify_all();
+  for (const Attempt& attempt : attempts) submit(attempt);
+  const std::lock_guard lock(mutex_);
+  if (schedule_.finished() && under_way_ == 0) {
+    ended_ = true;
+    executor_.notify(this);
+    return;
+  }
+  const Time now = clock_.now();
+  const Time due = std::min(schedule_.next_due(now), after(now, idle_turn));
+  if (due >= next_turn_) return;  // one is on its way
+  next_turn_ = due;
+  strand_->post_at(due, [this] { turn(); });
+}
+
+void WorkloadDriver::submit(const Attempt& attempt) {
+  caller_.submit(attempt.connection, workload_.call(*attempt.operation),
+                 attempt.operation->request_id, attempt.timeout,
+                 [this, id = attempt.id](WorkloadCaller::Answer answer) {
+                   const std::lock_guard guard(mutex_);
+                   schedule_.answered(clock_.now(), id, answer);
+                   --under_way_;
+                   // Under the lock: this may end with the turn.
+                   strand_->post([this] { turn(); });
+                 });
+}
+
+bool WorkloadDriver::ended() const {
+  const std::lock_guard lock(mutex_);
+  return ended_;
 }
 
 bool WorkloadDriver::wait_for(Duration timeout) {
-  std::unique_lock lock(mutex_);
-  return changed_.wait_for(lock, timeout, [this] { return ended_; });
+  executor_.wait(
+      this, [this] { return ended(); }, after(clock_.now(), timeout));
+  return ended();
 }
 
 std::vector<OperationRecord> WorkloadDriver::wait() {
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return ended_; });
+  executor_.wait(
+      this, [this] { return ended(); }, Time::max());
+  const std::lock_guard lock(mutex_);
   return schedule_.take_records();
 }
 
 DriveCounts WorkloadDriver::progress() const {
-  std::lock_guard lock(mutex_);
+  const std::lock_guard lock(mutex_);
   return schedule_.counts();
 }
 

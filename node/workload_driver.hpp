@@ -1,26 +1,24 @@
 #pragma once
-// Drives the commands of a feed against a cluster, by the decisions of WorkloadSchedule, with a
-// thread of its own. Made, started and waited for by one thread, which may do other things
+// Drives the commands of a feed against a cluster, by the decisions of WorkloadSchedule, on a
+// strand of its own. Made, started and waited for by one thread, which may do other things
 // meanwhile; progress() is for any thread.
 
-#include <condition_variable>
+#include <memory>
 #include <mutex>
-#include <thread>
 #include <vector>
 
 #include "node/workload_caller.hpp"
 #include "node/workload_schedule.hpp"
+#include "process/ports/executor.hpp"
 
 namespace coterie {
 
-/// Blocks the calling thread.
-void pause_thread(Duration duration);
-
 class WorkloadDriver final {
  public:
-  /// All outlive it. The feed is the driver's until wait() has returned.
+  /// All outlive it; the executor's times are those of `clock`. The feed is the driver's until
+  /// wait() has returned.
   WorkloadDriver(const Workload& workload, OperationFeed& feed, WorkloadCaller& caller,
-                 const Clock& clock, DriveOptions options);
+                 const Clock& clock, Executor& executor, DriveOptions options);
   /// Stops, and waits for what is under way.
   ~WorkloadDriver();
   WorkloadDriver(const WorkloadDriver&) = delete;
@@ -38,18 +36,20 @@ class WorkloadDriver final {
   DriveCounts progress() const;
 
  private:
-  void run();
+  void turn();
+  void submit(const Attempt& attempt);
+  bool ended() const;
 
   const Workload& workload_;
   WorkloadCaller& caller_;
   const Clock& clock_;
-  mutable std::mutex mutex_;  // guards all below but the thread; never held while it submits
-  std::condition_variable changed_;
+  Executor& executor_;
+  mutable std::mutex mutex_;  // guards all below but the strand; never held while it submits
   WorkloadSchedule schedule_;
   std::size_t under_way_ = 0;  // tries whose `done` has not been called
-  bool moved_ = false;         // something for the thread to look at
+  Time next_turn_ = Time::max();
   bool ended_ = false;
-  std::thread thread_;
+  std::unique_ptr<Strand> strand_;  // from start() on
 };
 
 }  // namespace coterie

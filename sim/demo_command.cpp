@@ -11,6 +11,7 @@
 #include "node/workload_file.hpp"
 #include "process/system_clock.hpp"
 #include "process/system_random.hpp"
+#include "process/thread_executor.hpp"
 #include "sim/demo_run.hpp"
 
 namespace coterie::sim {
@@ -72,6 +73,7 @@ int run(const Invocation& invocation, const DemoArguments& arguments) {
   if (!directory) return complain(who, directory.error(), exit_code::usage);
   SystemClock clock;
   SystemRandom random;
+  ThreadExecutor executor(clock);
   const auto wait = [&](Duration duration) { return interruption.wait(duration); };
   LocalClusterOptions local;
   local.config_file = find_config(arguments.config);
@@ -88,7 +90,7 @@ int run(const Invocation& invocation, const DemoArguments& arguments) {
     progress.say("a cluster of " + std::to_string((*cluster)->nodes().size()) +
                  " nodes; look at it with: " + invocation.program.name + " status --config " +
                  (*cluster)->config_file().string());
-    DemoRun demo(clock, random, *workload, **cluster, arguments.plan, wait, progress);
+    DemoRun demo(clock, random, executor, *workload, **cluster, arguments.plan, wait, progress);
     facts = demo.run(*std::move(operations));
   }
   if (interruption.asked()) return complain(who, "interrupted", interrupted_code);

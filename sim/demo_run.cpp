@@ -39,11 +39,12 @@ std::vector<WorkloadOperation> demo_operations(const Workload& workload, const D
   return list;
 }
 
-DemoRun::DemoRun(const Clock& clock, Random& random, const Workload& workload,
+DemoRun::DemoRun(const Clock& clock, Random& random, Executor& executor, const Workload& workload,
                  LocalCluster& cluster, DemoPlan plan, std::function<bool(Duration)> wait,
                  TerminalProgress& progress)
     : clock_(clock),
       random_(random),
+      executor_(executor),
       workload_(workload),
       cluster_(cluster),
       plan_(plan),
@@ -74,7 +75,7 @@ std::expected<void, std::string> DemoRun::start_cluster() {
 
 std::expected<void, std::string> DemoRun::drive() {
   RecordedFeed feed(facts_.operations);
-  WorkloadDriver driver(workload_, feed, *caller_, clock_,
+  WorkloadDriver driver(workload_, feed, *caller_, clock_, executor_,
                         {.clients = plan_.clients, .rate = plan_.rate});
   const std::uint64_t all = facts_.operations.size();
   const Time begin = clock_.now();
@@ -138,7 +139,8 @@ std::expected<void, std::string> DemoRun::kill_the_busiest() {
   options.give_up_after = read_wait;
   options.pause_max = 50ms;
   options.absent_after = infinity;  // they exist
-  probes_ = std::make_unique<WorkloadDriver>(workload_, *probe_feed_, *caller_, clock_, options);
+  probes_ = std::make_unique<WorkloadDriver>(workload_, *probe_feed_, *caller_, clock_, executor_,
+                                             options);
   probes_->start();
   return {};
 }
@@ -163,7 +165,7 @@ std::expected<void, std::string> DemoRun::read_everything() {
   std::set<std::string> keys;
   for (const WorkloadOperation& operation : facts_.operations) keys.insert(operation.key);
   RecordedFeed feed(reads({keys.begin(), keys.end()}));
-  WorkloadDriver driver(workload_, feed, *caller_, clock_,
+  WorkloadDriver driver(workload_, feed, *caller_, clock_, executor_,
                         {.clients = plan_.clients, .give_up_after = read_wait});
   driver.start();
   while (!driver.wait_for(10ms)) {
@@ -172,7 +174,7 @@ std::expected<void, std::string> DemoRun::read_everything() {
   facts_.last_reads = driver.wait();
   std::vector<Bytes> replies;
   for (const WorkloadCall& call : workload_.audit_calls()) {
-    auto reply = caller_->call_until(call, {}, start_wait);
+    auto reply = call_until(*caller_, executor_, clock_, call, {}, start_wait);
     if (!reply) {
       facts_.audit.push_back(call.type + ": " + to_string(reply.error()));
       return {};

@@ -33,8 +33,9 @@ std::vector<WorkloadOperation> demo_operations(const Workload& workload, const D
 class DemoRun final {
  public:
   /// All outlive it. `wait` sleeps; false: the end was asked for.
-  DemoRun(const Clock& clock, Random& random, const Workload& workload, LocalCluster& cluster,
-          DemoPlan plan, std::function<bool(Duration)> wait, TerminalProgress& progress);
+  DemoRun(const Clock& clock, Random& random, Executor& executor, const Workload& workload,
+          LocalCluster& cluster, DemoPlan plan, std::function<bool(Duration)> wait,
+          TerminalProgress& progress);
 
   /// The error is a line.
   std::expected<DemoFacts, std::string> run(std::vector<WorkloadOperation> operations);
@@ -50,6 +51,7 @@ class DemoRun final {
 
   const Clock& clock_;
   Random& random_;
+  Executor& executor_;
   const Workload& workload_;
   LocalCluster& cluster_;
   const DemoPlan plan_;

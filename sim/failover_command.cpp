@@ -13,9 +13,11 @@
 #include "node/run_directory.hpp"
 #include "process/system_clock.hpp"
 #include "process/system_random.hpp"
+#include "process/thread_executor.hpp"
 #include "sim/failover_plan.hpp"
 #include "sim/failover_run.hpp"
 #include "sim/failover_workloads.hpp"
+#include "sim/real_cluster.hpp"
 
 namespace coterie::sim {
 namespace {
@@ -37,7 +39,14 @@ int play(const FailoverPlan& plan, const FailoverOptions& options, std::uint64_t
   local.wait = wait;
   auto cluster = LocalCluster::make(clock, random, std::move(local));
   if (!cluster) return complain(who, cluster.error(), exit_code::usage);
-  auto load = FailoverWorkloads::make(clock, random, plan, (*cluster)->config(), seed, wait);
+  ThreadExecutor executor(clock);
+  const auto connect = [&](std::span<const std::string> through)
+      -> std::expected<std::unique_ptr<WorkloadCaller>, std::string> {
+    auto caller = ClusterCaller::connect((*cluster)->config(), through, clock, random);
+    if (!caller) return std::unexpected(std::move(caller.error()));
+    return std::move(*caller);
+  };
+  auto load = FailoverWorkloads::make(clock, executor, plan, connect, seed, wait);
   if (!load) return complain("", load.error(), exit_code::usage);
 
   FailoverRunOptions run_options;
@@ -46,7 +55,8 @@ int play(const FailoverPlan& plan, const FailoverOptions& options, std::uint64_t
   run_options.replay_command =
       "coterie failover " + options.scenario + " --seed " + std::to_string(seed);
   run_options.progress = tell;
-  FailoverRun run(clock, random, plan.scenario, **cluster, **load, wait, std::move(run_options));
+  RealCluster tested(clock, random, **cluster);
+  FailoverRun run(clock, plan.scenario, tested, **load, wait, std::move(run_options));
   const auto verdict = run.run();
   if (!verdict) {
     if (interruption.asked()) return complain(who, verdict.error().message, 130);

@@ -3,14 +3,10 @@
 #include <algorithm>
 
 #include "process/duration_text.hpp"
+#include "sim/fault_kinds.hpp"
 
 namespace coterie::sim {
 namespace {
-
-bool takes_away(FaultKind kind) {
-  return kind == FaultKind::kill || kind == FaultKind::power_off || kind == FaultKind::stop ||
-         kind == FaultKind::pause;
-}
 
 Deed::Verb verb_of(FaultKind kind) {
   switch (kind) {
@@ -19,32 +15,17 @@ Deed::Verb verb_of(FaultKind kind) {
     case FaultKind::stop:
       return Deed::Verb::stop;
     case FaultKind::restart:
+    case FaultKind::replace:
       return Deed::Verb::start;
     case FaultKind::pause:
       return Deed::Verb::pause;
     case FaultKind::resume:
       return Deed::Verb::resume;
-    default:  // check_built refused the others
+    case FaultKind::kill:
       return Deed::Verb::kill;
+    default:
+      return Deed::Verb::begin;
   }
-}
-
-const NodeFacts* find(std::span<const NodeFacts> facts, const std::string& node) {
-  const auto found = std::ranges::find(facts, node, &NodeFacts::name);
-  return found == facts.end() ? nullptr : &*found;
-}
-
-std::size_t names_on(const Sighting::Node& node) {
-  std::size_t count = 0;
-  for (const auto& [kind, names] : node.names) count += names.size();
-  return count;
-}
-
-bool runs(const Sighting::Node& node, const std::string& name) {
-  const std::size_t slash = name.find('/');
-  const auto kind = node.names.find(name.substr(0, slash));
-  return kind != node.names.end() && slash != name.npos &&
-         std::ranges::find(kind->second, name.substr(slash + 1)) != kind->second.end();
 }
 
 }  // namespace
@@ -63,6 +44,10 @@ std::string_view to_string(Deed::Verb verb) noexcept {
       return "pause";
     case Deed::Verb::resume:
       return "resume";
+    case Deed::Verb::begin:
+      return "begin";
+    case Deed::Verb::end:
+      return "end";
   }
   return "unknown";
 }
@@ -129,7 +114,7 @@ std::vector<Deed> FailoverDirector::step(Duration now, std::span<const NodeFacts
     if (decision.kind == Decision::Kind::wait) continue;
     waiting_.erase(waiting);
     if (decision.kind == Decision::Kind::play) {
-      play(fault, decision.node, now, facts, deeds);
+      play(*decision.fault, decision.node, now, facts, deeds);
       return deeds;
     }
     note(now, "skipped", describe(fault) + ": " + decision.why);
@@ -142,97 +127,17 @@ std::vector<Deed> FailoverDirector::step(Duration now, std::span<const NodeFacts
   return deeds;
 }
 
-FailoverDirector::Decision FailoverDirector::consider(const PlannedFault& fault, Duration now,
-                                                      std::span<const NodeFacts> facts,
-                                                      const Sighting* sighting) const {
-  using Kind = Decision::Kind;
-  const bool late = now >= fault.at + policy_.patience;
-  if (takes_away(fault.action.kind) && (sighting == nullptr || sighting->asked < fault.at)) {
-    if (now < fault.at + policy_.sighting_wait) return {Kind::wait, {}, {}};
-  }
-  Decision decision = resolve(*fault.action.node, facts, sighting);
-  if (decision.kind == Kind::play) {
-    const std::string node = decision.node;
-    decision = fits(fault.action.kind, *find(facts, node));
-    decision.node = node;
-  }
-  if (decision.kind == Kind::wait && late) decision.kind = Kind::drop;
-  if (decision.kind != Kind::play || !fault.max_down) return decision;
-  const std::size_t taken = nodes_taken(fault.action);
-  if (const std::size_t gone = away(facts); taken > 0 && gone + taken > *fault.max_down) {
-    return {Kind::drop,
-            {},
-            std::to_string(gone) + " down, paused or on the way back, and max_down is " +
-                std::to_string(*fault.max_down)};
-  }
-  return decision;
-}
-
-FailoverDirector::Decision FailoverDirector::resolve(const NodeSelector& selector,
-                                                     std::span<const NodeFacts> facts,
-                                                     const Sighting* sighting) const {
-  using Kind = Decision::Kind;
-  if (selector.kind == NodeSelector::Kind::name) {
-    if (find(facts, selector.text) == nullptr) {
-      return {Kind::drop, {}, "no node \"" + selector.text + "\" was started"};
-    }
-    return {Kind::play, selector.text, {}};
-  }
-  const std::string* chosen = nullptr;
-  std::size_t most = 0;
-  for (const NodeFacts& node : facts) {
-    if (sighting == nullptr) break;
-    const auto seen = sighting->nodes.find(node.name);
-    if (seen == sighting->nodes.end() || !seen->second.active || !node.program) continue;
-    const std::size_t count = selector.kind == NodeSelector::Kind::owner
-                                  ? (runs(seen->second, selector.text) ? 1 : 0)
-                                  : names_on(seen->second);
-    if (count > most) {
-      most = count;
-      chosen = &node.name;
-    }
-  }
-  if (chosen != nullptr) return {Kind::play, *chosen, {}};
-  return {Kind::wait,
-          {},
-          selector.kind == NodeSelector::Kind::owner ? "no node that answers runs " + selector.text
-                                                     : "no node that answers runs any name"};
-}
-
-FailoverDirector::Decision FailoverDirector::fits(FaultKind kind, const NodeFacts& node) const {
-  using Kind = Decision::Kind;
-  const bool stopped = paused(node);
-  switch (kind) {
-    case FaultKind::restart:
-      if (node.program) return {Kind::needless, {}, node.name + " runs"};
-      if (node.guardian) return {Kind::wait, {}, "the guardian of " + node.name + " still runs"};
-      return {};
-    case FaultKind::resume:
-      if (stopped) return {};
-      return {Kind::needless, {}, node.name + " is not paused"};
-    case FaultKind::pause:
-      if (stopped) return {Kind::drop, {}, node.name + " is paused already"};
-      break;
-    default:
-      break;
-  }
-  if (!node.program) return {Kind::wait, {}, node.name + " is down"};
-  return {};
-}
-
-std::size_t FailoverDirector::away(std::span<const NodeFacts> facts) const {
-  return static_cast<std::size_t>(std::ranges::count_if(facts, [&](const NodeFacts& node) {
-    return !node.active || !node.program || paused(node) || doomed_.contains(node.name);
-  }));
-}
-
 void FailoverDirector::play(const PlannedFault& fault, const std::string& node, Duration now,
                             std::span<const NodeFacts> facts, std::vector<Deed>& deeds) {
   const FaultKind kind = fault.action.kind;
-  deeds.push_back({verb_of(kind), node});
+  if (!is_of_program(kind)) return play_beside(fault, node, now, deeds);
   PlannedFault resolved = fault;
   resolved.action.node->kind = NodeSelector::Kind::name;
   resolved.action.node->text = node;
+  deeds.push_back({verb_of(kind), node});
+  if (kind == FaultKind::replace) {
+    deeds.back().fault = std::make_shared<const PlannedFault>(resolved);
+  }
   std::string text = describe(resolved);
   if (fault.action.node->kind != NodeSelector::Kind::name) {
     text += ", as " + to_string(*fault.action.node);
@@ -253,13 +158,62 @@ void FailoverDirector::play(const PlannedFault& fault, const std::string& node, 
   // Whatever ends it now, nothing else has to.
   const auto superseded = [&](const Undo& undo) {
     return undo.deed.node == node &&
-           undo.deed.verb == (kind == FaultKind::restart ? Deed::Verb::start : Deed::Verb::resume);
+           undo.deed.verb ==
+               (verb_of(kind) == Deed::Verb::start ? Deed::Verb::start : Deed::Verb::resume);
   };
   if (kind != FaultKind::pause && kind != FaultKind::stop) std::erase_if(undo_, superseded);
   if (fault.ends_after) {
     gone_.erase(node);
     const auto back = kind == FaultKind::pause ? Deed::Verb::resume : Deed::Verb::start;
     undo_.push_back({now + *fault.ends_after, {back, node}, program});
+  }
+  note(now, "fault", text);
+}
+
+/// What lies around the nodes: begun now, ended when its time is over or the timeline is.
+void FailoverDirector::play_beside(const PlannedFault& fault, const std::string& node, Duration now,
+                                   std::vector<Deed>& deeds) {
+  PlannedFault resolved = fault;
+  if (resolved.action.node) {
+    resolved.action.node->kind = NodeSelector::Kind::name;
+    resolved.action.node->text = node;
+  }
+  const auto shared = std::make_shared<const PlannedFault>(std::move(resolved));
+  const FaultKind kind = fault.action.kind;
+  deeds.push_back({Deed::Verb::begin, node, shared});
+  if (kind == FaultKind::heal) {
+    std::erase_if(undo_, [](const Undo& undo) {
+      return undo.deed.fault && (undo.deed.fault->action.kind == FaultKind::partition ||
+                                 undo.deed.fault->action.kind == FaultKind::one_way);
+    });
+  }
+  if (!is_momentary(kind)) {
+    undo_.push_back({fault.ends_after ? now + *fault.ends_after : infinity,
+                     {Deed::Verb::end, node, shared},
+                     0});
+  }
+  // The names of those that it takes away miss their node.
+  std::vector<std::string> names;
+  const auto take = [&](const std::string& gone) {
+    const auto& lived = lived_[gone];
+    names.insert(names.end(), lived.begin(), lived.end());
+  };
+  std::size_t largest = 0;
+  for (std::size_t i = 0; i < fault.action.groups.size(); ++i) {
+    if (fault.action.groups[i].size() > fault.action.groups[largest].size()) largest = i;
+  }
+  for (std::size_t i = 0; i < fault.action.groups.size(); ++i) {
+    if (i == largest) continue;
+    for (const Placed& gone : fault.action.groups[i]) take(gone.text);
+  }
+  if (kind == FaultKind::clock_stop || kind == FaultKind::full_disk) take(node);
+  if (kind == FaultKind::crash_name || kind == FaultKind::poison) {
+    names.push_back(fault.action.name.substr(fault.action.name.find('/') + 1));
+  }
+  const std::string text = describe(*shared);
+  if (!names.empty()) {
+    moments_.push_back({now, names});
+    texts_.push_back(text);
   }
   note(now, "fault", text);
 }
@@ -272,7 +226,10 @@ void FailoverDirector::undo(Duration now, std::span<const NodeFacts> facts,
       ++undo;
       continue;
     }
-    if (undo->deed.verb == Deed::Verb::resume) {
+    if (undo->deed.verb == Deed::Verb::end) {
+      deeds.push_back(undo->deed);
+      note(now, "fault", "end of " + describe(*undo->deed.fault));
+    } else if (undo->deed.verb == Deed::Verb::resume) {
       if (paused(*node)) {
         deeds.push_back(undo->deed);
         note(now, "fault", "resume " + node->name);
@@ -299,8 +256,9 @@ void FailoverDirector::undo(Duration now, std::span<const NodeFacts> facts,
 
 void FailoverDirector::done(Duration now, const Deed& deed,
                             const std::expected<void, std::string>& result) {
-  const std::string text = std::string(to_string(deed.verb)) + " " + deed.node;
   if (!result) {
+    const std::string text =
+        std::string(to_string(deed.verb)) + " " + (deed.fault ? describe(*deed.fault) : deed.node);
     note(now, "skipped", text + ": " + result.error());
     unplayed_.push_back(text + ": " + result.error());
     return;

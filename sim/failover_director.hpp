@@ -12,6 +12,7 @@
 
 #include <expected>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <span>
@@ -26,11 +27,14 @@
 
 namespace coterie::sim {
 
-/// Something to do to a node now.
+/// Something to do to a node now; `begin` and `end`: what a fault does to links, disks, clocks and
+/// names.
 struct Deed {
-  enum class Verb : std::uint8_t { kill, power_off, stop, start, pause, resume };
+  enum class Verb : std::uint8_t { kill, power_off, stop, start, pause, resume, begin, end };
   Verb verb = Verb::kill;
-  std::string node;
+  std::string node;  // empty: of no node alone
+  /// The fault behind it, its selectors resolved; compared by identity.
+  std::shared_ptr<const PlannedFault> fault{};
   friend bool operator==(const Deed&, const Deed&) = default;
 };
 std::string_view to_string(Deed::Verb verb) noexcept;
@@ -90,6 +94,7 @@ class FailoverDirector {
   struct Decision {
     enum class Kind : std::uint8_t { play, wait, drop, needless } kind = Kind::play;
     std::string node, why;
+    std::optional<PlannedFault> fault{};  // to play, the ends of its links resolved
   };
 
   Decision consider(const PlannedFault& fault, Duration now, std::span<const NodeFacts> facts,
@@ -100,6 +105,8 @@ class FailoverDirector {
   std::size_t away(std::span<const NodeFacts> facts) const;
   void play(const PlannedFault& fault, const std::string& node, Duration now,
             std::span<const NodeFacts> facts, std::vector<Deed>& deeds);
+  void play_beside(const PlannedFault& fault, const std::string& node, Duration now,
+                   std::vector<Deed>& deeds);
   void undo(Duration now, std::span<const NodeFacts> facts, std::vector<Deed>& deeds);
   void note(Duration now, std::string what, std::string text);
 

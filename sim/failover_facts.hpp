@@ -4,9 +4,11 @@
 // (failover_run.hpp), judged by the pure parts beside this file. Times count from the timeline's
 // begin, so what happens before it is negative.
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -22,6 +24,11 @@ struct NodeFacts {
   bool active = false;  // it runs, is not paused, and said so when it was last asked
   friend bool operator==(const NodeFacts&, const NodeFacts&) = default;
 };
+
+inline const NodeFacts* find(std::span<const NodeFacts> facts, const std::string& node) {
+  const auto found = std::ranges::find(facts, node, &NodeFacts::name);
+  return found == facts.end() ? nullptr : &*found;
+}
 
 /// One round of questions, to all nodes at about the same time: who runs which names.
 struct Sighting {

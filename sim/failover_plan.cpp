@@ -68,7 +68,7 @@ std::string beside(const std::string& file, const std::string& path) {
 }
 
 std::expected<FailoverPlan, std::string> plan_failover(const std::string& file,
-                                                       const Program& program) {
+                                                       const Program& program, Engine engine) {
   FailoverPlan plan;
   std::vector<WorkloadKind> kinds;
   for (const Application& application : program.applications) {
@@ -82,7 +82,7 @@ std::expected<FailoverPlan, std::string> plan_failover(const std::string& file,
   auto scenario = read_scenario(*text, file, kinds);
   if (!scenario) return std::unexpected(scenario.error());
   plan.scenario = *std::move(scenario);
-  if (auto built = check_built(plan.scenario, Engine::real); !built) {
+  if (auto built = check_built(plan.scenario, engine); !built) {
     return std::unexpected(built.error());
   }
 

@@ -29,7 +29,8 @@ struct FailoverPlan {
 
 /// `program` outlives the plan.
 std::expected<FailoverPlan, std::string> plan_failover(const std::string& file,
-                                                       const Program& program);
+                                                       const Program& program,
+                                                       Engine engine = Engine::real);
 
 /// `path` as a file says it whose own path is `file`.
 std::string beside(const std::string& file, const std::string& path);

@@ -5,7 +5,6 @@
 
 #include <coterie/pack.hpp>
 
-#include "node/security.hpp"
 #include "node/status.hpp"
 
 namespace coterie::sim {
@@ -40,11 +39,10 @@ struct FailoverQuestions::Inbox {
   }
 };
 
-FailoverQuestions::FailoverQuestions(const Clock& clock, Random& random,
-                                     const ClusterConfig& config, std::vector<std::string> kinds)
+FailoverQuestions::FailoverQuestions(const Clock& clock, TestedCluster& cluster,
+                                     std::vector<std::string> kinds)
     : clock_(clock),
-      random_(random),
-      config_(config),
+      cluster_(cluster),
       kinds_(std::move(kinds)),
       begin_(clock.now()),
       inbox_(std::make_shared<Inbox>()) {}
@@ -53,15 +51,7 @@ FailoverQuestions::~FailoverQuestions() = default;
 
 std::expected<void, std::string> FailoverQuestions::connect(const std::string& node,
                                                             Duration timeout) {
-  ClientOptions options;
-  options.addresses = {config_.find(node)->client_advertise};
-  options.cluster_id = config_.cluster.id;
-  options.label = "failover test";
-  auto keys = client_keys(config_);
-  if (!keys) return std::unexpected(keys.error());
-  options.keys = std::move(*keys);
-  options.connect_timeout = timeout;
-  auto client = Client::connect(std::move(options), clock_, random_);
+  auto client = cluster_.connect(node, timeout);
   if (!client) return std::unexpected(client.error());
   clients_[node] = *std::move(client);
   return {};

@@ -12,19 +12,16 @@
 #include <string>
 #include <vector>
 
-#include "node/config.hpp"
-#include "process/ports/random.hpp"
 #include "sim/failover_facts.hpp"
 #include "sim/failover_watch.hpp"
-#include "transport/client.hpp"
+#include "sim/tested_cluster.hpp"
 
 namespace coterie::sim {
 
 class FailoverQuestions {
  public:
-  /// `begin`: times in answers count from there. `kinds`: whose names are asked for.
-  FailoverQuestions(const Clock& clock, Random& random, const ClusterConfig& config,
-                    std::vector<std::string> kinds);
+  /// `kinds`: whose names are asked for.
+  FailoverQuestions(const Clock& clock, TestedCluster& cluster, std::vector<std::string> kinds);
   ~FailoverQuestions();
 
   /// To a node that runs. Blocks for at most `timeout`.
@@ -51,12 +48,12 @@ class FailoverQuestions {
   Duration now() const { return clock_.now() - begin_; }
 
   const Clock& clock_;
-  Random& random_;
-  const ClusterConfig& config_;
+  TestedCluster& cluster_;
   const std::vector<std::string> kinds_;
   Time begin_{};
   std::shared_ptr<Inbox> inbox_;
-  std::map<std::string, std::unique_ptr<Client>> clients_;  // destroyed first: they fill the inbox
+  std::map<std::string, std::unique_ptr<NodeClient>>
+      clients_;  // destroyed first: they fill the inbox
 };
 
 }  // namespace coterie::sim

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "journal/open_storage.hpp"
 #include "node/exit_codes.hpp"
 #include "process/duration_text.hpp"
 
@@ -30,9 +29,9 @@ std::vector<std::string> kinds_of(const Scenario& scenario) {
 
 }  // namespace
 
-FailoverRun::FailoverRun(const Clock& clock, Random& random, const Scenario& scenario,
-                         LocalCluster& cluster, FailoverLoad& load,
-                         std::function<bool(Duration)> wait, FailoverRunOptions options)
+FailoverRun::FailoverRun(const Clock& clock, const Scenario& scenario, TestedCluster& cluster,
+                         FailoverLoad& load, std::function<bool(Duration)> wait,
+                         FailoverRunOptions options)
     : clock_(clock),
       scenario_(scenario),
       cluster_(cluster),
@@ -40,10 +39,12 @@ FailoverRun::FailoverRun(const Clock& clock, Random& random, const Scenario& sce
       wait_(std::move(wait)),
       options_(std::move(options)),
       end_(timeline_end(scenario)),
-      director_(timeline(scenario, options_.nodes, options_.seed), end_),
+      director_(
+          options_.faults ? *options_.faults : timeline(scenario, options_.nodes, options_.seed),
+          end_),
       watch_(options_.nodes, cluster.config().lease.length),
       expectations_(scenario.expectations),
-      questions_(clock, random, cluster.config(), kinds_of(scenario)),
+      questions_(clock, cluster, kinds_of(scenario)),
       begin_(clock.now()) {}
 
 std::expected<Verdict, FailoverRunError> FailoverRun::run() {
@@ -180,7 +181,7 @@ void FailoverRun::look() {
     NodeFacts node;
     node.name = name;
     node.guardian = cluster_.started(name);
-    if (const auto pid = cluster_.program(name)) node.program = *pid;
+    node.program = cluster_.program(name);
     const auto change = watch_.look(now(), node);
     node.active = watch_.active(name) && !director_.paused(node);
     if (change.kind == FailoverWatch::Change::Kind::ended) node_ended(node);
@@ -238,39 +239,14 @@ void FailoverRun::ask() {
 
 void FailoverRun::perform(const std::vector<Deed>& deeds) {
   for (const Deed& deed : deeds) {
-    std::expected<void, std::string> result;
-    switch (deed.verb) {
-      case Deed::Verb::kill:
-        result = cluster_.kill(deed.node);
-        break;
-      case Deed::Verb::power_off:
-        result = cluster_.power_off(deed.node);
-        break;
-      case Deed::Verb::stop:
-        result = cluster_.stop(deed.node);
-        break;
-      case Deed::Verb::start:
-        result = cluster_.start(deed.node);
-        break;
-      case Deed::Verb::pause:
-        result = cluster_.pause(deed.node);
-        break;
-      case Deed::Verb::resume:
-        result = cluster_.resume(deed.node);
-        break;
-    }
+    const auto result = cluster_.perform(deed);
     director_.done(now(), deed, result);
   }
 }
 
 /// The nodes are stopped: nobody writes any more.
 void FailoverRun::audit() {
-  const ClusterConfig& config = cluster_.config();
-  StorageOptions options;
-  options.description = config.cluster.journal;
-  options.node = options_.nodes.front();
-  options.cluster_id = config.cluster.id;
-  auto storage = open_storage(options);
+  auto storage = cluster_.open_storage();
   if (!storage) {
     journals_.unreadable = storage.error().message;
     return;
@@ -280,7 +256,7 @@ void FailoverRun::audit() {
 
 Verdict FailoverRun::judge_all() {
   Evidence evidence;
-  evidence.engine = Engine::real;
+  evidence.engine = options_.engine;
   evidence.seed = options_.seed;
   evidence.replay_command = options_.replay_command;
   evidence.end = clients_end_;

@@ -1,8 +1,8 @@
 #pragma once
-// One failover test with real processes: starts the nodes, plays the timeline while the clients
-// work, waits until all is quiet, reads and audits, and hands over the evidence. Decisions are
-// those of FailoverDirector, FailoverWatch and FailoverExpectations; this is the loop around them.
-// One thread, which is the one that made the LocalCluster.
+// One failover test, of real processes or of simulated ones: starts the nodes, plays the timeline
+// while the clients work, waits until all is quiet, reads and audits, and hands over the evidence.
+// Decisions are those of FailoverDirector, FailoverWatch and FailoverExpectations; this is the loop
+// around them. One thread, which is the one that made the cluster.
 
 #include <expected>
 #include <functional>
@@ -11,7 +11,6 @@
 #include <string>
 #include <vector>
 
-#include "node/local_cluster.hpp"
 #include "sim/failover_audit.hpp"
 #include "sim/failover_claims.hpp"
 #include "sim/failover_director.hpp"
@@ -21,13 +20,17 @@
 #include "sim/failover_verdict.hpp"
 #include "sim/failover_watch.hpp"
 #include "sim/scenario.hpp"
+#include "sim/tested_cluster.hpp"
 #include "sim/verdict.hpp"
 
 namespace coterie::sim {
 
 struct FailoverRunOptions {
   std::vector<std::string> nodes;  // that start
+  Engine engine = Engine::real;
   std::uint64_t seed = 1;
+  /// In place of those that the scenario and the seed give: some of them.
+  std::optional<std::vector<PlannedFault>> faults{};
   std::string replay_command;
   Duration start_wait = std::chrono::seconds(30);  // for all nodes to be active
   Duration quiet_wait = std::chrono::seconds(30);  // for the cluster to be whole at the end
@@ -47,11 +50,13 @@ class FailoverRun final {
  public:
   /// `cluster` starts nothing yet. `wait` sleeps, or returns false when somebody wants to end. All
   /// outlive the run.
-  FailoverRun(const Clock& clock, Random& random, const Scenario& scenario, LocalCluster& cluster,
+  FailoverRun(const Clock& clock, const Scenario& scenario, TestedCluster& cluster,
               FailoverLoad& load, std::function<bool(Duration)> wait, FailoverRunOptions options);
 
   /// The verdict on the whole run.
   std::expected<Verdict, FailoverRunError> run();
+  /// The timeline's begin, once it has begun.
+  Time began() const noexcept { return begin_; }
 
  private:
   using Step = std::expected<void, FailoverRunError>;
@@ -74,7 +79,7 @@ class FailoverRun final {
 
   const Clock& clock_;
   const Scenario& scenario_;
-  LocalCluster& cluster_;
+  TestedCluster& cluster_;
   FailoverLoad& load_;
   const std::function<bool(Duration)> wait_;
   const FailoverRunOptions options_;

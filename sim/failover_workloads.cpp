@@ -41,7 +41,7 @@ struct FailoverWorkloads::One {
   std::vector<std::string> keys;
   std::vector<WorkloadOperation> starts;
   std::vector<WorkloadOperation> rest;  // of a file
-  std::unique_ptr<ClusterCaller> caller;
+  std::unique_ptr<WorkloadCaller> caller;
   std::unique_ptr<OperationFeed> feed;
   std::unique_ptr<WorkloadDriver> driver;  // destroyed before feed and caller
 
@@ -51,18 +51,22 @@ struct FailoverWorkloads::One {
   std::string audit_error;
 };
 
-FailoverWorkloads::FailoverWorkloads(const Clock& clock, Random& random, const FailoverPlan& plan,
-                                     const ClusterConfig& config,
+FailoverWorkloads::FailoverWorkloads(const Clock& clock, Executor& executor,
+                                     const FailoverPlan& plan, Connect connect,
                                      std::function<bool(Duration)> wait)
-    : clock_(clock), random_(random), plan_(plan), config_(config), wait_(std::move(wait)) {}
+    : clock_(clock),
+      executor_(executor),
+      plan_(plan),
+      connect_(std::move(connect)),
+      wait_(std::move(wait)) {}
 
 FailoverWorkloads::~FailoverWorkloads() = default;
 
 std::expected<std::unique_ptr<FailoverWorkloads>, std::string> FailoverWorkloads::make(
-    const Clock& clock, Random& random, const FailoverPlan& plan, const ClusterConfig& config,
+    const Clock& clock, Executor& executor, const FailoverPlan& plan, Connect connect,
     std::uint64_t seed, std::function<bool(Duration)> wait) {
   std::unique_ptr<FailoverWorkloads> load(
-      new FailoverWorkloads(clock, random, plan, config, std::move(wait)));
+      new FailoverWorkloads(clock, executor, plan, std::move(connect), std::move(wait)));
   SeededRandom seeds(seed);
   std::map<std::string, std::size_t> drawn;  // keys of a kind, all its workloads so far
   std::map<std::string, std::set<std::string>> taken;
@@ -133,7 +137,7 @@ std::vector<OperationRecord> FailoverWorkloads::drive(One& one,
   options.clients = options_.clients_at_once;
   options.attempt_timeout = options_.attempt;
   options.give_up_after = give_up_after;
-  WorkloadDriver driver(*one.workload, feed, *one.caller, clock_, options);
+  WorkloadDriver driver(*one.workload, feed, *one.caller, clock_, executor_, options);
   driver.start();
   while (!driver.wait_for(Duration::zero()) && wait_(look_interval)) {
   }
@@ -146,7 +150,7 @@ std::expected<void, std::string> FailoverWorkloads::start_names() {
     std::vector<std::string> through;
     for (const Placed& node : one->choice->on) through.push_back(node.text);
     if (through.empty()) through = plan_.nodes;
-    auto caller = ClusterCaller::connect(config_, through, clock_, random_);
+    auto caller = connect_(through);
     if (!caller) return std::unexpected(caller.error());
     one->caller = *std::move(caller);
     one->records = drive(*one, one->starts, options_.start_wait);
@@ -179,8 +183,8 @@ void FailoverWorkloads::begin() {
     options.rate = static_cast<double>(one->choice->rate);
     options.attempt_timeout = options_.attempt;
     options.give_up_after = options_.deadline;
-    one->driver =
-        std::make_unique<WorkloadDriver>(*one->workload, *one->feed, *one->caller, clock_, options);
+    one->driver = std::make_unique<WorkloadDriver>(*one->workload, *one->feed, *one->caller, clock_,
+                                                   executor_, options);
     one->driver->start();
   }
 }
@@ -204,7 +208,7 @@ void FailoverWorkloads::read_all(Time until) {
     one->records.insert(one->records.end(), std::make_move_iterator(records.begin()),
                         std::make_move_iterator(records.end()));
     for (const WorkloadCall& call : one->workload->audit_calls()) {
-      auto reply = one->caller->call_until(call, {}, left);
+      auto reply = call_until(*one->caller, executor_, clock_, call, {}, left);
       if (!reply) {
         one->audit_error = call.type + " is not answered: " + to_string(reply.error());
         break;

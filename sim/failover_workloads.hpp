@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -24,10 +25,13 @@ class FailoverWorkloads final : public FailoverLoad {
     Duration start_wait = std::chrono::seconds(60);  // for one name to be started
     std::size_t clients_at_once = 32;                // that start and read names
   };
-  /// Reads the files of commands; the error is a line about one. `config`: the cluster as it runs.
+  /// Connections through these nodes. Blocks; the error is a line.
+  using Connect = std::function<std::expected<std::unique_ptr<WorkloadCaller>, std::string>(
+      std::span<const std::string> through)>;
+  /// Reads the files of commands; the error is a line about one.
   /// `wait` sleeps, or returns false when somebody wants to end. All outlive the load.
   static std::expected<std::unique_ptr<FailoverWorkloads>, std::string> make(
-      const Clock& clock, Random& random, const FailoverPlan& plan, const ClusterConfig& config,
+      const Clock& clock, Executor& executor, const FailoverPlan& plan, Connect connect,
       std::uint64_t seed, std::function<bool(Duration)> wait);
   ~FailoverWorkloads() override;
 
@@ -42,8 +46,8 @@ class FailoverWorkloads final : public FailoverLoad {
  private:
   struct One;  // a [[workload]]
 
-  FailoverWorkloads(const Clock& clock, Random& random, const FailoverPlan& plan,
-                    const ClusterConfig& config, std::function<bool(Duration)> wait);
+  FailoverWorkloads(const Clock& clock, Executor& executor, const FailoverPlan& plan,
+                    Connect connect, std::function<bool(Duration)> wait);
   static std::expected<void, std::string> read_file(One& one, const std::string& scenario);
   /// Its keys begin with number `first`, which is then the number after its last.
   static void draw(One& one, std::size_t& first);
@@ -51,9 +55,9 @@ class FailoverWorkloads final : public FailoverLoad {
                                      Duration give_up_after);
 
   const Clock& clock_;
-  Random& random_;
+  Executor& executor_;
   const FailoverPlan& plan_;
-  const ClusterConfig& config_;
+  const Connect connect_;
   const std::function<bool(Duration)> wait_;
   const Options options_{};
   std::vector<std::unique_ptr<One>> all_;

@@ -71,7 +71,6 @@ std::expected<void, std::string> check_nodes(const Scenario& scenario,
 }
 
 bool is_built(FaultKind kind, Engine engine) noexcept {
-  if (engine == Engine::sim) return false;
   switch (kind) {
     case FaultKind::kill:
     case FaultKind::power_off:
@@ -86,8 +85,6 @@ bool is_built(FaultKind kind, Engine engine) noexcept {
     case FaultKind::one_way:
     case FaultKind::reset:
     case FaultKind::delay:
-    case FaultKind::throttle:
-    case FaultKind::blackhole_large:
     case FaultKind::slow_disk:
     case FaultKind::full_disk:
     case FaultKind::failing_fsync:
@@ -97,6 +94,10 @@ bool is_built(FaultKind kind, Engine engine) noexcept {
     case FaultKind::clock_rate:
     case FaultKind::clock_jump:
     case FaultKind::clock_stop:
+      return engine == Engine::sim;
+    // The simulated network counts frames, not bytes.
+    case FaultKind::throttle:
+    case FaultKind::blackhole_large:
       return false;
   }
   return false;

@@ -25,14 +25,14 @@ SimCluster::SimCluster(SimWorld& world, const ClusterConfig& config,
       links_(world),
       doors_(world),
       owners_([this](std::string text) { violation(std::move(text)); }),
-      around_{world,
-              config,
-              applications_,
-              links_,
-              doors_,
-              store_,
-              owners_,
-              [this](const std::string& node, const LogRecord& record) {
+      around_{.world = world,
+              .config = config,
+              .applications = applications_,
+              .links = links_,
+              .doors = doors_,
+              .store = store_,
+              .owners = owners_,
+              .log = [this](const std::string& node, const LogRecord& record) {
                 world_.note(node);
                 world_.note(record.message);
                 if (on_log) on_log(world_.now(), node, record);

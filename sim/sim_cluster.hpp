@@ -37,6 +37,8 @@ class SimCluster {
   SimDoors& doors() noexcept { return doors_; }
   SimStore& store() noexcept { return store_; }
   SimOwners& owners() noexcept { return owners_; }
+  /// Of nodes that start from now on.
+  NodeProtections& protections() noexcept { return around_.protections; }
 
   /// Every one of `nodes` holds a lease in a view of exactly them, and is connected with them all.
   bool whole(std::span<const std::string> nodes) const;

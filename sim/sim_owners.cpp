@@ -26,6 +26,11 @@ void SimOwners::enter(std::uint64_t run, std::string_view name) {
   // The worker enters before it looks at the gate; behind a closed one nothing begins.
   if (!runtime.gate_open()) return;
   ++callbacks_;
+  if (const auto poison = poisoned_.find(name); poison != poisoned_.end()) {
+    const auto kill = std::move(poison->second);
+    poisoned_.erase(poison);
+    return kill(run);
+  }
   const auto known = owners_.find(name);
   if (known != owners_.end() && known->second.run == run) return;
   const detail::Process* process = find(runtime, name);

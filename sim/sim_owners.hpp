@@ -26,6 +26,10 @@ class SimOwners {
 
   /// A callback of `name` begins in that run.
   void enter(std::uint64_t run, std::string_view name);
+  /// The next callback of that name is told once, before anything else: it kills its node.
+  void poison(std::string name, std::function<void(std::uint64_t run)> kill) {
+    poisoned_[std::move(name)] = std::move(kill);
+  }
   /// Clocks have left the bound that I1 rests on: from now on only effects are judged.
   void clocks_lie() { judged_ = false; }
 
@@ -46,6 +50,7 @@ class SimOwners {
   Violation violation_;
   std::map<std::uint64_t, Run> runs_;
   std::map<std::string, Owner, std::less<>> owners_;  // who ran it last
+  std::map<std::string, std::function<void(std::uint64_t)>, std::less<>> poisoned_;
   bool judged_ = true;
   std::uint64_t callbacks_ = 0;
   std::uint64_t moves_ = 0;

@@ -42,6 +42,7 @@ void SimRun::main() {
   NodeSurroundings out{clock_, random_, executor_, log_, *this, *this, page_};
   out.guardian_alive = [] { return true; };
   out.watch = this;
+  out.protections = around_.protections;
   out.processors = workers;
   out.os_pid = static_cast<std::int64_t>(start_.number);
   out.guardian_key = start_.guardian_key;

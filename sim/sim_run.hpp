@@ -29,6 +29,7 @@ struct SimSurroundings {
   SimDoors& doors;
   SimStore& store;
   SimOwners& owners;
+  NodeProtections protections{};
   /// One line of a node's log.
   std::function<void(const std::string& node, const LogRecord& record)> log;
 };

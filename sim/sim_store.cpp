@@ -12,6 +12,7 @@ using namespace std::chrono_literals;
 constexpr Duration usual_max = 1ms;
 constexpr Duration long_max = 20ms;
 constexpr std::uint64_t long_every = 50;
+constexpr Duration early_by = 10ms;
 
 StorageError error(std::string what) {
   return {StorageError::Code::unavailable, std::move(what), false};
@@ -30,6 +31,13 @@ class Statements {
   StorageFaults faults() const {
     return {[this](std::string_view operation) { return before(operation); },
             [this](std::string_view operation) { return after_effect(operation); }};
+  }
+
+  /// Of the mutant: in order, and not at all if the node dies before.
+  void store_later(SimWorld::Job job) const {
+    world_.post_at(after(world_.now(), early_by), [alive = alive_, job = std::move(job)]() mutable {
+      if (alive()) job();
+    });
   }
 
  private:
@@ -97,8 +105,10 @@ class RecordsWay final : public Records {
 
 class StreamsWay final : public Streams {
  public:
-  StreamsWay(std::shared_ptr<Statements> statements, Streams& streams)
-      : statements_(std::move(statements)), faulty_(streams, statements_->faults()) {}
+  StreamsWay(std::shared_ptr<Statements> statements, SimStore& store)
+      : statements_(std::move(statements)),
+        store_(store),
+        faulty_(store.streams(), statements_->faults()) {}
   StorageResult<std::vector<Event>> open(std::string_view stream, Epoch epoch) override {
     return faulty_.open(stream, epoch);
   }
@@ -107,6 +117,7 @@ class StreamsWay final : public Streams {
     return faulty_.open_many(openings);
   }
   StorageResult<std::vector<StorageResult<void>>> append(std::span<const Append> appends) override {
+    if (store_.answers_early) return answer_early(appends);
     return faulty_.append(appends);
   }
   StorageResult<std::vector<Event>> read(std::string_view stream) override {
@@ -117,7 +128,16 @@ class StreamsWay final : public Streams {
   }
 
  private:
+  StorageResult<std::vector<StorageResult<void>>> answer_early(std::span<const Append> appends) {
+    statements_->store_later(
+        [&streams = store_.streams(), kept = std::vector<Append>(appends.begin(), appends.end())] {
+          static_cast<void>(streams.append(kept));
+        });
+    return std::vector<StorageResult<void>>(appends.size());
+  }
+
   std::shared_ptr<Statements> statements_;
+  SimStore& store_;
   FaultyStreams faulty_;
 };
 
@@ -191,7 +211,7 @@ StorageSet open_sim_storage(SimWorld& world, SimExecutor& executor, SimStore& st
   StorageSet set;
   set.agreement = std::make_unique<RecordsWay>(statements, store.memory.agreement);
   set.names = std::make_unique<RecordsWay>(statements, store.memory.names);
-  set.streams = std::make_unique<StreamsWay>(statements, store.streams());
+  set.streams = std::make_unique<StreamsWay>(statements, store);
   return set;
 }
 

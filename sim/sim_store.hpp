@@ -39,6 +39,8 @@ class SimStore {
   std::function<void(std::string)> violation = [](const std::string&) {};
   /// A mutant: appends are accepted whatever their epoch.
   bool fence_off = false;
+  /// A mutant: appends are answered before they are stored, and a crash in between loses them.
+  bool answers_early = false;
 
   /// Streams as the nodes see them, behind their troubles.
   Streams& streams() noexcept { return *streams_; }

@@ -43,7 +43,7 @@ class Table {
       if (sighted && director->wants_sighting(now)) seen.asked = seen.answered = now;
       for (const Deed& deed : director->step(now, facts, &seen)) {
         log.push_back(std::to_string(now / 1ms) + " " + std::string(to_string(deed.verb)) + " " +
-                      deed.node);
+                      (deed.fault ? describe(*deed.fault) : deed.node));
         perform(deed);
         director->done(now, deed, result);
       }
@@ -52,6 +52,7 @@ class Table {
   }
 
   void perform(const Deed& deed) {
+    if (deed.node.empty()) return;
     NodeFacts& node = at(deed.node);
     switch (deed.verb) {
       case Deed::Verb::kill:
@@ -71,6 +72,9 @@ class Table {
         break;
       case Deed::Verb::resume:
         node.active = true;
+        break;
+      case Deed::Verb::begin:
+      case Deed::Verb::end:
         break;
     }
   }

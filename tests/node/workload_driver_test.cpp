@@ -10,6 +10,7 @@
 
 #include "process/seeded_random.hpp"
 #include "process/system_clock.hpp"
+#include "process/thread_executor.hpp"
 #include "tests/node/workload_test_kit.hpp"
 
 namespace coterie {
@@ -240,7 +241,9 @@ TEST(WorkloadDriver, DrivesToTheEnd) {
   RecordedFeed feed(operations);
   RoughCaller caller;
   SystemClock clock;
-  WorkloadDriver driver(workload, feed, caller, clock, {.pause_min = 1us, .pause_max = 1ms});
+  ThreadExecutor executor(clock);
+  WorkloadDriver driver(workload, feed, caller, clock, executor,
+                        {.pause_min = 1us, .pause_max = 1ms});
   driver.start();
   EXPECT_TRUE(driver.wait_for(60s));
   const auto records = driver.wait();
@@ -264,7 +267,8 @@ TEST(WorkloadDriver, DrawnLoadStops) {
   DrawnFeed feed(*source, keys, 1);
   RoughCaller caller;
   SystemClock clock;
-  WorkloadDriver driver(workload, feed, caller, clock, {.clients = 4, .rate = 2000});
+  ThreadExecutor executor(clock);
+  WorkloadDriver driver(workload, feed, caller, clock, executor, {.clients = 4, .rate = 2000});
   driver.start();
   EXPECT_FALSE(driver.wait_for(100ms));
   driver.stop();

@@ -1,0 +1,313 @@
+#include "sim/sim_draw.hpp"
+
+#include <algorithm>
+#include <array>
+#include <functional>
+
+#include "process/seeded_random.hpp"
+
+namespace coterie::sim {
+namespace {
+
+using namespace std::chrono_literals;
+
+struct Lease {
+  std::string_view interval, length;
+  Duration length_max;
+};
+// The documented profiles.
+constexpr std::array<Lease, 3> leases{
+    {{"200ms", "2s", 2s}, {"60ms", "600ms", 600ms}, {"150ms", "3s", 3s}}};
+
+class Draw {
+ public:
+  Draw(std::vector<std::string> nodes, std::uint64_t seed, Duration lease)
+      : nodes_(std::move(nodes)), random_(seed), lease_(lease) {}
+
+  SeededRandom& random() { return random_; }
+  const std::string& node() { return nodes_[random_.below(nodes_.size())]; }
+  Duration lease() const { return lease_; }
+  const std::vector<std::string>& nodes() const { return nodes_; }
+
+  NodeSelector any() const { return {NodeSelector::Kind::any, "*", {}}; }
+  NodeSelector most_names() const { return {NodeSelector::Kind::most_names, "", {}}; }
+
+  Action of_node(FaultKind kind) const {
+    Action action;
+    action.kind = kind;
+    action.node = any();
+    return action;
+  }
+  Action on_node(FaultKind kind, Duration least, Duration most) const {
+    Action action = of_node(kind);
+    action.lasts = Range{least, most};
+    return action;
+  }
+  Action down(FaultKind kind, Duration least, Duration most) const {
+    Action action = of_node(kind);
+    action.restart_after = Range{least, most};
+    return action;
+  }
+  Action on_link(FaultKind kind) const {
+    Action action;
+    action.kind = kind;
+    action.link = {any(), any()};
+    return action;
+  }
+  /// A random minority, of `count` nodes at most, against the rest.
+  Action partition(std::size_t count, Duration least, Duration most) {
+    Action action;
+    action.kind = FaultKind::partition;
+    action.lasts = Range{least, most};
+    std::vector<std::string> order = nodes_;
+    for (std::size_t left = order.size(); left > 1; --left) {
+      std::swap(order[left - 1], order[random_.below(left)]);
+    }
+    action.groups.resize(2);
+    for (std::size_t i = 0; i < order.size(); ++i) {
+      action.groups[i < count ? 0 : 1].push_back({order[i], {}});
+    }
+    return action;
+  }
+
+ private:
+  std::vector<std::string> nodes_;
+  SeededRandom random_;
+  Duration lease_;
+};
+
+struct Kind {
+  std::string_view word;
+  std::function<Action(Draw&)> make;
+};
+
+constexpr std::size_t keys = 20;
+constexpr std::size_t crashes_max = 8;
+constexpr std::size_t poisons_max = 3;
+
+Action of_name(FaultKind kind) {
+  Action action;
+  action.kind = kind;
+  return action;  // its name is drawn for each time that it happens
+}
+
+const std::vector<Kind>& kinds() {
+  static const std::vector<Kind> table = {
+      {"kill, back soon", [](Draw& d) { return d.down(FaultKind::kill, 100ms, 2s); }},
+      {"kill, back late", [](Draw& d) { return d.down(FaultKind::kill, 3s, 8s); }},
+      {"kill the busiest",
+       [](Draw& d) {
+         Action action = d.down(FaultKind::kill, 500ms, 4s);
+         action.node = d.most_names();
+         return action;
+       }},
+      {"power off", [](Draw& d) { return d.down(FaultKind::power_off, 200ms, 6s); }},
+      {"stop", [](Draw& d) { return d.down(FaultKind::stop, 200ms, 3s); }},
+      {"pause within the lease",
+       [](Draw& d) { return d.on_node(FaultKind::pause, 20ms, d.lease() / 2); }},
+      {"pause around the lease",
+       [](Draw& d) { return d.on_node(FaultKind::pause, d.lease() * 4 / 5, d.lease() * 6 / 5); }},
+      {"pause beyond the lease",
+       [](Draw& d) { return d.on_node(FaultKind::pause, d.lease() * 3 / 2, d.lease() * 3); }},
+      {"pause beyond the session", [](Draw& d) { return d.on_node(FaultKind::pause, 6s, 9s); }},
+      {"cut one node off", [](Draw& d) { return d.partition(1, 500ms, 8s); }},
+      {"cut a minority off",
+       [](Draw& d) { return d.partition((d.nodes().size() - 1) / 2, 500ms, 8s); }},
+      {"one way",
+       [](Draw& d) {
+         Action action;
+         action.kind = FaultKind::one_way;
+         action.from = d.any();
+         action.to = d.any();
+         action.lasts = Range{300ms, 7s};
+         return action;
+       }},
+      {"reset", [](Draw& d) { return d.on_link(FaultKind::reset); }},
+      {"flapping link",
+       [](Draw& d) {
+         Action action = d.on_link(FaultKind::reset);
+         action.times = 12;
+         action.over = 4s;
+         return action;
+       }},
+      {"slow link",
+       [](Draw& d) {
+         Action action = d.on_link(FaultKind::delay);
+         action.latency = 20ms;
+         action.jitter = 30ms;
+         action.lasts = Range{500ms, 5s};
+         return action;
+       }},
+      {"very slow link",
+       [](Draw& d) {
+         Action action = d.on_link(FaultKind::delay);
+         action.latency = 300ms;
+         action.jitter = 600ms;
+         action.lasts = Range{500ms, 5s};
+         return action;
+       }},
+      {"slow disk",
+       [](Draw& d) {
+         Action action = d.on_node(FaultKind::slow_disk, 500ms, 6s);
+         action.latency = 60ms;
+         return action;
+       }},
+      {"disk slower than a renewal",
+       [](Draw& d) {
+         Action action = d.on_node(FaultKind::slow_disk, 500ms, 6s);
+         action.latency = d.lease() * 2 / 5;
+         return action;
+       }},
+      {"full disk", [](Draw& d) { return d.on_node(FaultKind::full_disk, 200ms, 4s); }},
+      {"answers of the disk lost",
+       [](Draw& d) { return d.on_node(FaultKind::failing_fsync, 500ms, 6s); }},
+      {"crash of a name", [](Draw&) { return of_name(FaultKind::crash_name); }},
+      {"poisonous command", [](Draw&) { return of_name(FaultKind::poison); }},
+      {"slow node",
+       [](Draw& d) {
+         Action action = d.on_node(FaultKind::slow_node, 500ms, 6s);
+         action.factor = 0.1;
+         return action;
+       }},
+      {"fast clock within the bound",
+       [](Draw& d) {
+         Action action = d.on_node(FaultKind::clock_rate, 2s, 12s);
+         action.factor = 1.0099;
+         return action;
+       }},
+      {"slow clock within the bound",
+       [](Draw& d) {
+         Action action = d.on_node(FaultKind::clock_rate, 2s, 12s);
+         action.factor = 0.9901;
+         return action;
+       }},
+      {"state directory lost", [](Draw& d) { return d.of_node(FaultKind::replace); }},
+      {"wall clock set back",
+       [](Draw& d) {
+         Action action = d.of_node(FaultKind::clock_jump);
+         action.by = -1h;
+         return action;
+       }},
+  };
+  return table;
+}
+
+/// Each name at most once in all: one that crashes again and again is given up, and one that kills
+/// two nodes is quarantined, rightly.
+void strike_names(Scenario& scenario, const FailoverPlan& plan, const Action& action, Draw& draw) {
+  std::size_t struck = 0;
+  for (const Fault& fault : scenario.faults) {
+    if (std::holds_alternative<FaultAt>(fault.when)) ++struck;
+  }
+  const std::size_t most = action.kind == FaultKind::poison ? poisons_max : crashes_max;
+  const std::size_t end = std::min(keys, struck + 1 + draw.random().below(most));
+  const auto& workload = *plan.workloads.begin();
+  const auto source = workload.second->source(1, {});
+  for (; struck < end; ++struck) {
+    FaultAt fault;
+    fault.at = 2s + std::chrono::milliseconds(draw.random().below(23'000));
+    fault.action = action;
+    fault.action.name = workload.first + "/" + source->start(struck).key;
+    scenario.faults.push_back({std::move(fault), {}});
+  }
+}
+
+std::string node_name(std::size_t index, std::size_t count) {
+  if (count <= 26) return std::string(1, static_cast<char>('a' + index));
+  return "n" + std::to_string(index + 1);
+}
+
+std::string cluster_text(std::size_t nodes, const Lease& lease, const std::string& hosted,
+                         bool respawn) {
+  std::string text =
+      "[cluster]\nid = \"simulated\"\nagreement = \"store\"\njournal = \"memory\"\n[lease]\n"
+      "interval = \"" +
+      std::string(lease.interval) + "\"\nlength = \"" + std::string(lease.length) + "\"\n";
+  for (std::size_t i = 0; i < nodes; ++i) {
+    // Addresses that are never used, one each.
+    const std::string port = std::to_string(20'000 + i);
+    const std::string client_port = std::to_string(30'000 + i);
+    text += "[[node]]\nname = \"" + node_name(i, nodes) + "\"\nlisten = \"127.0.0.1:" + port +
+            "\"\nclient_listen = \"127.0.0.1:" + client_port + "\"\nstate_dir = \"sim/" +
+            node_name(i, nodes) + "\"\nkinds = [" + hosted +
+            "]\nrespawn = " + (respawn ? "true" : "false") + "\n";
+  }
+  return text;
+}
+
+}  // namespace
+
+std::span<const std::string_view> drawn_kinds() {
+  static const std::vector<std::string_view> words = [] {
+    std::vector<std::string_view> list;
+    for (const Kind& kind : kinds()) list.push_back(kind.word);
+    return list;
+  }();
+  return words;
+}
+
+std::expected<FailoverPlan, std::string> draw_plan(const Program& program, std::size_t nodes,
+                                                   std::uint64_t seed) {
+  if (nodes < 3 || nodes > drawn_nodes_max) {
+    return std::unexpected("--nodes: expected 3 to " + std::to_string(drawn_nodes_max) +
+                           ", found " + std::to_string(nodes));
+  }
+  SeededRandom random(seed ^ 0xD1B54A32D192ED03ull);
+  const Lease& lease = leases[random.below(leases.size())];
+  FailoverPlan plan;
+  std::string hosted;
+  for (const Application& application : program.applications) {
+    for (const auto& workload : application.workloads) {
+      plan.workloads.emplace(workload->kind(), workload.get());
+    }
+    for (const ClusterKind& kind : application.kinds) {
+      hosted += (hosted.empty() ? "\"" : ", \"") + kind.kind.name + "\"";
+    }
+  }
+  if (plan.workloads.empty()) return std::unexpected("this program has no workload to simulate");
+  const bool respawn = random.below(2) == 0;
+  auto config = parse_config(cluster_text(nodes, lease, hosted, respawn), "simulated cluster");
+  if (!config) return std::unexpected(to_string(config.error()));
+  plan.config = *std::move(config);
+  for (const NodeSection& node : plan.config.nodes) plan.nodes.push_back(node.name);
+
+  Scenario& scenario = plan.scenario;
+  scenario.name = "drawn by seed " + std::to_string(seed);
+  scenario.duration = 30s;
+  scenario.engines = {Engine::sim};
+  scenario.seed = seed;
+  WorkloadChoice workload;
+  workload.kind.text = plan.workloads.begin()->first;
+  workload.keys = keys;
+  workload.clients = 6;
+  workload.rate = static_cast<std::int64_t>(20 + random.below(80));
+  scenario.workloads.push_back(std::move(workload));
+  Draw draw(plan.nodes, random.split(), lease.length_max);
+  // Which faults there are, and how often, is the seed's choice too: few kinds at a time go deeper.
+  const std::size_t streams = 1 + random.below(3);
+  for (std::size_t i = 0; i < streams; ++i) {
+    FaultEvery every;
+    every.after = 2s;
+    every.until = 25s;
+    const Duration pace = std::array<Duration, 3>{700ms, 2s, 5s}[random.below(3)];
+    every.every = {pace / 2, pace * 2};
+    const std::size_t count = 1 + random.below(5);
+    for (std::size_t j = 0; j < count; ++j) {
+      Action action = kinds()[random.below(kinds().size())].make(draw);
+      // Who dies of it comes back by its guardian only.
+      if (action.kind == FaultKind::poison && !respawn) action.kind = FaultKind::crash_name;
+      if (action.kind == FaultKind::poison || action.kind == FaultKind::crash_name) {
+        strike_names(scenario, plan, action, draw);
+      } else {
+        every.pick.push_back(std::move(action));
+      }
+    }
+    if (!every.pick.empty()) scenario.faults.push_back({std::move(every), {}});
+  }
+  // A store whose answers are lost leaves outcomes unknown, rightly.
+  scenario.verdict.unknown_max = 1;
+  scenario.verdict.reason = "faults are drawn without regard to what they cost";
+  return plan;
+}
+
+}  // namespace coterie::sim

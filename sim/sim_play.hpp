@@ -1,0 +1,45 @@
+#pragma once
+// One failover test in the simulator: a world for its seed, the cluster in it, the scenario played
+// by FailoverRun, and what the checkers saw joined to the verdict. The same plan, seed and faults
+// give the same run, byte for byte. Single-threaded; blocks until the run is over.
+
+#include <cstdint>
+#include <expected>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sim/failover_plan.hpp"
+#include "sim/failover_run.hpp"
+#include "sim/sim_cluster.hpp"
+
+namespace coterie::sim {
+
+struct SimPlayOptions {
+  std::uint64_t seed = 1;
+  std::string replay_command{};
+  /// Instead of all that the scenario and the seed give.
+  std::optional<std::vector<PlannedFault>> faults{};
+  std::optional<Duration> quiet_wait{};  // for the cluster to be whole at the end
+  /// Before anything starts: a mutant, an observer.
+  std::function<void(SimCluster&)> prepare{};
+};
+
+struct SimPlayed {
+  Verdict verdict;
+  std::vector<SimViolation> violations;
+  std::uint64_t digest = 0;
+  Duration simulated{};  // of virtual time
+  std::uint64_t steps = 0;
+  std::uint64_t callbacks = 0;  // of strict names, each checked
+  std::uint64_t appends = 0;    // likewise
+  std::uint64_t moves = 0;      // of names, from one run to another
+};
+
+/// `program` and `plan` outlive the call.
+std::expected<SimPlayed, FailoverRunError> play_simulated(const FailoverPlan& plan,
+                                                          const Program& program,
+                                                          const SimPlayOptions& options);
+
+}  // namespace coterie::sim

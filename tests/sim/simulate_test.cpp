@@ -1,0 +1,106 @@
+// `coterie simulate` as its command does it: drawn seeds and the shipped scenarios, with contracts.
+
+#include <gtest/gtest.h>
+
+#include <set>
+#include <string>
+
+#include "examples/contracts/contracts.hpp"
+#include "sim/sim_draw.hpp"
+#include "sim/sim_play.hpp"
+
+namespace coterie::test {
+namespace {
+
+using namespace sim;
+
+const Program& program() {
+  static const Program stock{
+      .name = "test", .description = "", .applications = {contracts::application()}};
+  return stock;
+}
+
+SimPlayed play_drawn(std::size_t nodes, std::uint64_t seed) {
+  const auto plan = draw_plan(program(), nodes, seed);
+  EXPECT_TRUE(plan) << plan.error();
+  auto played = play_simulated(*plan, program(), {.seed = seed});
+  EXPECT_TRUE(played) << "seed " << seed << ": " << played.error().message;
+  return played ? *std::move(played) : SimPlayed{};
+}
+
+void expect_pass(const SimPlayed& played) {
+  EXPECT_TRUE(passed(played.verdict)) << to_text(played.verdict);
+}
+
+// Goal: whatever a seed draws, every promise holds and everything runs again. More by hand.
+TEST(Simulate, DrawnSeedsPass) {
+  std::uint64_t moves = 0;
+  for (std::uint64_t seed = 1; seed <= 16; ++seed) {
+    const SimPlayed played = play_drawn(3, seed);
+    expect_pass(played);
+    moves += played.moves;
+  }
+  EXPECT_GT(moves, 100u);  // names did move
+  expect_pass(play_drawn(5, 101));
+  expect_pass(play_drawn(7, 102));
+}
+
+// Goal: the same seed is the same run, another seed another one.
+TEST(Simulate, TheSameSeedIsTheSameRun) {
+  const SimPlayed first = play_drawn(3, 5);
+  const SimPlayed second = play_drawn(3, 5);
+  EXPECT_EQ(first.digest, second.digest);
+  EXPECT_EQ(first.steps, second.steps);
+  EXPECT_EQ(to_json_text(first.verdict), to_json_text(second.verdict));
+  EXPECT_NE(first.digest, play_drawn(3, 6).digest);
+}
+
+// Goal: files written for real nodes are played as they are.
+TEST(Simulate, ShippedScenariosPass) {
+  for (const char* file : {"kill-owner", "pause-owner", "power-off-owner", "rolling-restart"}) {
+    const auto plan = plan_failover(
+        std::string(COTERIE_SOURCE_DIR) + "/cluster-configs/scenarios/" + file + ".toml", program(),
+        Engine::sim);
+    ASSERT_TRUE(plan) << plan.error();
+    const auto played = play_simulated(*plan, program(), {.seed = plan->scenario.seed});
+    ASSERT_TRUE(played) << played.error().message;
+    expect_pass(*played);
+  }
+}
+
+// Goal: leaving faults out changes the run, and none of them leaves a quiet one.
+TEST(Simulate, FaultsCanBeLeftOut) {
+  const auto plan = draw_plan(program(), 3, 3);
+  ASSERT_TRUE(plan);
+  ASSERT_GT(timeline(plan->scenario, plan->nodes, 3).size(), 1u);
+  const auto quiet =
+      play_simulated(*plan, program(), {.seed = 3, .faults = std::vector<PlannedFault>{}});
+  ASSERT_TRUE(quiet);
+  expect_pass(*quiet);
+  EXPECT_EQ(quiet->moves, 0u);
+}
+
+// Goal: the documented kinds are all drawn, sooner or later, and each has a word of its own.
+TEST(Simulate, EveryKindIsDrawn) {
+  EXPECT_GE(drawn_kinds().size(), 20u);
+  EXPECT_EQ(std::set(drawn_kinds().begin(), drawn_kinds().end()).size(), drawn_kinds().size());
+  std::set<FaultKind> seen;
+  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+    const auto plan = draw_plan(program(), 3, seed);
+    ASSERT_TRUE(plan);
+    for (const PlannedFault& fault : timeline(plan->scenario, plan->nodes, seed)) {
+      seen.insert(fault.action.kind);
+    }
+  }
+  for (const FaultKind kind :
+       {FaultKind::kill, FaultKind::power_off, FaultKind::stop, FaultKind::pause,
+        FaultKind::replace, FaultKind::partition, FaultKind::one_way, FaultKind::reset,
+        FaultKind::delay, FaultKind::slow_disk, FaultKind::full_disk, FaultKind::failing_fsync,
+        FaultKind::crash_name, FaultKind::poison, FaultKind::slow_node, FaultKind::clock_rate,
+        FaultKind::clock_jump}) {
+    EXPECT_TRUE(seen.contains(kind)) << to_string(kind);
+  }
+}
+
+}  // namespace
+}  // namespace coterie::test
