@@ -54,22 +54,40 @@ std::uint64_t RecordReader::count() {
   return 0;
 }
 
+void write_member(RecordWriter& out, const Member& member) {
+  out.text(member.name)
+      .number(member.incarnation.counter)
+      .number(static_cast<std::uint64_t>(member.incarnation.id))
+      .text(member.address)
+      .text(member.client_address)
+      .number(member.weight)
+      .number(member.draining ? 1 : 0)
+      .number(member.since)
+      .number(member.kinds.size());
+  for (const auto& kind : member.kinds) out.text(kind);
+}
+
+Member read_member(RecordReader& in) {
+  Member member;
+  member.name = in.text();
+  member.incarnation.counter = in.number();
+  member.incarnation.id = NodeId{in.number()};
+  member.address = in.text();
+  member.client_address = in.text();
+  member.weight = static_cast<std::uint32_t>(in.number());
+  member.draining = in.number() != 0;
+  member.since = in.number();
+  for (std::uint64_t kinds = in.count(); kinds > 0 && in.ok(); --kinds) {
+    member.kinds.push_back(in.text());
+  }
+  return member;
+}
+
 Bytes encode_view(const View& view) {
   RecordWriter out;
   out.number(format_version).number(view.number).text(view.config_digest);
   out.number(view.members.size());
-  for (const auto& [name, member] : view.members) {
-    out.text(name)
-        .number(member.incarnation.counter)
-        .number(static_cast<std::uint64_t>(member.incarnation.id))
-        .text(member.address)
-        .text(member.client_address)
-        .number(member.weight)
-        .number(member.draining ? 1 : 0)
-        .number(member.since)
-        .number(member.kinds.size());
-    for (const auto& kind : member.kinds) out.text(kind);
-  }
+  for (const auto& [name, member] : view.members) write_member(out, member);
   out.number(view.tombstones.size());
   for (const auto& [name, counter] : view.tombstones) out.text(name).number(counter);
   return out.take();
@@ -82,18 +100,7 @@ std::optional<View> decode_view(BytesView bytes) {
   view.number = in.number();
   view.config_digest = in.text();
   for (std::uint64_t left = in.count(); left > 0 && in.ok(); --left) {
-    Member member;
-    member.name = in.text();
-    member.incarnation.counter = in.number();
-    member.incarnation.id = NodeId{in.number()};
-    member.address = in.text();
-    member.client_address = in.text();
-    member.weight = static_cast<std::uint32_t>(in.number());
-    member.draining = in.number() != 0;
-    member.since = in.number();
-    for (std::uint64_t kinds = in.count(); kinds > 0 && in.ok(); --kinds) {
-      member.kinds.push_back(in.text());
-    }
+    Member member = read_member(in);
     view.members.emplace(member.name, std::move(member));
   }
   for (std::uint64_t left = in.count(); left > 0 && in.ok(); --left) {

@@ -63,6 +63,8 @@ struct NameRow {
   friend bool operator==(const NameRow&, const NameRow&) = default;
 };
 
+void write_member(RecordWriter& out, const Member& member);
+Member read_member(RecordReader& in);
 Bytes encode_view(const View& view);
 std::optional<View> decode_view(BytesView bytes);
 Bytes encode_lease(const LeaseRow& row);

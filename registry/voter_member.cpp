@@ -65,6 +65,15 @@ VoterMember::Actions VoterMember::heard(Time now, std::set<std::string> members)
   return finish(now);
 }
 
+// Nobody listens to a removed node any more, so no voter can tell it the view without it.
+VoterMember::Actions VoterMember::refused_as_dead(Time now, std::uint64_t counter) {
+  if (departed_ || options_.self.incarnation.counter > counter) return {};
+  depart({.kind = leaving_ ? Departure::Kind::left : Departure::Kind::raise_counter,
+          .counter = counter,
+          .why = "another node knows that this incarnation is dead"});
+  return finish(now);
+}
+
 VoterMember::Actions VoterMember::drain(Time now) {
   draining_ = true;
   next_renewal_ = now;

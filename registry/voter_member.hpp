@@ -45,6 +45,8 @@ class VoterMember final : public AgreementActions {
   /// A chosen view that a voter tells.
   Actions told(Time now, const ViewPtr& view);
   Actions heard(Time now, std::set<std::string> members);
+  /// Another node knows that incarnations up to `counter` are dead.
+  Actions refused_as_dead(Time now, std::uint64_t counter);
   Actions drain(Time now);
   Actions leave(Time now);
 

@@ -1,6 +1,6 @@
 #pragma once
 // The port to the cluster's agreement: numbered views and this node's lease. Engines: `store`
-// (records in storage), later `voters`. Only an agreed view removes a member.
+// (records in storage) and `voters` (a consensus register). Only an agreed view removes a member.
 
 #include <cstdint>
 #include <map>
