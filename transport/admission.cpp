@@ -46,6 +46,11 @@ std::optional<KeyHolder> Admission::holder(std::string_view public_key) const {
   return found->second;
 }
 
+bool Admission::is_member(std::string_view public_key, std::string_view node) const {
+  const auto found = holder(public_key);
+  return found && found->role == KeyRole::member && found->name == node;
+}
+
 void Admission::replace(AllowList list) {
   {
     std::lock_guard lock(mutex_);

@@ -56,6 +56,8 @@ class Admission {
 
   const CurveKeys& own() const noexcept { return own_; }
   std::optional<KeyHolder> holder(std::string_view public_key) const;
+  /// Whether that key is the member's of that name.
+  bool is_member(std::string_view public_key, std::string_view node) const;
   /// Connections of keys that are no longer in the list are not read any more.
   void replace(AllowList list);
   /// Grows with each replace().

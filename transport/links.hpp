@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "process/ports/distribution.hpp"
+#include "process/ports/notes.hpp"
 #include "transport/admission.hpp"
 #include "transport/session.hpp"
 
@@ -31,6 +32,13 @@ struct TransportOptions {
   std::shared_ptr<Admission> admission;  // null: nothing is encrypted, everybody is trusted
   /// A peer has installed that view: read it now. Called on the data lane's thread; must not block.
   std::function<void(std::uint64_t view)> view_hint;
+  /// A note of the agreement of that node, which is let in, of this cluster, configuration and
+  /// history, but perhaps in no view, and perhaps of an incarnation that is dead. Called on a
+  /// thread of the links'; must not block.
+  std::function<void(const std::string& node, BytesView note)> note;
+  /// A peer knows that incarnations of this node up to `counter`, this one too, are dead. Must not
+  /// block.
+  std::function<void(std::uint64_t counter)> outlived;
 };
 
 struct ListenError {
@@ -57,7 +65,7 @@ struct PeerState {
   LinkCounters counters;
 };
 
-class Links : public Distribution {
+class Links : public Distribution, public Notes {
  public:
   /// All nodes to be connected with; this node itself is left out. Sessions with others end. No
   /// event comes before the first call: until then nobody is let in.

@@ -30,14 +30,15 @@ void Link::note(bool warning, std::string text) {
 
 // --- the peer's connections ---------------------------------------------------------------------
 
-bool Link::refuse(wire::Refuse::Code code, std::string text, NodeId whom) {
+bool Link::refuse(wire::Refuse::Code code, std::string text, NodeId whom,
+                  std::uint64_t dead_counter) {
   ++counters_.refused;
   const std::string told = "refused (" + std::string(wire::to_string(code)) + "): " + text;
   if (trouble_ != told) note(true, told);
   trouble_ = told;
   if (out_ == Connection::up) {
     actions_.emplace_back(
-        Send{wire::Lane::data, encode(wire::Refuse{code, std::move(text), whom})});
+        Send{wire::Lane::data, encode(wire::Refuse{code, std::move(text), whom, dead_counter})});
   }
   return false;
 }
@@ -82,8 +83,8 @@ bool Link::admit_incarnation(Time now, const wire::Hello& hello) {
   const bool known = peer_.id != NodeId::none;
   if (dead_ && inc.counter <= dead_counter_) {
     return refuse(wire::Refuse::Code::old_incarnation,
-                  "incarnation " + to_string(inc) + " of " + name_ + " is known to be dead",
-                  inc.id);
+                  "incarnation " + to_string(inc) + " of " + name_ + " is known to be dead", inc.id,
+                  dead_counter_);
   }
   if (known && inc != peer_ && inc.counter <= peer_.counter) {
     return refuse(wire::Refuse::Code::old_incarnation,
@@ -190,6 +191,9 @@ void Link::on_refuse(Time now, const wire::Refuse& refused) {
   if (established_) lose(now, told, false);
   hang_up();
   redial_after(now, options_.flap_redial_max / 10 + next_backoff(now));
+  if (refused.to == self_.incarnation.id && refused.dead_counter >= self_.incarnation.counter) {
+    actions_.emplace_back(Outlived{refused.dead_counter});
+  }
 }
 
 // --- the session --------------------------------------------------------------------------------

@@ -77,6 +77,9 @@ struct Lost {  // the session; nothing of it is delivered after this
   std::string why;
   bool confirmed = false;
 };
+struct Outlived {  // the peer knows that incarnations of this node up to `counter` are dead
+  std::uint64_t counter = 0;
+};
 struct Note {  // for the log
   bool warning = false;
   std::string text;
@@ -85,7 +88,7 @@ struct Note {  // for the log
 
 using LinkAction =
     std::variant<link_action::Dial, link_action::Hangup, link_action::Send, link_action::Up,
-                 link_action::Deliver, link_action::Lost, link_action::Note>;
+                 link_action::Deliver, link_action::Lost, link_action::Outlived, link_action::Note>;
 
 struct LinkCounters {
   std::uint64_t sessions = 0;      // established
@@ -162,7 +165,8 @@ class Link {
  private:
   enum class Connection : std::uint8_t { down, dialling, up };
 
-  bool refuse(wire::Refuse::Code code, std::string text, NodeId whom);
+  bool refuse(wire::Refuse::Code code, std::string text, NodeId whom,
+              std::uint64_t dead_counter = 0);
   bool fits(const wire::Hello& hello);
   bool admit_incarnation(Time now, const wire::Hello& hello);
   bool session_frame(Time now, wire::Lane lane, const wire::Position& position);

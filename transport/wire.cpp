@@ -80,11 +80,12 @@ Hello read_hello(Reader& in) {
   return h;
 }
 
-Refuse read_refuse(Reader& in) {
+Refuse read_refuse(Reader& in, std::size_t present) {
   Refuse r;
   r.code = static_cast<Refuse::Code>(read_unsigned<std::uint8_t>(in));
   r.text = read_text(in);
   r.to = static_cast<NodeId>(in.unsigned_integer());
+  if (present > 3) r.dead_counter = in.unsigned_integer();
   return r;
 }
 
@@ -145,8 +146,8 @@ std::size_t read_fields(Reader& in, std::uint64_t kind, std::size_t present, Fra
       frame = read_hello(in);
       break;
     case Kind::refuse:
-      known = fields(3);
-      frame = read_refuse(in);
+      known = present > 3 ? 4 : fields(3);
+      frame = read_refuse(in, present);
       break;
     case Kind::data:
       known = fields(position_fields + 2);
@@ -170,6 +171,10 @@ std::size_t read_fields(Reader& in, std::uint64_t kind, std::size_t present, Fra
       frame = Bye{position, in.unsigned_integer()};
       break;
     }
+    case Kind::note:
+      known = fields(1);
+      frame = Note{in.binary()};
+      break;
     case Kind::client_hello:
       known = fields(4);
       frame = read_client_hello(in);
@@ -219,10 +224,11 @@ Bytes encode(const Hello& h) {
 
 Bytes encode(const Refuse& r) {
   Bytes bytes;
-  Writer out = begin(bytes, Kind::refuse, 3);
+  Writer out = begin(bytes, Kind::refuse, r.dead_counter == 0 ? 3 : 4);
   out.unsigned_integer(static_cast<std::uint64_t>(r.code));
   out.string(std::string_view(r.text).substr(0, text_max));
   out.unsigned_integer(static_cast<std::uint64_t>(r.to));
+  if (r.dead_counter != 0) out.unsigned_integer(r.dead_counter);
   return bytes;
 }
 
@@ -260,6 +266,14 @@ Bytes encode(const Bye& b) {
   Writer out = begin(bytes, Kind::bye, position_fields + 1);
   write(out, b.position);
   out.unsigned_integer(b.last);
+  return bytes;
+}
+
+Bytes encode(const Note& n) {
+  Bytes bytes;
+  bytes.reserve(n.body.size() + 8);
+  Writer out = begin(bytes, Kind::note, 1);
+  out.binary(n.body);
   return bytes;
 }
 
@@ -325,6 +339,14 @@ std::expected<Frame, std::string> decode(BytesView bytes) {
     return std::unexpected("a frame of kind " + std::to_string(kind) + " is malformed");
   }
   return frame;
+}
+
+std::optional<Kind> kind_of(BytesView bytes) {
+  Reader in(bytes);
+  (void)in.array();
+  const std::uint64_t kind = in.unsigned_integer();
+  if (!in.ok() || kind > 0xFF) return std::nullopt;
+  return static_cast<Kind>(kind);
 }
 
 std::string_view to_string(Refuse::Code code) noexcept {

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <expected>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -26,6 +27,7 @@ enum class Kind : std::uint8_t {
   ack = 4,
   beat = 5,
   bye = 6,
+  note = 7,
   client_hello = 16,
   client_welcome = 17,
   client_envelope = 18,
@@ -80,6 +82,9 @@ struct Refuse {
   Code code = Code::malformed;
   std::string text;          // for people: what was expected, what was found
   NodeId to = NodeId::none;  // the incarnation that is refused; none: whoever reads it
+  /// Of old_incarnation: incarnations up to this counter are proven dead. 0: only a newer one was
+  /// seen.
+  std::uint64_t dead_counter = 0;
   friend bool operator==(const Refuse&, const Refuse&) = default;
 };
 
@@ -107,6 +112,12 @@ struct Bye {
   Position position;
   std::uint64_t last = 0;
   friend bool operator==(const Bye&, const Bye&) = default;
+};
+
+/// What the agreement of one node says to that of another, on the control lane. The bytes are the
+/// engine's own.
+struct Note {
+  BytesView body;  // a view into the frame
 };
 
 struct ClientHello {
@@ -144,7 +155,7 @@ struct NoticeTaken {
   friend bool operator==(const NoticeTaken&, const NoticeTaken&) = default;
 };
 
-using Frame = std::variant<Hello, Refuse, Data, Ack, Beat, Bye, ClientHello, ClientWelcome,
+using Frame = std::variant<Hello, Refuse, Data, Ack, Beat, Bye, Note, ClientHello, ClientWelcome,
                            ClientEnvelope, DeathNotice, NoticeTaken>;
 
 Bytes encode(const Hello&);
@@ -153,6 +164,7 @@ Bytes encode(const Data&);
 Bytes encode(const Ack&);
 Bytes encode(const Beat&);
 Bytes encode(const Bye&);
+Bytes encode(const Note&);
 Bytes encode(const ClientHello&);
 Bytes encode(const ClientWelcome&);
 Bytes encode(const ClientEnvelope&);
@@ -161,6 +173,9 @@ Bytes encode(const NoticeTaken&);
 
 /// The frame, which keeps views into `bytes`, or what is wrong with it.
 std::expected<Frame, std::string> decode(BytesView bytes);
+
+/// Of what may be a frame, without decoding it.
+std::optional<Kind> kind_of(BytesView bytes);
 
 std::string_view to_string(Refuse::Code code) noexcept;
 

@@ -144,6 +144,7 @@ void ZmqControlLane::receive() {
     const auto bound = bound_.find(message->routing_id);
     if (bound != bound_.end()) {
       if (bound->second.user != user) continue;  // another's connection with the same routing id
+      if (take_note(bound->second, bytes)) continue;
       fresh.push_back({bound->second.hello, Bytes(bytes), std::move(user)});
       continue;
     }
@@ -169,6 +170,20 @@ void ZmqControlLane::receive() {
     }
   }
   arrived_();
+}
+
+bool ZmqControlLane::take_note(const Bound& from, BytesView bytes) const {
+  if (wire::kind_of(bytes) != wire::Kind::note) return false;
+  const wire::Hello& hello = from.hello;
+  const bool ours = hello.cluster_id == options_.self.cluster_id &&
+                    hello.config_digest == options_.self.config_digest &&
+                    hello.history == options_.self.history;
+  if (!ours || !options_.note) return true;
+  if (options_.admission && !options_.admission->is_member(from.user, hello.name)) return true;
+  const auto frame = wire::decode(bytes);
+  if (!frame) return false;  // counted with the others
+  options_.note(hello.name, std::get<wire::Note>(*frame).body);
+  return true;
 }
 
 void ZmqControlLane::look_after(const std::string& name, PeerLane& peer, Time now) {

@@ -2,7 +2,8 @@
 // The control lane: beats and acks on sockets, a context, an I/O thread and a thread of their own,
 // so that no amount of data delays them. It decides nothing: it dials whom it is told to, sends the
 // newest beat of each peer at every interval, and hands on what it receives. Beats stop when the
-// data lane's thread stands still, so they also prove that this node works.
+// data lane's thread stands still, so they also prove that this node works. Notes of the agreement
+// are handed on here, so that they wait for no data.
 
 #include <atomic>
 #include <deque>
@@ -32,6 +33,10 @@ class ZmqControlLane {
     Duration beat_interval{};
     Duration still_after{};  // no beats when the data thread has not turned for so long
     std::shared_ptr<Admission> admission{};
+    /// Whose notes are for this node: cluster, configuration and history of its own hello.
+    wire::Hello self{};
+    /// A note and who sent it; on this lane's thread.
+    std::function<void(const std::string& node, BytesView note)> note{};
   };
   /// A frame and the hello of its connection.
   struct Received {
@@ -59,7 +64,7 @@ class ZmqControlLane {
   void hang_up(const std::string& peer);
   /// Sent at every interval until there is a newer one; `now`: at once, too.
   void beat(const std::string& peer, Bytes beat, bool now);
-  void send(const std::string& peer, Bytes frame);
+  void send(const std::string& peer, Bytes frame);  // any thread
   bool connected(const std::string& peer) const;
   std::vector<Received> take_received();
   /// The data thread has turned.
@@ -95,6 +100,7 @@ class ZmqControlLane {
   void run();
   void carry_out(Command& command, Time now);
   void receive();
+  bool take_note(const Bound& from, BytesView frame) const;
   void look_after(const std::string& name, PeerLane& peer, Time now);
   void set_up(const std::string& name, PeerLane& peer, bool up);
   void drop_connection(const std::string& name, PeerLane& peer, Time now);

@@ -141,9 +141,7 @@ void ZmqDistribution::on_frame(Time now, const std::string& routing_id, BytesVie
 }
 
 bool ZmqDistribution::is_key_of(std::string_view user, std::string_view node) const {
-  if (!options_.admission) return true;
-  const auto holder = options_.admission->holder(user);
-  return holder && holder->role == KeyRole::member && holder->name == node;
+  return !options_.admission || options_.admission->is_member(user, node);
 }
 
 void ZmqDistribution::forget_removed_keys() {
@@ -348,6 +346,17 @@ void ZmqDistribution::carry_out(Time, PeerLine& peer, link_action::Hangup&) {
   peer.probe.reset();
 }
 
+wire::Hello ZmqDistribution::control_hello() const {
+  wire::Hello hello;
+  hello.cluster_id = self_.cluster_id;
+  hello.config_digest = self_.config_digest;
+  hello.history = self_.history;
+  hello.name = self_.name;
+  hello.incarnation = self_.incarnation;
+  hello.lane = wire::Lane::control;
+  return hello;
+}
+
 void ZmqDistribution::tell_control(PeerLine& peer) {
   if (!peer.wanted || peer.link.peer().id == NodeId::none) return;
   HostPort address{peer.target.host, peer.link.peer_control_port()};
@@ -366,14 +375,8 @@ void ZmqDistribution::tell_control(PeerLine& peer) {
   peer.control_told = peer.link.peer();
   peer.control_told_port = address.port;
   peer.control_told_key = key;
-  wire::Hello hello;
-  hello.cluster_id = self_.cluster_id;
-  hello.config_digest = self_.config_digest;
-  hello.history = self_.history;
-  hello.name = self_.name;
-  hello.incarnation = self_.incarnation;
+  wire::Hello hello = control_hello();
   hello.to = peer.link.peer().id;
-  hello.lane = wire::Lane::control;
   control_->dial(peer.member.name, std::move(address), std::move(hello), std::move(key));
 }
 

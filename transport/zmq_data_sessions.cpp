@@ -44,6 +44,10 @@ void ZmqDistribution::carry_out(Time, PeerLine& peer, link_action::Lost& action)
   events_.node_down(action.peer, action.why, action.confirmed);
 }
 
+void ZmqDistribution::carry_out(Time, PeerLine&, link_action::Outlived& action) {
+  if (options_.outlived) options_.outlived(action.counter);
+}
+
 void ZmqDistribution::carry_out(Time, PeerLine&, link_action::Note& action) {
   log_.log(LogModule::transport, action.warning ? LogLevel::warning : LogLevel::info, action.text);
 }

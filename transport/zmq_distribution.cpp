@@ -79,7 +79,7 @@ std::expected<void, ListenError> ZmqDistribution::bind() {
   try {
     control_ = std::make_unique<ZmqControlLane>(
         ZmqControlLane::Options{control, options_.beat_interval, options_.link.link_down_after / 2,
-                                options_.admission},
+                                options_.admission, control_hello(), options_.note},
         clock_, random_, log_, [this] { wake(); });
   } catch (const zmq::error_t& error) {
     return std::unexpected(listen_error("members, control lane", to_string(control), error));
@@ -189,6 +189,13 @@ void ZmqDistribution::confirm_dead(const Incarnation& incarnation) {
   });
 }
 
+void ZmqDistribution::send_note(std::string_view node, Bytes note) {
+  Bytes frame = encode(wire::Note{note});
+  if (frame.size() > zmq_message_bytes_max) return;
+  std::shared_lock lock(outboxes_mutex_);
+  if (control_) control_->send(std::string(node), std::move(frame));
+}
+
 void ZmqDistribution::set_members(std::vector<MemberAddress> members) {
   post([this, kept = std::move(members)](Time now) { apply_members(now, kept); });
 }
@@ -242,10 +249,12 @@ void ZmqDistribution::stop(Duration drain) {
     stop_.store(true);
   });
   thread_.join();
-  control_.reset();
+  std::unique_ptr<ZmqControlLane> ends;  // its thread joined without the lock
   std::unique_lock lock(outboxes_mutex_);
   for (auto& [id, outbox] : outboxes_) outbox->close();
   outboxes_.clear();
+  ends = std::move(control_);
+  lock.unlock();
 }
 
 }  // namespace coterie

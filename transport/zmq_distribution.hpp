@@ -56,6 +56,7 @@ class ZmqDistribution final : public Links {
   NodeId connected(std::string_view node_name) const override;
   std::vector<Peer> peers() const override;
   void confirm_dead(const Incarnation& incarnation) override;
+  void send_note(std::string_view node, Bytes note) override;
 
   void set_members(std::vector<MemberAddress> members) override;
   void set_view(std::uint64_t number) override;
@@ -127,8 +128,10 @@ class ZmqDistribution final : public Links {
   void carry_out(Time now, PeerLine& peer, link_action::Up& action);
   void carry_out(Time now, PeerLine& peer, link_action::Deliver& action);
   void carry_out(Time now, PeerLine& peer, link_action::Lost& action);
+  void carry_out(Time now, PeerLine& peer, link_action::Outlived& action);
   void carry_out(Time now, PeerLine& peer, link_action::Note& action);
   void connect(Time now, PeerLine& peer);
+  wire::Hello control_hello() const;
   void tell_control(PeerLine& peer);
   void beat(Time now, PeerLine& peer);
   void publish_states(Time now);

@@ -361,6 +361,9 @@ class World {
       p.received[pair] = number;
     }
   }
+  void carry_out(int i, Process&, link_action::Outlived& told) {
+    say(i, "is told that incarnations up to " + std::to_string(told.counter) + " are dead");
+  }
   void carry_out(int i, Process&, link_action::Note& note) { say(i, "notes: " + note.text); }
 
   static bool is_data(const Bytes& frame) {

@@ -136,11 +136,12 @@ std::vector<Bytes> all_frames(SeededRandom& random) {
   const Bytes record = wire::encode_envelope(random_envelope(random), ends);
   wire::DeathNotice notice{"prod", "a", hello.incarnation, "token", 9, 0, {"x", "y"}};
   return {encode(hello),
-          encode(wire::Refuse{wire::Refuse::Code::cluster, "no", static_cast<NodeId>(5)}),
+          encode(wire::Refuse{wire::Refuse::Code::old_incarnation, "no", NodeId{5}, 7}),
           encode(wire::Data{position, 17, {record, record}}),
           encode(wire::Ack{position, true}),
           encode(wire::Beat{position, 77}),
           encode(wire::Bye{position, 88}),
+          encode(wire::Note{"note"}),
           encode(wire::ClientHello{1, 2, "prod", "cli"}),
           encode(wire::ClientWelcome{1, "a", hello.incarnation}),
           encode(wire::ClientEnvelope{record}),
@@ -187,7 +188,7 @@ std::map<std::string, Bytes> documented_frames() {
 // The specification's examples are frames, and exactly those that this program writes.
 TEST(Wire, DocumentedBytesAreTrue) {
   const auto frames = documented_frames();
-  EXPECT_EQ(frames.size(), 13u);
+  EXPECT_EQ(frames.size(), 15u);
   std::set<std::size_t> kinds;
   for (const auto& [title, bytes] : frames) {
     const auto frame = wire::decode(bytes);
@@ -221,7 +222,7 @@ TEST(Wire, RefusesLies) {
   using namespace std::string_literals;
   EXPECT_FALSE(wire::decode(""));
   EXPECT_FALSE(wire::decode("\xdd\xff\xff\xff\xff"s));          // 2^32 elements
-  EXPECT_FALSE(wire::decode("\x92\x07\xc6\xff\xff\xff\xff"s));  // unknown kind
+  EXPECT_FALSE(wire::decode("\x92\x08\xc6\xff\xff\xff\xff"s));  // unknown kind
   EXPECT_FALSE(wire::decode("\x92\x12\xc6\xff\xff\xff\xff"s));  // 4 GiB of envelope
   EXPECT_FALSE(wire::decode("\x97\x03\x01\x01\x00\x00\x01\xdd\x7f\xff\xff\xff"s));
   Bytes deep = encode(wire::Ack{{1, 2, 3, 4}, false});

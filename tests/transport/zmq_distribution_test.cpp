@@ -120,16 +120,47 @@ TEST(ZmqDistribution, StopsAfterWhatWasSentHasArrived) {
   EXPECT_EQ(a.net->send(b.id, Envelope{}), SendResult::no_node);
 }
 
-// A proven death ends the session, confirmed, and that incarnation never comes back.
+// Notes go beside the sessions, from the hellos of the control lane on, and to nobody after stop().
+TEST(ZmqDistribution, CarriesNotes) {
+  std::mutex mutex;
+  std::vector<std::string> notes;
+  TransportOptions options;
+  options.note = [&](const std::string& node, BytesView note) {
+    std::lock_guard lock(mutex);
+    notes.push_back(node + ":" + std::string(note));
+  };
+  TestNode a("a", 1), b("b", 1, options);
+  join({&a, &b}, {"a", "b"});
+  ASSERT_TRUE(connected(a, b));
+  const auto heard = [&](const std::string& note) {
+    std::lock_guard lock(mutex);
+    return std::ranges::find(notes, note) != notes.end();
+  };
+  ASSERT_TRUE(eventually([&] {  // lost until the control lane is up
+    a.net->send_note("b", Bytes("one"));
+    return heard("a:one");
+  }));
+  a.net->send_note("nobody", Bytes("lost"));
+  a.net->send_note("b", Bytes(200'000, 'x'));
+  EXPECT_TRUE(eventually([&] { return heard("a:" + std::string(200'000, 'x')); }));
+  b.net->send_note("a", Bytes("unheard"));  // nobody takes notes there
+  a.net->stop(1s);
+  a.net->send_note("b", Bytes("late"));
+}
+
+// A proven death ends the session, confirmed, and that incarnation never comes back. It is told so.
 TEST(ZmqDistribution, RefusesTheProvenDead) {
-  TestNode a("a", 1), b("b", 1);
+  std::atomic<std::uint64_t> outlived = 0;
+  TransportOptions options;
+  options.outlived = [&](std::uint64_t counter) { outlived = counter; };
+  TestNode a("a", 1), b("b", 1, options);
   join({&a, &b}, {"a", "b"});
   ASSERT_TRUE(connected(a, b));
   a.net->confirm_dead({1, b.id});
   ASSERT_TRUE(eventually([&] { return a.events.downs().size() == 1; }));
   EXPECT_TRUE(a.events.downs()[0].confirmed);
   EXPECT_TRUE(eventually([&] { return b.events.downs().size() == 1; }));
-  std::this_thread::sleep_for(300ms);
+  EXPECT_TRUE(eventually([&] { return outlived == 1; }));
   EXPECT_EQ(a.net->connected("b"), NodeId::none);
 }
 
