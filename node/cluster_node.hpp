@@ -22,6 +22,8 @@
 #include "process/ports/random.hpp"
 #include "registry/store_agreement.hpp"
 #include "registry/store_names.hpp"
+#include "registry/voter.hpp"
+#include "registry/voter_lease.hpp"
 #include "transport/admission.hpp"
 
 namespace coterie {
@@ -37,7 +39,9 @@ struct NodeEnd {
 /// Rules of the composition and of the cores below it. Tests of the simulator switch one off and
 /// must see the damage; a program never does.
 struct NodeProtections {
-  Protections agreement{};
+  Protections agreement{};   // of the store engine
+  LeaseProtections lease{};  // of the voters engine: its members
+  VoterProtections voter{};
   NameProtections names{};
   bool gate = true;            // I1: strict callbacks begin only before the lease's end
   bool guardians_only = true;  // I1: a lost link proves no death

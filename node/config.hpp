@@ -28,12 +28,14 @@ struct ConfigPlace {
   friend bool operator==(const ConfigPlace&, const ConfigPlace&) = default;
 };
 
-enum class AgreementEngine : std::uint8_t { store };
+enum class AgreementEngine : std::uint8_t { store, voters };
 enum class ClusterMode : std::uint8_t { strict };
 
 struct ClusterSection {
   std::string id;
   AgreementEngine agreement = AgreementEngine::store;
+  /// Of the nodes that vote; filled in: the first one, three or five. Empty with `store`.
+  std::vector<std::string> voters;
   ClusterMode mode = ClusterMode::strict;
   /// As open_storage() takes it; the path of sqlite is relative to the working directory already.
   std::string journal;

@@ -10,6 +10,7 @@ namespace coterie {
 namespace {
 
 constexpr std::size_t nodes_max = 1000;
+constexpr std::size_t voters_max = 7;
 
 class Check {
  public:
@@ -21,6 +22,7 @@ class Check {
     if (!error_) times();
     if (!error_) sizes();
     if (!error_) names();
+    if (!error_) voters();
     if (!error_) ports();
     if (!error_) keys();
     if (!error_) exposure();
@@ -116,6 +118,40 @@ class Check {
         if (!kinds.insert(kind).second) {
           fail(path(i, "kinds"), "expected each kind once, found \"" + kind + "\" again");
         }
+      }
+    }
+  }
+
+  void voters() {
+    const std::vector<std::string>& voters = config_.cluster.voters;
+    if (config_.cluster.agreement != AgreementEngine::voters) {
+      if (!voters.empty()) {
+        fail("cluster.voters",
+             "expected voters only beside agreement = \"voters\", found them beside \"store\"; "
+             "remove them, or change the agreement");
+      }
+      return;
+    }
+    if (voters.empty()) {
+      const std::string& first = config_.nodes.front().name;
+      fail("cluster.agreement",
+           "expected voters for two nodes, which cannot decide without each other, found none; add "
+           "a third node without kinds on another host, or write voters = [\"" +
+               first + "\"]: then the cluster lives as long as " + first + " does");
+    }
+    if (voters.size() % 2 == 0 || voters.size() > voters_max) {
+      fail("cluster.voters", "expected 1, 3, 5 or 7 voters, found " +
+                                 std::to_string(voters.size()) +
+                                 "; three survive the loss of one, five of two, an even number of "
+                                 "no more than one less");
+    }
+    std::set<std::string_view> seen;
+    for (const std::string& voter : voters) {
+      if (config_.find(voter) == nullptr) {
+        fail("cluster.voters", "expected names of nodes in this file, found \"" + voter + '"');
+      }
+      if (!seen.insert(voter).second) {
+        fail("cluster.voters", "expected each voter once, found \"" + voter + "\" again");
       }
     }
   }

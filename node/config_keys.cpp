@@ -61,13 +61,19 @@ bool is_word(const ConfigValue& value, std::string_view word) {
 }
 
 SetResult set_agreement(ClusterConfig& config, const ConfigValue& value) {
-  static constexpr std::string_view words[] = {"store"};
-  if (is_word(value, "voters")) {
-    return std::unexpected(
-        "\"voters\" is not built yet; write agreement = \"store\", which keeps the view in the "
-        "journal's database");
-  }
+  static constexpr std::string_view words[] = {"store", "voters"};
   return store(config.cluster.agreement, config_value::word(value, words));
+}
+
+SetResult set_voters(ClusterConfig& config, const ConfigValue& value) {
+  return store(config.cluster.voters, config_value::texts(value));
+}
+
+std::string show_agreement(const ClusterConfig& config) {
+  if (config.cluster.agreement == AgreementEngine::store) return "store";
+  std::string shown = "voters";
+  for (const std::string& voter : config.cluster.voters) shown += ' ' + voter;
+  return shown;
 }
 
 SetResult set_mode(ClusterConfig& config, const ConfigValue& value) {
@@ -145,8 +151,8 @@ void add_cluster_keys(std::vector<ConfigKey>& keys) {
                     return store(config.cluster.id, config_value::name(value));
                   },
                   [](const C& config) { return config.cluster.id; }});
-  keys.push_back(
-      {"cluster.agreement", true, set_agreement, [](const C&) { return std::string("store"); }});
+  keys.push_back({"cluster.agreement", true, set_agreement, show_agreement});
+  keys.push_back({"cluster.voters", false, set_voters, {}});  // shown with the agreement
   keys.push_back({"cluster.mode", true, set_mode, [](const C&) { return std::string("strict"); }});
   // Only the kind: hosts and paths of one database may be spelt differently.
   keys.push_back({"cluster.journal", true, set_journal, [](const C& config) {

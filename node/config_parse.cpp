@@ -275,6 +275,15 @@ class Parser {
     if (config_.storage.wait == Duration{}) {
       config_.storage.wait = std::min<Duration>(std::chrono::seconds(1), config_.lease.length / 2);
     }
+    // Two nodes have to say who of them decides, and so have none of these.
+    std::vector<std::string>& voters = config_.cluster.voters;
+    if (config_.cluster.agreement == AgreementEngine::voters && voters.empty() &&
+        config_.nodes.size() != 2) {
+      const std::size_t odd = (std::min<std::size_t>(config_.nodes.size(), 5) - 1) / 2 * 2 + 1;
+      for (std::size_t i = 0; i < std::min(odd, config_.nodes.size()); ++i) {
+        voters.push_back(config_.nodes[i].name);
+      }
+    }
     for (NodeSection& node : config_.nodes) {
       if (node.advertise.empty()) node.advertise = node.listen;
       if (node.client_advertise.empty()) node.client_advertise = node.client_listen;

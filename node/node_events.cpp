@@ -164,6 +164,10 @@ void NodeParts::node_down(const Peer& peer, std::string_view why, bool confirmed
   tell_heard_peers();
 }
 
+void NodeParts::send_note(std::string_view node, Bytes note) {
+  if (links_ready_.load()) links_->send_note(node, std::move(note));
+}
+
 void NodeParts::writable(NodeId node) { runtime_->writable(node); }
 
 void NodeParts::tell_heard_peers() {

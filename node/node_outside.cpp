@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "registry/voter_disk.hpp"
 #include "transport/zmq_client_listener.hpp"
 #include "transport/zmq_distribution.hpp"
 
@@ -23,6 +24,10 @@ std::expected<std::unique_ptr<ClientDoor>, ListenError> SystemOutside::open_clie
   auto door = ClientListener::open(std::move(options), clock_, log_, events, std::move(on_notice));
   if (!door) return std::unexpected(std::move(door.error()));
   return std::move(*door);
+}
+
+std::unique_ptr<VoterDisk> SystemOutside::open_voter_disk(const std::string& state_dir) {
+  return std::make_unique<FileVoterDisk>(state_dir);
 }
 
 }  // namespace coterie

@@ -10,6 +10,7 @@
 
 #include "journal/open_storage.hpp"
 #include "process/ports/random.hpp"
+#include "registry/voter_file.hpp"
 #include "transport/client_door.hpp"
 #include "transport/links.hpp"
 
@@ -28,6 +29,8 @@ class NodeOutside {
       TransportOptions options, DistributionEvents& events) = 0;
   virtual std::expected<std::unique_ptr<ClientDoor>, ListenError> open_clients(
       ClientListenerOptions options, ClientEvents& events, OnNotice on_notice) = 0;
+  /// What a voter remembers, beside the node's incarnation in `state_dir`.
+  virtual std::unique_ptr<VoterDisk> open_voter_disk(const std::string& state_dir) = 0;
 };
 
 /// ZeroMQ, and the storage that the cluster file names.
@@ -42,6 +45,7 @@ class SystemOutside final : public NodeOutside {
       TransportOptions options, DistributionEvents& events) override;
   std::expected<std::unique_ptr<ClientDoor>, ListenError> open_clients(
       ClientListenerOptions options, ClientEvents& events, OnNotice on_notice) override;
+  std::unique_ptr<VoterDisk> open_voter_disk(const std::string& state_dir) override;
 
  private:
   const Clock& clock_;

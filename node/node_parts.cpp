@@ -9,7 +9,9 @@
 #include "node/applications.hpp"
 #include "node/exit_codes.hpp"
 #include "node/security.hpp"
+#include "registry/engine_mark.hpp"
 #include "registry/placement.hpp"
+#include "registry/store_agreement_driver.hpp"
 #include "supervision/cluster_instance.hpp"
 
 namespace coterie {
@@ -21,6 +23,12 @@ constexpr Duration stop_max = std::chrono::seconds(2);
 
 std::unexpected<NodeEnd> failed(int code, std::string message) {
   return std::unexpected(NodeEnd{code, std::move(message)});
+}
+
+// Storage that is away may come back: a supervisor of the program may try again.
+std::unexpected<NodeEnd> storage_failed(const StorageError& error) {
+  const bool usage = error.code == StorageError::Code::misuse;
+  return failed(usage ? exit_code::usage : exit_code::failure, error.message);
 }
 
 TransportOptions transport_options(const ClusterConfig& config, const NodeSection& own,
@@ -77,7 +85,9 @@ std::expected<void, NodeEnd> NodeParts::start() {
   if (auto readied = ready_applications(); !readied) return readied;
   if (auto opened = open_stores(); !opened) return opened;
   make_runtime();
-  auto result = listen();
+  auto result = make_agreement();
+  if (result) make_names();
+  if (result) result = listen();
   if (result) result = start_processes();
   if (!result) return std::unexpected(stopped(std::move(result.error())));
   return {};
@@ -111,11 +121,7 @@ std::expected<void, NodeEnd> NodeParts::open_stores() {
   options.cluster_id = config_.cluster.id;
   options.wait = std::chrono::duration_cast<std::chrono::milliseconds>(config_.storage.wait);
   auto opened = out_.outside.open_storage(options);
-  if (!opened) {
-    // Storage that is away may come back: a supervisor of the program may try again.
-    const bool usage = opened.error().code == StorageError::Code::misuse;
-    return failed(usage ? exit_code::usage : exit_code::failure, opened.error().message);
-  }
+  if (!opened) return storage_failed(opened.error());
   storage_ = std::move(*opened);
   for (const std::string& warning : storage_.warnings) {
     out_.log.warning(LogModule::journal, warning);
@@ -140,21 +146,55 @@ void NodeParts::make_runtime() {
     watch_slots_.push_back(out_.page.running().claim());
   }
   runtime_->set_watch(this);
+}
 
-  AgreementOptions agreement;
-  agreement.self = own_member();
-  agreement.config_digest = config_digest(config_);
-  for (const NodeSection& node : config_.nodes) agreement.configured.push_back(node.name);
-  agreement.timing.interval = config_.lease.interval;
-  agreement.timing.length = config_.lease.length;
-  agreement.timing.partial_evict = config_.lease.partial_evict;
-  agreement.protections = out_.protections.agreement;
-  agreement.predecessor_dead = out_.state.proven_dead().has_value();
-  agreement_ = std::make_unique<StoreAgreementDriver>(
-      agreement, *storage_.agreement, out_.clock, out_.executor, *this,
-      [this](std::string_view text) { out_.log.info(LogModule::registry, text); });
+std::expected<void, NodeEnd> NodeParts::make_agreement() {
+  const bool by_voters = config_.cluster.agreement == AgreementEngine::voters;
+  if (auto claimed = claim_for_engine(*storage_.agreement, by_voters ? "voters" : "store");
+      !claimed) {
+    return storage_failed(claimed.error());
+  }
+  LeaseTiming timing;
+  timing.interval = config_.lease.interval;
+  timing.length = config_.lease.length;
+  timing.partial_evict = config_.lease.partial_evict;
+  std::vector<std::string> configured;
+  for (const NodeSection& node : config_.nodes) configured.push_back(node.name);
+  const bool predecessor_dead = out_.state.proven_dead().has_value();
+  const auto notice = [this](std::string_view text) { out_.log.info(LogModule::registry, text); };
+  if (by_voters) {
+    VoterAgreementOptions options;
+    options.member.self = own_member();
+    options.member.config_digest = config_digest(config_);
+    options.member.voters = config_.cluster.voters;
+    options.member.timing = timing;
+    options.member.predecessor_dead = predecessor_dead;
+    options.member.protections = out_.protections.lease;
+    options.protections = out_.protections.voter;
+    options.configured = std::move(configured);
+    options.cluster_id = config_.cluster.id;
+    voter_disk_ = out_.outside.open_voter_disk(own_.state_dir);
+    auto driver = VoterAgreementDriver::open(std::move(options), voter_disk_.get(), *this,
+                                             out_.clock, out_.random, out_.executor, *this, notice);
+    if (!driver) return storage_failed(driver.error());
+    voters_ = driver->get();
+    agreement_ = std::move(*driver);
+  } else {
+    AgreementOptions options;
+    options.self = own_member();
+    options.config_digest = config_digest(config_);
+    options.configured = std::move(configured);
+    options.timing = timing;
+    options.predecessor_dead = predecessor_dead;
+    options.protections = out_.protections.agreement;
+    agreement_ = std::make_unique<StoreAgreementDriver>(std::move(options), *storage_.agreement,
+                                                        out_.clock, out_.executor, *this, notice);
+  }
   if (out_.protections.gate) runtime_->gate().follow(agreement_->gate());
+  return {};
+}
 
+void NodeParts::make_names() {
   StoreNamesDriver::Options names;
   names.names.node = own_.name;
   names.names.incarnation = incarnation_;
@@ -191,6 +231,12 @@ std::expected<void, NodeEnd> NodeParts::listen() {
   auto options = transport_options(config_, own_, incarnation_, out_.guardian_key);
   options.admission = out_.admission;
   options.view_hint = [this](std::uint64_t) { agreement_->hint(); };
+  if (voters_ != nullptr) {
+    options.note = [this](const std::string& node, BytesView note) {
+      voters_->received(node, note);
+    };
+    options.outlived = [this](std::uint64_t counter) { voters_->refused_as_dead(counter); };
+  }
   auto links = out_.outside.open_links(std::move(options), *this);
   if (!links) return failed(exit_code::failure, links.error().message);
   links_ = std::move(*links);

@@ -18,14 +18,16 @@
 #include "node/node_server.hpp"
 #include "process/ports/placement.hpp"
 #include "process/runtime.hpp"
+#include "registry/agreement_driver.hpp"
 #include "registry/local_names.hpp"
-#include "registry/store_agreement_driver.hpp"
 #include "registry/store_names_driver.hpp"
+#include "registry/voter_agreement_driver.hpp"
 
 namespace coterie {
 
 class NodeParts final : public AgreementEvents,
                         public DistributionEvents,
+                        public Notes,
                         public CallbackWatch,
                         public Placement {
  public:
@@ -49,6 +51,8 @@ class NodeParts final : public AgreementEvents,
   std::expected<void, NodeEnd> ready_applications();
   std::expected<void, NodeEnd> open_stores();
   void make_runtime();
+  std::expected<void, NodeEnd> make_agreement();
+  void make_names();
   std::expected<void, NodeEnd> listen();
   std::expected<void, NodeEnd> start_processes();
 
@@ -74,6 +78,8 @@ class NodeParts final : public AgreementEvents,
   void node_down(const Peer& peer, std::string_view why, bool confirmed) override;
   void writable(NodeId node) override;
   void tell_heard_peers();
+  // Notes
+  void send_note(std::string_view node, Bytes note) override;
   // CallbackWatch
   void enter(unsigned worker, std::string_view name) noexcept override;
   void leave(unsigned worker) noexcept override;
@@ -101,7 +107,9 @@ class NodeParts final : public AgreementEvents,
   StorageSet storage_;
   std::unique_ptr<detail::Runtime> runtime_;
   std::vector<std::optional<std::size_t>> watch_slots_;  // per worker, in the guardian's page
-  std::unique_ptr<StoreAgreementDriver> agreement_;
+  std::unique_ptr<VoterDisk> voter_disk_;
+  std::unique_ptr<AgreementDriver> agreement_;
+  VoterAgreementDriver* voters_ = nullptr;  // the same, with that engine
   std::unique_ptr<StoreNamesDriver> names_driver_;
   std::unique_ptr<NodeNames> cluster_names_;
   std::unique_ptr<LocalNames> names_;

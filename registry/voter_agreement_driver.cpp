@@ -53,6 +53,7 @@ VoterAgreementDriver::VoterAgreementDriver(VoterAgreementOptions options,
   voter.configured = options_.configured;
   voter.timing = options_.member.timing;
   voter.run = random.next() | 1;
+  voter.protections = options_.protections;
   voter_ = std::make_unique<Voter>(std::move(voter), file_->state(), clock_.now());
 }
 
@@ -67,6 +68,7 @@ std::optional<VoterIndex> VoterAgreementDriver::voter_of(std::string_view node) 
 void VoterAgreementDriver::start() {
   to_voter([this](Time now) { return voter_->start(now); });
   to_member([this](Time now) { return member_.start(now); });
+  started_.store(true);
 }
 
 void VoterAgreementDriver::heard_peers(std::set<std::string> names) {
@@ -94,6 +96,10 @@ void VoterAgreementDriver::refused_as_dead(std::uint64_t counter) {
 // ---- notes
 
 void VoterAgreementDriver::received(std::string_view from, BytesView bytes) {
+  if (!started_.load() ||
+      std::ranges::find(options_.configured, from) == options_.configured.end()) {
+    return;
+  }
   if (auto note = voters::decode(bytes)) take(from, std::move(*note));
 }
 

@@ -3,6 +3,7 @@
 // its Voter on a strand of its own that waits for the disk. They talk with each other, and with
 // those of the other nodes, in notes. Owned by the node; functions may be called from any thread.
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -24,6 +25,7 @@ struct VoterAgreementOptions {
   VoterMemberOptions member;
   std::vector<std::string> configured;  // all nodes, in the configuration's order
   std::string cluster_id;
+  VoterProtections protections;
 };
 
 class VoterAgreementDriver final : public AgreementDriver {
@@ -45,7 +47,8 @@ class VoterAgreementDriver final : public AgreementDriver {
   void drain() override;
   void leave() override;
 
-  /// A note of the node `from`, which the links have let in. Never blocks; what is none is dropped.
+  /// A note of the node `from`, which the links have let in. Never blocks; what is none is dropped,
+  /// and so is everything before start().
   void received(std::string_view from, BytesView note);
   /// The links of another node refuse this incarnation: all up to `counter` are known to be dead.
   void refused_as_dead(std::uint64_t counter);
@@ -77,6 +80,7 @@ class VoterAgreementDriver final : public AgreementDriver {
 
   const VoterAgreementOptions options_;
   Notes& notes_;
+  std::atomic<bool> started_ = false;
   VoterMember member_;  // on the logic strand only
   // On the blocking strand only.
   std::optional<VoterFile> file_;

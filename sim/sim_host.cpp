@@ -106,7 +106,7 @@ void SimHost::start_child() {
   run_ = std::make_unique<SimRun>(
       around_,
       SimRunStart{++runs_, own_, *last_, before, curve_public_key(token_),
-                  around_.world.random().split()},
+                  voter_file_, around_.world.random().split()},
       clock_, disk_, [this](std::uint64_t counter) { counter_ = std::max(counter_, counter); },
       [this](const NodeEnd& end) {
         child_ended({end.exit_code, 0}, true);
@@ -171,6 +171,7 @@ bool SimHost::pause(bool paused) {
 void SimHost::lose_state() noexcept {
   counter_ = 0;
   last_.reset();
+  voter_file_.clear();
 }
 
 void SimHost::bury() {

@@ -63,6 +63,7 @@ class SimHost {
   DiskTrouble disk_;
   std::uint64_t counter_ = 0;        // of the state directory
   std::optional<Incarnation> last_;  // likewise
+  Bytes voter_file_;                 // likewise
   std::unique_ptr<guardian::GuardianCore> core_;
   std::uint64_t guardian_ = 0;  // which one; reports of an earlier one end with it
   std::uint64_t tick_ = 0;      // the latest that was scheduled

@@ -11,6 +11,8 @@ using namespace std::chrono_literals;
 constexpr Duration look_interval = 50ms;  // between two tries to dial
 constexpr Duration drain_step = 5ms;
 constexpr Duration reset_max = 400ms;  // until the connection is there again
+constexpr std::uint64_t notes_lost_one_in = 100;
+constexpr std::uint64_t notes_doubled_one_in = 100;
 
 }  // namespace
 
@@ -36,7 +38,13 @@ class SimLinks::Port final : public Links {
   }
   NodeId connected(std::string_view node_name) const override { return link_.connected(node_name); }
   std::vector<Peer> peers() const override { return link_.peers(); }
-  void confirm_dead(const Incarnation& incarnation) override { link_.confirm_dead(incarnation); }
+  void confirm_dead(const Incarnation& incarnation) override {
+    dead_[incarnation.id] = incarnation.counter;
+    link_.confirm_dead(incarnation);
+  }
+  void send_note(std::string_view node, Bytes note) override {
+    links_.carry_note(*this, std::string(node), std::move(note));
+  }
 
   void set_members(std::vector<MemberAddress> members) override { members_ = std::move(members); }
   void set_view(std::uint64_t number) override {
@@ -95,7 +103,8 @@ class SimLinks::Port final : public Links {
   const std::string address_;
   Distribution& link_;
   std::vector<MemberAddress> members_;
-  std::map<NodeId, std::string> keys_;  // told in hellos
+  std::map<NodeId, std::string> keys_;    // told in hellos
+  std::map<NodeId, std::uint64_t> dead_;  // counters
   bool alive_ = true;
 };
 
@@ -150,7 +159,10 @@ void SimLinks::look_at(Port& a, Port& b) {
   const std::pair pair{a.id(), b.id()};
   if (network_.over(a.id(), b.id())) {
     quiet_since_.erase(pair);
-    if (silent || !a.wants(b) || !b.wants(a) || !network_.connect(a.id(), b.id())) return;
+    if (silent || !a.wants(b) || !b.wants(a)) return;
+    tell_outlived(a, b);
+    tell_outlived(b, a);
+    if (!network_.connect(a.id(), b.id())) return;
     a.keys_[b.id()] = b.options_.guardian_key;
     b.keys_[a.id()] = a.options_.guardian_key;
     return;
@@ -163,6 +175,40 @@ void SimLinks::look_at(Port& a, Port& b) {
   if (world_.now() - since < a.options_.link.link_down_after) return;
   if (network_.connected(a.id(), b.id())) ++sessions_lost_;
   network_.cut(a.id(), b.id());
+}
+
+void SimLinks::tell_outlived(const Port& survivor, Port& dead) {
+  const auto found = survivor.dead_.find(dead.id());
+  if (found == survivor.dead_.end() || !dead.options_.outlived) return;
+  dead.options_.outlived(found->second);
+}
+
+// ---- notes
+
+// Beside the sessions, on a connection of their own: lost, doubled, late, overtaken.
+void SimLinks::carry_note(const Port& from, const std::string& to, Bytes note) {
+  const std::string& sender = from.options_.node;
+  if (!from.alive_ || is_cut(sender, to) || world_.random().below(notes_lost_one_in) == 0) return;
+  const unsigned copies = world_.random().below(notes_doubled_one_in) == 0 ? 2 : 1;
+  for (const auto& [id, port] : ports_) {
+    if (port->options_.node != to || !port->alive_ || !port->wants(from)) continue;
+    for (unsigned copy = 0; copy < copies; ++copy) {
+      world_.post_at(after(world_.now(), delay_between(sender, to)), [this, id = id, sender, note] {
+        const auto found = ports_.find(id);
+        if (found != ports_.end()) deliver_note(*found->second, sender, note);
+      });
+    }
+  }
+}
+
+void SimLinks::deliver_note(const Port& to, const std::string& from, Bytes note) {
+  if (!to.alive_ || is_cut(from, to.options_.node) || !to.options_.note) return;
+  if (!to.executor_.frozen()) return to.options_.note(from, note);
+  // It lies in the socket of a stopped program.
+  world_.post_at(after(world_.now(), look_interval), [this, id = to.id(), from, note] {
+    const auto found = ports_.find(id);
+    if (found != ports_.end()) deliver_note(*found->second, from, note);
+  });
 }
 
 void SimLinks::kill(NodeId node) {

@@ -50,6 +50,9 @@ class SimLinks {
   class Port;
   using Direction = std::pair<std::string, std::string>;
 
+  void carry_note(const Port& from, const std::string& to, Bytes note);
+  void deliver_note(const Port& to, const std::string& from, Bytes note);
+  void tell_outlived(const Port& survivor, Port& dead);
   void look();
   void look_at(Port& a, Port& b);
   Duration extra(NodeId from, NodeId to);

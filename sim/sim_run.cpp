@@ -3,6 +3,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "sim/sim_voter_disk.hpp"
+
 namespace coterie::sim {
 namespace {
 
@@ -98,6 +100,11 @@ std::expected<std::unique_ptr<ClientDoor>, ListenError> SimRun::open_clients(
     ClientListenerOptions options, ClientEvents& events, OnNotice on_notice) {
   if (cut_) return std::unexpected(ListenError{"dead"});
   return around_.doors.open(std::move(options), executor_, events, std::move(on_notice));
+}
+
+std::unique_ptr<VoterDisk> SimRun::open_voter_disk(const std::string&) {
+  return std::make_unique<SimVoterDisk>(around_.world, executor_, trouble_, start_.voter_file,
+                                        [this] { return !cut_; });
 }
 
 void SimRun::write(const LogRecord& record) noexcept {

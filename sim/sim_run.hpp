@@ -41,6 +41,7 @@ struct SimRunStart {
   Incarnation incarnation;
   std::optional<Incarnation> proven_dead;
   std::string guardian_key;
+  Bytes& voter_file;
   std::uint64_t seed = 0;
 };
 
@@ -85,6 +86,7 @@ class SimRun final : private IncarnationStore,
       TransportOptions options, DistributionEvents& events) override;
   std::expected<std::unique_ptr<ClientDoor>, ListenError> open_clients(
       ClientListenerOptions options, ClientEvents& events, OnNotice on_notice) override;
+  std::unique_ptr<VoterDisk> open_voter_disk(const std::string& state_dir) override;
   // LogSink
   void write(const LogRecord& record) noexcept override;
   // CallbackWatch

@@ -10,7 +10,10 @@
 #include "process/seeded_random.hpp"
 #include "process/system_clock.hpp"
 #include "process/thread_executor.hpp"
+#include "registry/engine_mark.hpp"
+#include "registry/store_agreement.hpp"
 #include "registry/voter_agreement_driver.hpp"
+#include "tests/registry/locked_store.hpp"
 
 namespace coterie::testing {
 namespace {
@@ -206,6 +209,23 @@ TEST_F(VoterDriverTest, a_damaged_file_has_no_vote) {
   disks["b"].content = Bytes(2 * VoterFile::copy_bytes, 'x');
   auto b = start("b");
   EXPECT_TRUE(b->has_said("both copies in the voter's file are damaged"));
+}
+
+// Epochs of one engine mean nothing to the other, so storage belongs to the first that used it.
+TEST(EngineMark, storage_is_for_one_engine) {
+  LockedStore fresh, old;
+  EXPECT_TRUE(claim_for_engine(fresh, "voters"));
+  EXPECT_TRUE(claim_for_engine(fresh, "voters"));
+  const auto refused = claim_for_engine(fresh, "store");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, StorageError::Code::misuse);
+  EXPECT_NE(refused.error().message.find("agreement = \"voters\""), std::string::npos);
+
+  Transaction view;
+  view.writes.push_back({StoreAgreement::view_key(), Bytes("view")});
+  ASSERT_TRUE(old.commit({&view, 1}));  // from before storage was marked
+  EXPECT_FALSE(claim_for_engine(old, "voters"));
+  EXPECT_TRUE(claim_for_engine(old, "store"));
 }
 
 // ---- the bytes
