@@ -55,8 +55,7 @@ struct RemoteNode {
   RemoteNode(const std::string& name, const Keys& keys, const CurveKeys& own)
       : incarnation{1, static_cast<NodeId>(random.next() | 1)},
         runtime({.node = name, .incarnation = incarnation, .workers = 1},
-                {clock, random, executor, log}),
-        self(runtime) {
+                {clock, random, executor, log}) {
     runtime.set_names(&names);
     TransportOptions options;
     options.cluster_id = "bench";
@@ -66,8 +65,13 @@ struct RemoteNode {
     options.admission = keys.admission(own);
     links = ZmqDistribution::start(std::move(options), clock, random, log, runtime).value();
     runtime.set_distribution(links.get());
+    self.emplace(runtime);
   }
-  ~RemoteNode() { links->stop(0s); }
+  ~RemoteNode() {
+    links->stop(0s);
+    self.reset();
+    if (!runtime.stop()) std::abort();
+  }
 
   SystemClock clock;
   SystemRandom random;
@@ -77,7 +81,7 @@ struct RemoteNode {
   LocalNames names;
   Incarnation incarnation;
   detail::Runtime runtime;
-  detail::AttachedThread self;
+  std::optional<detail::AttachedThread> self;
   std::unique_ptr<ZmqDistribution> links;
 };
 

@@ -11,17 +11,17 @@
 namespace coterie::detail {
 
 SendResult Runtime::send_remote(NodeId to, Envelope& envelope) {
-  if (distribution_ == nullptr) return SendResult::no_node;
+  if (distribution() == nullptr) return SendResult::no_node;
   {
     std::lock_guard guard(remote_lock_);
     auto found = remote_.find(to);
     if (found != remote_.end() && !found->second.overflow.empty()) return SendResult::busy;
   }
-  return distribution_->send(to, std::move(envelope));
+  return distribution()->send(to, std::move(envelope));
 }
 
 void Runtime::signal_remote(NodeId to, Envelope envelope) {
-  if (distribution_ == nullptr) return;
+  if (distribution() == nullptr) return;
   const Pid* receiver = std::get_if<Pid>(&envelope.to);
   if (envelope.signal == Signal::down || envelope.signal == Signal::demonitor ||
       (envelope.signal == Signal::exit && envelope.link)) {
@@ -69,7 +69,7 @@ void Runtime::flush(NodeId to) {
       session = remote.session;
       envelope = std::move(remote.overflow.front());
     }
-    const SendResult result = distribution_->send(to, std::move(envelope));
+    const SendResult result = distribution()->send(to, std::move(envelope));
     std::lock_guard guard(remote_lock_);
     auto found = remote_.find(to);
     if (found == remote_.end()) return;
@@ -102,7 +102,7 @@ void Runtime::wait_writable(NodeId to, const Ticket& ticket) {
 }
 
 void Runtime::wait_for_overflow(Process& self, NodeId to) {
-  if (to == node() || distribution_ == nullptr || self.cannot_park()) return;
+  if (to == node() || distribution() == nullptr || self.cannot_park()) return;
   for (;;) {
     const Ticket ticket{self.pid(), make_ref()};
     {

@@ -80,7 +80,9 @@ class Runtime final : public DistributionEvents {
   ~Runtime() override;
 
   /// Before the first process that uses them.
-  void set_distribution(Distribution* distribution) noexcept { distribution_ = distribution; }
+  void set_distribution(Distribution* distribution) noexcept {
+    distribution_.store(distribution, std::memory_order_release);
+  }
   void set_names(NameService* names) noexcept { names_ = names; }
   void set_journals(Journals* journals) noexcept { journals_ = journals; }
   void set_watch(CallbackWatch* watch) noexcept { watch_ = watch; }
@@ -103,7 +105,9 @@ class Runtime final : public DistributionEvents {
   NameService* names() const noexcept { return names_; }
   Journals* journals() const noexcept { return journals_; }
   CallbackWatch* watch() const noexcept { return watch_; }
-  Distribution* distribution() const noexcept { return distribution_; }
+  Distribution* distribution() const noexcept {
+    return distribution_.load(std::memory_order_acquire);
+  }
   Ref make_ref() noexcept;
 
   // ---- processes
@@ -253,7 +257,7 @@ class Runtime final : public DistributionEvents {
 
   const RuntimeOptions options_;
   RuntimePorts ports_;
-  Distribution* distribution_ = nullptr;
+  std::atomic<Distribution*> distribution_{nullptr};  // idle workers look for it, too
   NameService* names_ = nullptr;
   Journals* journals_ = nullptr;
   CallbackWatch* watch_ = nullptr;

@@ -68,6 +68,8 @@ void ThreadExecutor::add(Runnable& runnable, std::string name) {
       slot.thread = detail::start_thread(std::move(name), [this, &slot, &runnable] {
         while (!slot.stopping.load(std::memory_order_acquire)) {
           const Time next = runnable.run();
+          Lookout* const lookout = runnable.lookout();
+          if (lookout != nullptr && slot.parker.look_out(*lookout, next)) continue;
           slot.parker.park(clock_, next, options_.spin);
         }
         slot.ended.store(true, std::memory_order_release);

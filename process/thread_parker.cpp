@@ -38,7 +38,10 @@ void relax() noexcept {
 void ThreadParker::wake() noexcept {
   // Release pairs with the acquire in take_wake(). An exchange even when already woken: a plain
   // load could be answered before the caller's own writes are visible, and the wake be lost.
-  if (state_.exchange(woken, std::memory_order_acq_rel) == asleep) futex_wake_one(state_);
+  const std::uint32_t before = state_.exchange(woken, std::memory_order_acq_rel);
+  if (before == asleep) futex_wake_one(state_);
+  // By now another thread may sleep there: it wakes once for nothing.
+  if (before == looking) lookout_.load(std::memory_order_relaxed)->rouse();
 }
 
 bool ThreadParker::take_wake() noexcept {
@@ -63,6 +66,16 @@ void ThreadParker::park(const Clock& clock, Time until, Duration spin) noexcept 
     futex_wait(state_, asleep, std::min<Duration>(until - now, 1s));
   }
   take_wake();
+}
+
+bool ThreadParker::look_out(Lookout& lookout, Time until) {
+  lookout_.store(&lookout, std::memory_order_relaxed);
+  std::uint32_t expected = awake;
+  bool slept = true;
+  if (state_.compare_exchange_strong(expected, looking, std::memory_order_acq_rel)) {
+    slept = lookout.sleep(until);
+  }
+  return take_wake() || slept;
 }
 
 }  // namespace coterie::detail

@@ -7,6 +7,8 @@
 
 #include <coterie/time.hpp>
 
+#include "process/ports/executor.hpp"
+
 namespace coterie::detail {
 
 class ThreadParker {
@@ -22,12 +24,15 @@ class ThreadParker {
   /// latest after one second, because a sleep in the kernel does not count a suspended machine's
   /// time. Watches for a wake during `spin` before it sleeps.
   void park(const Clock& clock, Time until, Duration spin) noexcept;
+  /// As park(), but on the lookout. False: it is taken, and nobody has slept.
+  bool look_out(Lookout& lookout, Time until);
 
  private:
-  enum State : std::uint32_t { awake, asleep, woken };
+  enum State : std::uint32_t { awake, asleep, looking, woken };
   bool take_wake() noexcept;
 
   std::atomic<std::uint32_t> state_{awake};
+  std::atomic<Lookout*> lookout_{nullptr};  // set before `looking` is
 };
 
 }  // namespace coterie::detail

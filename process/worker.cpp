@@ -70,6 +70,7 @@ Time Worker::run() {
   runtime_.arm_monitor();
   since_tick_ = 0;
   ticks_of_run_ = 0;
+  gave_away_ = false;
   now_ = {};
   tick();
   if (current_ == nullptr) current_ = take_fiber();
@@ -168,6 +169,7 @@ void Worker::loop() {
     delete std::exchange(doomed_, nullptr);
     if (++since_tick_ >= slices_per_tick) {
       tick();
+      if (links_at_ <= now_) turn_links();
       if (++ticks_of_run_ >= ticks_per_run) {
         interrupted_ = true;
         current_->switch_to(driver_);
@@ -178,6 +180,11 @@ void Worker::loop() {
     if (process == nullptr) {
       tick();
       process = next();
+    }
+    while (process == nullptr && turn_links()) {
+      tick();
+      process = next();
+      gave_away_ = process == nullptr && others_have_work();
     }
     if (process == nullptr) {
       current_->switch_to(driver_);

@@ -34,6 +34,7 @@ class Worker final : public Runnable {
   ~Worker() override;
 
   Time run() override;
+  Lookout* lookout() noexcept override;
 
   // ---- any thread
   /// Queues a process that the caller owns. `pinned`: only this worker may run it.
@@ -133,6 +134,8 @@ class Worker final : public Runnable {
   Process* next();
   Process* next_of_own() noexcept;
   void take_inbox() noexcept;
+  bool turn_links();
+  bool others_have_work() const noexcept;
   Process* steal_from(Worker& other) noexcept;
   List give_half() noexcept;
   void publish_ready() noexcept;
@@ -165,7 +168,9 @@ class Worker final : public Runnable {
   std::uint32_t turns_ = 0;  // given to those who wait in both lists: the lower one is the first
   unsigned since_tick_ = 0;
   unsigned ticks_of_run_ = 0;
-  bool interrupted_ = false;              // the run ended with work left
+  Time links_at_{};           // the next turn for the links, however much else there is to do
+  bool gave_away_ = false;    // what arrived last was for processes of others
+  bool interrupted_ = false;  // the run ended with work left
   std::uint64_t ref_ = 0, refs_end_ = 0;  // references that only this worker gives out
   std::size_t parked_granted_ = 0;        // of the node's bound
   std::vector<Process*> free_slots_;      // with room for free_slots_max

@@ -30,7 +30,7 @@ struct TransportOptions {
   Duration beat_interval = std::chrono::milliseconds(200);
   LinkOptions link;
   std::shared_ptr<Admission> admission;  // null: nothing is encrypted, everybody is trusted
-  /// A peer has installed that view: read it now. Called on the data lane's thread; must not block.
+  /// A peer has installed that view: read it now. Called by who has the turn; must not block.
   std::function<void(std::uint64_t view)> view_hint;
   /// A note of the agreement of that node, which is let in, of this cluster, configuration and
   /// history, but perhaps in no view, and perhaps of an incarnation that is dead. Called on a

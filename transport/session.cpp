@@ -300,9 +300,9 @@ void Link::on_data(Time now, const wire::Data& data) {
   }
   if (gap && now - asked_again_at_ >= options_.ack_delay) {
     asked_again_at_ = now;
-    send_ack(now, true);
+    send_ack(true);
   } else if (unacked_records_ >= options_.ack_every) {
-    send_ack(now, false);
+    ack_at_ = std::min(ack_at_, now);  // with the next flush, if nothing carries it
   } else if (ack_at_ == Time::max()) {
     ack_at_ = now + options_.ack_delay;  // a repeat is acknowledged again: its ack was lost
   }
@@ -322,24 +322,28 @@ bool Link::deliver(Time now, BytesView bytes) {
   return true;
 }
 
-void Link::send_ack(Time now, bool again) {
-  (void)now;
+void Link::send_ack(bool again) {
   unacked_records_ = 0;
   ack_at_ = Time::max();
-  actions_.emplace_back(Send{wire::Lane::control, encode(wire::Ack{position(), again})});
+  // Behind data it would wait; a data lane without any is the shorter way.
+  const bool data_lane_is_free = resumed_ && !send_.unacknowledged();
+  actions_.emplace_back(Send{data_lane_is_free ? wire::Lane::data : wire::Lane::control,
+                             encode(wire::Ack{position(), again})});
 }
 
 void Link::flush(Time now, std::size_t frames_max) {
-  if (!established_ || !resumed_) return;
+  if (!established_) return;
   const bool idle = !send_.unacknowledged();
   Bytes frame;
-  for (std::size_t i = 0; i < frames_max && send_.transmit(now, position(), frame); ++i) {
+  for (std::size_t i = 0; resumed_ && i < frames_max && send_.transmit(now, position(), frame);
+       ++i) {
     ++counters_.frames_out;
     if (idle && i == 0) progress_at_ = now;  // the wait for an ack begins
     unacked_records_ = 0;                    // the frame carries the ack
     ack_at_ = Time::max();
     actions_.emplace_back(Send{wire::Lane::data, std::move(frame)});
   }
+  if (ack_at_ <= now) send_ack(false);
 }
 
 void Link::send_hello(Time now) {

@@ -130,7 +130,8 @@ class Link {
   bool full() const noexcept { return send_.full(); }
   /// Only while up() and not full(). The message goes out with the next flush.
   void send(OutgoingMessage&& message) { send_.push(std::move(message)); }
-  /// Transmits what there is to transmit; at most `frames_max` frames.
+  /// Transmits what there is to transmit, and the ack that is due if nothing carries it; at most
+  /// `frames_max` frames of data. Whenever something has happened, or next_tick() has come.
   void flush(Time now, std::size_t frames_max = SIZE_MAX);
 
   void tick(Time now);
@@ -176,7 +177,7 @@ class Link {
   bool deliver(Time now, BytesView envelope);
   void on_refuse(Time now, const wire::Refuse& refuse);
   void send_hello(Time now);
-  void send_ack(Time now, bool again);
+  void send_ack(bool again);
   void dial(Time now);
   void hang_up();
   void redial_after(Time now, Duration wait);

@@ -103,7 +103,6 @@ void Link::tick(Time now) {
   }
   ticked_at_ = now;
   if (established_) watch_session(now);
-  if (established_ && ack_at_ <= now) send_ack(now, false);
   if (out_ == Connection::dialling && now - out_since_ > options_.dial_timeout) {
     trouble_ = "no answer to a connection request";
     hang_up();

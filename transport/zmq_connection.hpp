@@ -71,6 +71,8 @@ class ZmqMonitor {
   ZmqMonitor(zmq::context_t& context, zmq::socket_t& watched, int events = all_events);
   ZmqConnectionEvent next();  // none: nothing more for now
   void* handle() noexcept { return pair_.handle(); }
+  /// Readable when next() may have something, until next() has said none.
+  int fd() const { return pair_.get(zmq::sockopt::fd); }
 
  private:
   zmq::socket_t pair_;
@@ -88,6 +90,7 @@ class ZmqConnection {
 
   ZmqConnectionEvent next_event() { return monitor_->next(); }
   void* monitor_handle() noexcept { return monitor_->handle(); }
+  int monitor_fd() const { return monitor_->fd(); }
   void* handle() noexcept { return socket_.handle(); }
   /// Only after `up`. False: not accepted, so the connection is as good as broken.
   bool send(BytesView frame);

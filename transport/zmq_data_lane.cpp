@@ -1,4 +1,4 @@
-// The data lane's thread of ZmqDistribution: its turns and its sockets. Everything here runs on it.
+// A turn of ZmqDistribution: what is done with its sockets. Whoever has the turn runs it.
 
 #include <algorithm>
 #include <utility>
@@ -9,7 +9,11 @@
 namespace coterie {
 namespace {
 
-constexpr int frames_per_turn = 256;  // then beats, acks and sends have their turn
+// Then what was received is run, and beats, acks and sends have their turn: what waits in mailboxes
+// stays in the processor's caches.
+constexpr int frames_per_turn = 16;
+// Of what nobody is on the lookout for, because all workers are busy.
+constexpr Duration peek_every = std::chrono::milliseconds(1);
 constexpr Duration probe_time = std::chrono::milliseconds(500);
 constexpr std::size_t inbound_max = 4096;
 constexpr std::size_t guardian_keys_max = 1024;
@@ -17,21 +21,7 @@ constexpr std::size_t strangers_max = 256;
 
 }  // namespace
 
-void ZmqDistribution::run() {
-  while (!stop_.load()) {
-    turn(clock_.now());
-    if (!stop_.load()) wait();
-  }
-  for (auto& [name, peer] : peers_) {
-    peer->probe.reset();
-    peer->connection.reset();
-  }
-  router_.close();
-}
-
-void ZmqDistribution::turn(Time now) {
-  wake_.quiet();
-  ringing_.store(false);
+bool ZmqDistribution::take_turn(Time now) {
   control_->alive(now);
   std::vector<Command> commands;
   {
@@ -40,33 +30,30 @@ void ZmqDistribution::turn(Time now) {
   }
   for (Command& command : commands) command(now);
   forget_removed_keys();
-  receive_control(now);
-  more_to_receive_ = receive(now);
+  if (control_news_.exchange(false)) receive_control(now);
+  const bool received = receive(now);
+  if (now - peeked_at_ >= peek_every && looker_.load() == Looker::nobody) {
+    peeked_at_ = now;
+    if ((lookout_.wait(Duration::zero()) & ZmqLookout::links) != 0) links_news_.store(true);
+  }
+  const bool links_news = links_news_.exchange(false) || turn_at_.load() <= now;
+  Time next = states_at_ + states_every_;
   for (auto& [name, peer] : peers_) {
-    connection_events(now, *peer);
-    watch_probe(now, *peer);
-    work(now, *peer);
+    if (links_news) {
+      connection_events(now, *peer);
+      watch_probe(now, *peer);
+    }
+    const bool waits = peer->outbox && peer->outbox->waits();
+    if (waits || peer->touched || peer->link.has_actions() || peer->link.next_tick() <= now) {
+      work(now, *peer);
+    }
+    next = std::min(next, peer->link.next_tick());
+    if (peer->probe) next = std::min(next, peer->probe_until);
   }
   publish_states(now);
-}
-
-void ZmqDistribution::wait() {
-  if (more_to_receive_) return;
-  Time next = states_at_ + states_every_;
-  std::vector<zmq::pollitem_t> items{{router_.handle(), 0, ZMQ_POLLIN, 0},
-                                     {nullptr, wake_.fd(), ZMQ_POLLIN, 0}};
-  for (auto& [name, peer] : peers_) {
-    next = std::min(next, peer->link.next_tick());
-    if (peer->connection) items.push_back({peer->connection->monitor_handle(), 0, ZMQ_POLLIN, 0});
-    if (peer->probe) {
-      items.push_back({nullptr, peer->probe->writable(), ZMQ_POLLOUT, 0});
-      next = std::min(next, peer->probe_until);
-    }
-  }
-  const Duration left = std::max(next - clock_.now(), Duration::zero());
-  const auto wait_ms = std::chrono::ceil<std::chrono::milliseconds>(left);
-  // An interrupted poll is a turn too many.
-  (void)zmq_poll(items.data(), static_cast<int>(items.size()), wait_ms.count());
+  turn_at_.store(next);
+  turns_.fetch_add(1);
+  return received;
 }
 
 void ZmqDistribution::apply_members(Time now, const std::vector<MemberAddress>& members) {
@@ -97,7 +84,7 @@ void ZmqDistribution::apply_members(Time now, const std::vector<MemberAddress>& 
 bool ZmqDistribution::receive(Time now) {
   for (int i = 0; i < frames_per_turn; ++i) {
     auto message = receive_routed(router_);
-    if (!message) return false;
+    if (!message) return i > 0;
     ++counting_.frames_in;
     if (message->well_formed) {
       on_frame(now, message->routing_id, message->frame.to_string_view(), message->user());
@@ -137,7 +124,8 @@ void ZmqDistribution::on_frame(Time now, const std::string& routing_id, BytesVie
   // A copy: what the frame leads to may change the table.
   PeerLine& peer = *bound->second.peer;
   peer.link.frame(now, bound->second.hello, *frame);
-  if (peer.link.has_actions()) work(now, peer);
+  peer.touched = true;
+  carry_out_all(now, peer);
 }
 
 bool ZmqDistribution::is_key_of(std::string_view user, std::string_view node) const {
@@ -236,7 +224,8 @@ void ZmqDistribution::receive_control(Time now) {
         if (options_.view_hint) options_.view_hint(beat->view);
       }
     }
-    if (peer.link.has_actions()) work(now, peer);
+    peer.touched = true;
+    carry_out_all(now, peer);
   }
 }
 
@@ -253,7 +242,7 @@ void ZmqDistribution::connection_events(Time now, PeerLine& peer) {
     } else if (event == ZmqConnectionEvent::refused) {
       // It may have another of its keys by now.
       ++peer.key_index;
-      peer.connection.reset();
+      disconnect(peer);
       peer.link.dial_failed(now, false,
                             options_.admission
                                 ? "it refuses this node's key, or has none of the keys that the "
@@ -262,7 +251,7 @@ void ZmqDistribution::connection_events(Time now, PeerLine& peer) {
       peer.link.disconnected(now);
     } else {
       if (!peer.dialled) ++peer.key_index;  // what another key than expected looks like
-      peer.connection.reset();
+      disconnect(peer);
       if (peer.link.up() && !peer.dialled) {
         // A dying process may close its connections before its listener: ask again.
         probe(now, peer, true);
@@ -279,6 +268,11 @@ void ZmqDistribution::connection_events(Time now, PeerLine& peer) {
   }
 }
 
+void ZmqDistribution::disconnect(PeerLine& peer) noexcept {
+  if (peer.connection) lookout_.forget(peer.connection->monitor_fd());
+  peer.connection.reset();
+}
+
 void ZmqDistribution::connect(Time now, PeerLine& peer) {
   peer.probe.reset();
   peer.dialled = false;
@@ -291,13 +285,15 @@ void ZmqDistribution::connect(Time now, PeerLine& peer) {
   try {
     peer.connection = std::make_unique<ZmqConnection>(context_, zmq_endpoint(peer.target),
                                                       zmq_message_bytes_max, with);
+    lookout_.watch_readable(peer.connection->monitor_fd(), ZmqLookout::links);
+    links_news_.store(true);  // it tells only of what comes after the first look
   } catch (const zmq::error_t& error) {
     peer.link.dial_failed(now, false, std::string("cannot connect: ") + error.what());
   }
 }
 
 void ZmqDistribution::carry_out(Time now, PeerLine& peer, link_action::Dial& action) {
-  peer.connection.reset();
+  disconnect(peer);
   peer.probe.reset();
   auto address = parse_host_port(peer.member.address);
   if (!address) return peer.link.dial_failed(now, false, address.error());
@@ -326,6 +322,9 @@ void ZmqDistribution::carry_out(Time now, PeerLine& peer, link_action::Dial& act
 
 void ZmqDistribution::probe(Time now, PeerLine& peer, bool dial_failed) {
   peer.probe = std::make_unique<ListenerProbe>(peer.target);
+  if (peer.probe->writable() >= 0) {
+    lookout_.watch_writable(peer.probe->writable(), ZmqLookout::links);
+  }
   peer.probe_until = now + probe_time;
   peer.probe_is_last = dial_failed;
   watch_probe(now, peer);
@@ -342,7 +341,7 @@ void ZmqDistribution::watch_probe(Time now, PeerLine& peer) {
 }
 
 void ZmqDistribution::carry_out(Time, PeerLine& peer, link_action::Hangup&) {
-  peer.connection.reset();
+  disconnect(peer);
   peer.probe.reset();
 }
 
@@ -387,7 +386,7 @@ void ZmqDistribution::carry_out(Time now, PeerLine& peer, link_action::Send& act
   // Without a control lane everything takes the data lane; a frame that finds no connection is
   // made good by the next hello.
   if (!peer.connection || peer.connection->send(action.frame)) return;
-  peer.connection.reset();
+  disconnect(peer);
   peer.link.disconnected(now);
 }
 

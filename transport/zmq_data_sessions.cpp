@@ -1,5 +1,6 @@
 // The data lane's thread of ZmqDistribution: what its Links want done, and what is told of them.
 
+#include <algorithm>
 #include <utility>
 
 #include "transport/zmq_distribution.hpp"
@@ -13,8 +14,7 @@ constexpr Duration beat_news_every = std::chrono::milliseconds(20);
 }  // namespace
 
 void ZmqDistribution::carry_out(Time, PeerLine& peer, link_action::Up& action) {
-  peer.outbox = std::make_shared<ZmqOutbox>(action.peer, options_.link.stream.window_messages,
-                                            options_.link.stream.window_bytes);
+  peer.outbox = std::make_shared<ZmqOutbox>(action.peer, options_.link.stream);
   {
     std::unique_lock lock(outboxes_mutex_);
     outboxes_[static_cast<std::uint64_t>(action.peer.incarnation.id)] = peer.outbox;
@@ -62,6 +62,7 @@ void ZmqDistribution::carry_out_all(Time now, PeerLine& peer) {
 
 void ZmqDistribution::work(Time now, PeerLine& peer) {
   Link& link = peer.link;
+  peer.touched = false;
   if (link.next_tick() <= now) link.tick(now);
   // First what has happened: a loss closes the outbox before anything is taken from it.
   carry_out_all(now, peer);
@@ -116,6 +117,20 @@ void ZmqDistribution::publish_states(Time now) {
   std::lock_guard lock(mutex_);
   states_ = std::move(states);
   counters_ = counting_;
+}
+
+void ZmqDistribution::drain_and_leave(Time until) {
+  for (Time now = clock_.now(); now < until; now = clock_.now()) {
+    needed_.store(false);
+    take_turn(now);
+    const bool waiting = std::ranges::any_of(peers_, [](const auto& each) {
+      return each.second->link.up() && !each.second->link.sending().idle();
+    });
+    if (!waiting) break;
+    look_out(Looker::own_thread, until);
+  }
+  say_bye(clock_.now());
+  stop_.store(true);
 }
 
 void ZmqDistribution::say_bye(Time now) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "process/thread_start.hpp"
+#include "process/worker.hpp"
 #include "transport/envelope_codec.hpp"
 
 namespace coterie {
@@ -80,11 +81,15 @@ std::expected<void, ListenError> ZmqDistribution::bind() {
     control_ = std::make_unique<ZmqControlLane>(
         ZmqControlLane::Options{control, options_.beat_interval, options_.link.link_down_after / 2,
                                 options_.admission, control_hello(), options_.note},
-        clock_, random_, log_, [this] { wake(); });
+        clock_, random_, log_, [this] {
+          control_news_.store(true);
+          wake();
+        });
   } catch (const zmq::error_t& error) {
     return std::unexpected(listen_error("members, control lane", to_string(control), error));
   }
   self_.control_port = control_->port();
+  lookout_.watch_readable(router_.get(zmq::sockopt::fd), ZmqLookout::frames);
   if (options_.admission) {
     const std::string& own = options_.admission->own().public_key;
     for (const HostPort& address : {HostPort{listen->host, bound_port(router_)},
@@ -100,15 +105,11 @@ std::expected<void, ListenError> ZmqDistribution::bind() {
 
 ZmqDistribution::~ZmqDistribution() {
   stop_.store(true);
-  wake_.ring();
+  take_over();
   if (thread_.joinable()) thread_.join();
   // No callback of theirs may find this object gone.
   resolver_.reset();
   control_.reset();
-}
-
-void ZmqDistribution::wake() noexcept {
-  if (!ringing_.exchange(true)) wake_.ring();
 }
 
 void ZmqDistribution::post(Command command) {
@@ -139,8 +140,17 @@ SendResult ZmqDistribution::send(NodeId to, Envelope&& envelope) {
   message.from = envelope.from;
   message.to = envelope.to;
   if (envelope.budget != infinity) message.deadline = after(clock_.now(), envelope.budget);
-  const SendResult result = outbox->push(message);
-  if (result == SendResult::sent) wake();
+  bool enough = false;  // for a frame
+  const SendResult result = outbox->push(message, enough);
+  if (result == SendResult::sent) {
+    if (detail::running_worker() == nullptr) {
+      wake();
+    } else {
+      // It turns when it has run what it has to run, and what it sends until then shares a frame.
+      need_turn();
+      if (enough) turn();
+    }
+  }
   return result;
 }
 
@@ -231,23 +241,9 @@ std::string ZmqDistribution::guardian_key(std::string_view node_name,
 
 void ZmqDistribution::stop(Duration drain) {
   if (!thread_.joinable()) return;
-  const Time until = after(clock_.now(), drain);
-  // The thread itself waits for the acknowledgements, says bye and ends.
-  post([this, until](Time now) {
-    bool waiting = now < until;
-    while (waiting) {
-      turn(now);
-      waiting = false;
-      for (auto& [name, peer] : peers_) {
-        waiting = waiting || (peer->link.up() && !peer->link.sending().idle());
-      }
-      now = clock_.now();
-      waiting = waiting && now < until;
-      if (waiting) wait();
-    }
-    say_bye(now);
-    stop_.store(true);
-  });
+  // The own thread waits for the acknowledgements, says bye and ends.
+  post([this, until = after(clock_.now(), drain)](Time) { drain_and_leave(until); });
+  take_over();
   thread_.join();
   std::unique_ptr<ZmqControlLane> ends;  // its thread joined without the lock
   std::unique_lock lock(outboxes_mutex_);

@@ -1,8 +1,13 @@
 #pragma once
-// The real Distribution: Links over ZeroMQ. One thread, the data lane's, owns all Links and all
-// data sockets; it is the thread that calls DistributionEvents. Beats and acks have a thread, a
-// context and a listener of their own (zmq_control.hpp). Senders only push into an outbox and ring.
+// The real Distribution: Links over ZeroMQ. All Links and data sockets belong to whoever has the
+// *turn*: a lock that nobody waits for, because its holder looks again for what came meanwhile.
+// Idle workers take turns (process/ports/distribution.hpp), so a message needs no thread besides
+// those that make it, carry it and handle it. A thread of the data lane's own sees to it that turns
+// are taken when no worker comes by, and takes them itself until one does. Whoever has the turn
+// calls DistributionEvents. Beats and acks have a thread, a context and a listener of their own
+// (zmq_control.hpp). Senders push into an outbox. Idea: tokio's workers park on its I/O driver.
 // Made and destroyed by the composition root; destroying it without stop() is a crash to the peers.
+// After stop() nothing of it is used by other threads' turns; destroy it after those threads.
 
 #include <atomic>
 #include <expected>
@@ -22,6 +27,7 @@
 #include "process/ports/random.hpp"
 #include "transport/links.hpp"
 #include "transport/zmq_control.hpp"
+#include "transport/zmq_lookout.hpp"
 #include "transport/zmq_outbox.hpp"
 #include "transport/zmq_probe.hpp"
 #include "transport/zmq_resolver.hpp"
@@ -43,7 +49,7 @@ struct TransportCounters {
   std::uint64_t other_keys = 0;     // hellos and frames of a key that is not that node's
 };
 
-class ZmqDistribution final : public Links {
+class ZmqDistribution final : public Links, private Lookout {
  public:
   /// Binds both listeners and starts the threads. No event comes before set_members(): until then
   /// nobody is let in.
@@ -57,6 +63,8 @@ class ZmqDistribution final : public Links {
   std::vector<Peer> peers() const override;
   void confirm_dead(const Incarnation& incarnation) override;
   void send_note(std::string_view node, Bytes note) override;
+  bool turn() override;
+  Lookout* lookout() noexcept override { return this; }
 
   void set_members(std::vector<MemberAddress> members) override;
   void set_view(std::uint64_t number) override;
@@ -89,12 +97,14 @@ class ZmqDistribution final : public Links {
     wire::Position beat_position;
     Time beat_at{};
     bool has_control = false;
+    bool touched = false;  // in this turn: there may be something to send, tell or publish
   };
   struct Inbound {
     PeerLine* peer = nullptr;
     wire::Hello hello;
     std::string user;  // the key of the connection; empty without encryption
   };
+  enum class Looker : std::uint8_t { nobody, own_thread, worker };  // who is on the lookout
   using Command = std::move_only_function<void(Time)>;
 
   ZmqDistribution(TransportOptions options, const Clock& clock, Random& random, Log& log,
@@ -105,10 +115,20 @@ class ZmqDistribution final : public Links {
   std::shared_ptr<ZmqOutbox> outbox_of(NodeId node) const;
   void refuse_too_big(const Peer& peer, const Envelope& envelope, std::size_t bytes);
 
-  // On the data lane's thread.
+  // Whose turn it is (zmq_turns.cpp).
+  bool sleep(Time until) override;
+  void rouse() noexcept override;
   void run();
-  void turn(Time now);
-  void wait();
+  void keep_guard();
+  void leave_lookout(Looker self) noexcept;
+  void take_over() noexcept;
+  void look_out(Looker self, Time until) noexcept;
+  void set_alarm() noexcept;
+  void need_turn() noexcept;
+
+  // In a turn.
+  bool take_turn(Time now);
+  void drain_and_leave(Time until);
   void apply_members(Time now, const std::vector<MemberAddress>& members);
   bool receive(Time now);
   void on_frame(Time now, const std::string& routing_id, BytesView bytes, std::string_view user);
@@ -132,6 +152,7 @@ class ZmqDistribution final : public Links {
   void carry_out(Time now, PeerLine& peer, link_action::Note& action);
   void connect(Time now, PeerLine& peer);
   wire::Hello control_hello() const;
+  void disconnect(PeerLine& peer) noexcept;
   void tell_control(PeerLine& peer);
   void beat(Time now, PeerLine& peer);
   void publish_states(Time now);
@@ -147,11 +168,12 @@ class ZmqDistribution final : public Links {
   zmq::context_t context_{1};
   std::unique_ptr<ZmqZap> zap_;  // outlives the listener
   zmq::socket_t router_;
-  ZmqWake wake_;
+  ZmqLookout lookout_;
+  ZmqAlarm alarm_;
   std::unique_ptr<ZmqControlLane> control_;
   std::unique_ptr<ZmqResolver> resolver_;
 
-  // Of the data lane's thread.
+  // Of whoever has the turn.
   std::map<std::string, std::unique_ptr<PeerLine>, std::less<>> peers_;
   std::unordered_map<std::string, Inbound> inbound_;  // by routing id
   std::unordered_set<std::uint64_t> dead_;            // incarnations proven dead before they came
@@ -159,7 +181,7 @@ class ZmqDistribution final : public Links {
   std::vector<OutgoingMessage> taken_;
   static constexpr Duration states_every_ = std::chrono::milliseconds(100);
   Time states_at_{};
-  bool more_to_receive_ = false;
+  Time peeked_at_{};
   std::uint64_t hinted_view_ = 0;
   std::uint64_t keys_version_ = 0;  // of the allow-list that inbound_ was checked against
   TransportCounters counting_;
@@ -173,9 +195,22 @@ class ZmqDistribution final : public Links {
   std::unordered_map<std::uint64_t, std::shared_ptr<ZmqOutbox>> outboxes_;
   // Relaxed: a number by itself.
   std::atomic<std::uint64_t> view_{0};
-  // Set before ringing, cleared (acquire) before the work is looked at: a wake is never lost.
-  std::atomic<bool> ringing_{false};
+
+  // Sequentially consistent, where nothing else is said: whoever leaves something to do sets
+  // needed_ and then looks whether somebody has the turn or is on the lookout; they set turning_ or
+  // looker_ and then look at needed_. So one of the two sees the other.
+  std::atomic<bool> turning_{false};  // somebody has the turn
+  std::atomic<bool> needed_{true};    // there is something for a turn to do
+  std::atomic<Looker> looker_{Looker::own_thread};
+  std::atomic<bool> ringing_{false};  // the bell has been rung for the looker
+  std::atomic<bool> lent_{true};      // other threads may take turns
+  std::atomic<bool> alarm_set_{false};
+  std::atomic<std::uint64_t> turns_{0};
+  std::atomic<Time> turn_at_{};            // when the Links want one
+  std::atomic<bool> links_news_{true};     // of connections
+  std::atomic<bool> control_news_{false};  // frames of the control lane
   std::atomic<bool> stop_{false};
+  std::uint64_t turns_seen_ = 0, own_turns_ = 0;  // of the own thread
   std::thread thread_;
 };
 

@@ -3,6 +3,7 @@
 // session's window holds. Its lock is held for a push or a swap only. What was accepted before the
 // session is lost is lost with it, and node_down follows; nothing leaks into the next session.
 
+#include <atomic>
 #include <mutex>
 #include <utility>
 #include <vector>
@@ -14,13 +15,12 @@ namespace coterie {
 
 class ZmqOutbox {
  public:
-  ZmqOutbox(Peer peer, std::size_t messages_max, std::size_t bytes_max)
-      : peer_(std::move(peer)), messages_max_(messages_max), bytes_max_(bytes_max) {}
+  ZmqOutbox(Peer peer, const StreamOptions& options) : peer_(std::move(peer)), options_(options) {}
 
   const Peer& peer() const noexcept { return peer_; }
 
-  /// Any thread. `sent`: the message was taken over.
-  SendResult push(OutgoingMessage& message) {
+  /// Any thread. `sent`: the message was taken over. `enough`: what waits fills a frame.
+  SendResult push(OutgoingMessage& message, bool& enough) {
     std::lock_guard lock(mutex_);
     if (closed_) return SendResult::no_node;
     if (full()) {
@@ -29,8 +29,12 @@ class ZmqOutbox {
     }
     queued_bytes_ += message.bytes.size();
     queued_.push_back(std::move(message));
+    waits_.store(true, std::memory_order_relaxed);
+    enough = queued_.size() >= options_.frame_records || queued_bytes_ >= options_.frame_bytes / 2;
     return SendResult::sent;
   }
+  /// Whether there is something to take. Of a push that is under way it may not know.
+  bool waits() const noexcept { return waits_.load(std::memory_order_relaxed); }
   /// Whether a push would be refused now; remembers that somebody waits for room.
   SendResult try_room() {
     std::lock_guard lock(mutex_);
@@ -45,6 +49,7 @@ class ZmqOutbox {
   void take(std::vector<OutgoingMessage>& emptied) {
     std::lock_guard lock(mutex_);
     queued_.swap(emptied);
+    waits_.store(false, std::memory_order_relaxed);
     held_messages_ += emptied.size();
     held_bytes_ += std::exchange(queued_bytes_, 0);
   }
@@ -54,8 +59,8 @@ class ZmqOutbox {
     held_messages_ = held_messages;
     held_bytes_ = held_bytes;
     // A quarter free, so that the two sides do not take turns message by message.
-    const bool room = (held_messages_ + queued_.size()) * 4 <= messages_max_ * 3 &&
-                      (held_bytes_ + queued_bytes_) * 4 <= bytes_max_ * 3;
+    const bool room = (held_messages_ + queued_.size()) * 4 <= options_.window_messages * 3 &&
+                      (held_bytes_ + queued_bytes_) * 4 <= options_.window_bytes * 3;
     return room && std::exchange(told_busy_, false);
   }
   void close() {
@@ -67,12 +72,13 @@ class ZmqOutbox {
 
  private:
   bool full() const noexcept {
-    return held_messages_ + queued_.size() >= messages_max_ ||
-           held_bytes_ + queued_bytes_ >= bytes_max_;
+    return held_messages_ + queued_.size() >= options_.window_messages ||
+           held_bytes_ + queued_bytes_ >= options_.window_bytes;
   }
 
   const Peer peer_;
-  const std::size_t messages_max_, bytes_max_;
+  const StreamOptions& options_;
+  std::atomic<bool> waits_{false};
   std::mutex mutex_;
   std::vector<OutgoingMessage> queued_;
   std::size_t queued_bytes_ = 0, held_messages_ = 0, held_bytes_ = 0;

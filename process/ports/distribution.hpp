@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "process/envelope.hpp"
+#include "process/ports/executor.hpp"
 
 namespace coterie {
 
@@ -24,9 +25,9 @@ struct Peer {
   bool hidden = false;  // a client or the command line
 };
 
-/// What the distribution tells the node. Called from the distribution's own thread (or the
-/// simulator), one call at a time for one session, in this order: node_up, any number of deliver,
-/// node_down. Must not block.
+/// What the distribution tells the node. Called from the distribution's own thread, or one that
+/// lends itself with turn() (or the simulator), one call at a time for one session, in this order:
+/// node_up, any number of deliver, node_down. Must not block.
 class DistributionEvents {
  public:
   virtual ~DistributionEvents() = default;
@@ -49,6 +50,14 @@ class Distribution {
   /// That incarnation is proven dead (view, guardian): its session is lost at once, confirmed, and
   /// refused from now on.
   virtual void confirm_dead(const Incarnation& incarnation) = 0;
+
+  // A worker whose processes have nothing to do lends its thread, so that a message is sent by the
+  // thread that made it, and received by the one that runs its receiver.
+  /// Sends what waits and delivers what has arrived, unless another thread is about it. True: that
+  /// was something, and there may be more.
+  virtual bool turn() { return false; }
+  /// Where to sleep until there is something to turn for; null: nowhere.
+  virtual Lookout* lookout() noexcept { return nullptr; }
 };
 
 }  // namespace coterie

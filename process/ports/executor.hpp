@@ -29,10 +29,24 @@ class Strand {
   virtual void post_at(Time at, Job job) = 0;
 };
 
+/// Where an idle runnable's thread may sleep with its eyes open: what happens there is its work
+/// too.
+class Lookout {
+ public:
+  virtual ~Lookout() = default;
+  /// Waits for news, rouse() or `until`, whichever is first. False, at once: another thread is
+  /// there already.
+  virtual bool sleep(Time until) = 0;
+  /// Whoever sleeps there wakes, or does not fall asleep. Any thread.
+  virtual void rouse() noexcept = 0;
+};
+
 /// Something that runs in slices on one thread at a time: a worker of processes.
 class Runnable {
  public:
   virtual ~Runnable() = default;
+  /// Asked by its thread after each run(); null: it just sleeps.
+  virtual Lookout* lookout() noexcept { return nullptr; }
   /// Runs until there is nothing to do and returns the moment of its next timer (Time::max():
   /// none).
   virtual Time run() = 0;

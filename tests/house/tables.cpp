@@ -163,6 +163,7 @@ std::span<const Implementation> implementations() {
       {"journal/postgres", {"socket"}, "the real Storage over several hosts"},
       {"registry/voter_disk", {"file"}, "the real VoterDisk"},
       {"transport/zmq", {"socket", "thread", "file"}, "the real Distribution's sockets"},
+      {"transport/zmq_lookout", {"clock"}, "the alarm of what waits for frames"},
       {"transport/resolve", {"socket"}, "addresses of peers"},
       {"node/guardian", {"program", "file", "socket"}, "the parent of the node's program"},
       {"node/state_directory", {"file", "program"}, "incarnation counter and its lock"},
