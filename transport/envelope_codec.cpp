@@ -33,6 +33,7 @@ enum class TargetKind : unsigned { receiver_pid = 0, other_pid = 1, local_name =
 // Offset of the first byte after the array's head (3), the signal (1) and the mask (3).
 constexpr std::size_t budget_offset = 7;
 constexpr unsigned mask_offset = 5;
+constexpr std::size_t record_head_bytes = 3;  // 0xc5 and a 16-bit size
 
 TargetKind kind_of(const Target& target, NodeId receiver) noexcept {
   if (const auto* pid = std::get_if<Pid>(&target)) {
@@ -122,10 +123,10 @@ void read_failure(Reader& in, Envelope& e) {
 
 }  // namespace
 
-Bytes encode_envelope(const Envelope& e, Ends ends) {
+namespace {
+
+void append_envelope(Bytes& bytes, const Envelope& e, Ends ends) {
   const unsigned mask = mask_of(e, ends);
-  Bytes bytes;
-  bytes.reserve(64 + e.type.size() + e.payload.size() + e.request_id.size());
   Writer out(bytes);
   out.fixed_array(elements_of(mask));
   out.unsigned_integer(static_cast<std::uint64_t>(e.signal));
@@ -166,10 +167,46 @@ Bytes encode_envelope(const Envelope& e, Ends ends) {
     out.unsigned_integer(static_cast<std::uint64_t>(e.execution));
   }
   if (mask & field_detail) out.string(e.detail);
+}
+
+}  // namespace
+
+std::size_t envelope_bytes_max(const Envelope& e) noexcept {
+  std::size_t size = 160;  // heads of all fields, and integers
+  if (const auto* name = std::get_if<LocalName>(&e.to)) size += name->name.size();
+  if (const auto* via = std::get_if<ViaName>(&e.to)) size += via->registry.size() + via->key.size();
+  size += e.request_id.size() + e.type.size() + e.trace.size() + e.payload.size();
+  size += e.reason.term().size() + e.reason.what().size() + e.reason.trace().size();
+  return size + e.detail.size();
+}
+
+Bytes encode_envelope(const Envelope& e, Ends ends) {
+  Bytes bytes;
+  bytes.reserve(envelope_bytes_max(e));
+  append_envelope(bytes, e, ends);
   return bytes;
 }
 
+std::size_t append_record(Bytes& bytes, const Envelope& e, Ends ends) {
+  const std::size_t head = bytes.size();
+  const std::size_t begin = head + record_head_bytes;
+  bytes.append(record_head_bytes, '\xc5');
+  append_envelope(bytes, e, ends);
+  const std::size_t size = bytes.size() - begin;
+  bytes[head + 1] = static_cast<char>(size >> 8);
+  bytes[head + 2] = static_cast<char>(size & 0xff);
+  return begin;
+}
+
 std::expected<Envelope, std::string> decode_envelope(BytesView bytes, Ends ends) {
+  std::expected<Envelope, std::string> envelope;
+  if (auto decoded = decode_envelope(bytes, ends, *envelope); !decoded) {
+    return std::unexpected(std::move(decoded.error()));
+  }
+  return envelope;
+}
+
+std::expected<void, std::string> decode_envelope(BytesView bytes, Ends ends, Envelope& e) {
   // The head has one form only, so that the budget is where set_budget expects it.
   if (bytes.size() < budget_offset || static_cast<unsigned char>(bytes[0]) != 0xdc ||
       static_cast<unsigned char>(bytes[4]) != 0xcd) {
@@ -184,7 +221,6 @@ std::expected<Envelope, std::string> decode_envelope(BytesView bytes, Ends ends)
   }
   const std::size_t known = elements_of(mask);
   if (count < known) return std::unexpected("an envelope has fewer elements than its mask says");
-  Envelope e;
   e.signal = static_cast<Signal>(signal);
   e.named = (mask & field_named) != 0;
   e.link = (mask & field_link) != 0;
@@ -214,7 +250,7 @@ std::expected<Envelope, std::string> decode_envelope(BytesView bytes, Ends ends)
   if (e.from && e.from.node != ends.sender) {
     return std::unexpected("an envelope claims a sender of another node");
   }
-  return e;
+  return {};
 }
 
 bool has_budget(BytesView envelope) noexcept {
@@ -222,8 +258,8 @@ bool has_budget(BytesView envelope) noexcept {
          (static_cast<unsigned char>(envelope[mask_offset + 1]) & field_budget) != 0;
 }
 
-void set_budget(Bytes& envelope, Duration budget) noexcept {
-  patch_fixed64(envelope, budget_offset, microseconds(budget));
+void set_budget(Bytes& bytes, std::size_t begin, Duration budget) noexcept {
+  patch_fixed64(bytes, begin + budget_offset, microseconds(budget));
 }
 
 }  // namespace coterie::wire

@@ -19,14 +19,25 @@ struct Ends {
 };
 
 Bytes encode_envelope(const Envelope& envelope, Ends ends);
+/// No more than these; within 200 of them, unless integers are small.
+std::size_t envelope_bytes_max(const Envelope& envelope) noexcept;
+
+/// Envelopes up to this size are records with a head of 3 bytes.
+inline constexpr std::size_t record_small = 0xffff;
+/// Appends `envelope`, of at most record_small bytes, as a record: a binary with a 16-bit size.
+/// Returns where the envelope begins.
+std::size_t append_record(Bytes& bytes, const Envelope& envelope, Ends ends);
 
 /// Anything malformed is an error text for the log; nothing is ever guessed. A pid in `from` whose
 /// node is not the sender's is refused here.
 std::expected<Envelope, std::string> decode_envelope(BytesView bytes, Ends ends);
+/// The same into a new Envelope; after an error it is unspecified.
+std::expected<void, std::string> decode_envelope(BytesView bytes, Ends ends, Envelope& into);
 
 /// Whether the bytes of encode_envelope carry a deadline.
 bool has_budget(BytesView envelope) noexcept;
-/// Rewrites the budget of such bytes, rounded up to a microsecond and never below 0.
-void set_budget(Bytes& envelope, Duration budget) noexcept;
+/// Rewrites the budget of such bytes, which begin at `begin`, rounded up to a microsecond and never
+/// below 0.
+void set_budget(Bytes& bytes, std::size_t begin, Duration budget) noexcept;
 
 }  // namespace coterie::wire

@@ -2,60 +2,56 @@
 
 namespace coterie::wire {
 
-void Writer::big_endian(std::uint64_t value, int bytes) {
-  for (int shift = (bytes - 1) * 8; shift >= 0; shift -= 8) byte((value >> shift) & 0xff);
-}
-
 void Writer::array(std::size_t count) {
   if (count < 16) {
     byte(0x90 | static_cast<unsigned>(count));
   } else if (count <= 0xffff) {
-    byte(0xdc), big_endian(count, 2);
+    head(0xdc, count, 2);
   } else {
-    byte(0xdd), big_endian(count, 4);
+    head(0xdd, count, 4);
   }
 }
 
-void Writer::fixed_array(std::size_t count) { byte(0xdc), big_endian(count, 2); }
+void Writer::fixed_array(std::size_t count) { head(0xdc, count, 2); }
 
 void Writer::unsigned_integer(std::uint64_t value) {
   if (value < 0x80) {
     byte(static_cast<unsigned>(value));
   } else if (value <= 0xff) {
-    byte(0xcc), big_endian(value, 1);
+    head(0xcc, value, 1);
   } else if (value <= 0xffff) {
-    byte(0xcd), big_endian(value, 2);
+    head(0xcd, value, 2);
   } else if (value <= 0xffffffff) {
-    byte(0xce), big_endian(value, 4);
+    head(0xce, value, 4);
   } else {
-    byte(0xcf), big_endian(value, 8);
+    head(0xcf, value, 8);
   }
 }
 
-void Writer::fixed64(std::uint64_t value) { byte(0xcf), big_endian(value, 8); }
-void Writer::fixed16(std::uint16_t value) { byte(0xcd), big_endian(value, 2); }
+void Writer::fixed64(std::uint64_t value) { head(0xcf, value, 8); }
+void Writer::fixed16(std::uint16_t value) { head(0xcd, value, 2); }
 void Writer::boolean(bool value) { byte(value ? 0xc3 : 0xc2); }
 
 void Writer::string(std::string_view text) {
   if (text.size() < 32) {
     byte(0xa0 | static_cast<unsigned>(text.size()));
   } else if (text.size() <= 0xff) {
-    byte(0xd9), big_endian(text.size(), 1);
+    head(0xd9, text.size(), 1);
   } else if (text.size() <= 0xffff) {
-    byte(0xda), big_endian(text.size(), 2);
+    head(0xda, text.size(), 2);
   } else {
-    byte(0xdb), big_endian(text.size(), 4);
+    head(0xdb, text.size(), 4);
   }
   out_.append(text);
 }
 
 void Writer::binary_head(std::size_t size) {
   if (size <= 0xff) {
-    byte(0xc4), big_endian(size, 1);
+    head(0xc4, size, 1);
   } else if (size <= 0xffff) {
-    byte(0xc5), big_endian(size, 2);
+    head(0xc5, size, 2);
   } else {
-    byte(0xc6), big_endian(size, 4);
+    head(0xc6, size, 4);
   }
 }
 
@@ -68,32 +64,6 @@ void patch_fixed64(Bytes& bytes, std::size_t offset, std::uint64_t value) noexce
   for (std::size_t i = 0; i < 8; ++i) {
     bytes[offset + 1 + i] = static_cast<char>((value >> (56 - 8 * i)) & 0xff);
   }
-}
-
-void Reader::fail() noexcept {
-  ok_ = false;
-  in_ = {};
-}
-
-BytesView Reader::take(std::uint64_t size) noexcept {
-  if (size > in_.size()) {
-    fail();
-    return {};
-  }
-  const BytesView taken = in_.substr(0, static_cast<std::size_t>(size));
-  in_.remove_prefix(static_cast<std::size_t>(size));
-  return taken;
-}
-
-unsigned Reader::byte() noexcept {
-  const BytesView one = take(1);
-  return one.empty() ? 0xc1 : static_cast<unsigned char>(one[0]);  // 0xc1 is never used
-}
-
-std::uint64_t Reader::big_endian(std::size_t bytes) noexcept {
-  std::uint64_t value = 0;
-  for (const char c : take(bytes)) value = value << 8 | static_cast<unsigned char>(c);
-  return value;
 }
 
 std::size_t Reader::array() noexcept {
@@ -113,9 +83,7 @@ std::size_t Reader::array() noexcept {
   return ok_ ? static_cast<std::size_t>(count) : 0;
 }
 
-std::uint64_t Reader::unsigned_integer() noexcept {
-  const unsigned head = byte();
-  if (head < 0x80) return head;
+std::uint64_t Reader::long_integer(unsigned head) noexcept {
   switch (head) {
     case 0xcc:
       return big_endian(1);
@@ -137,9 +105,7 @@ bool Reader::boolean() noexcept {
   return head == 0xc3;
 }
 
-std::string_view Reader::string() noexcept {
-  const unsigned head = byte();
-  if ((head & 0xe0) == 0xa0) return take(head & 0x1f);
+std::string_view Reader::long_string(unsigned head) noexcept {
   switch (head) {
     case 0xc4:
     case 0xd9:

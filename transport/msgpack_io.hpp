@@ -32,7 +32,13 @@ class Writer {
 
  private:
   void byte(unsigned value) { out_.push_back(static_cast<char>(value)); }
-  void big_endian(std::uint64_t value, int bytes);
+  /// `head` and `size` bytes of `value`, the highest first.
+  void head(unsigned head, std::uint64_t value, unsigned size) {
+    char bytes[9];
+    bytes[0] = static_cast<char>(head);
+    for (unsigned i = size; i > 0; --i, value >>= 8) bytes[i] = static_cast<char>(value & 0xff);
+    out_.append(bytes, size + 1);
+  }
   Bytes& out_;
 };
 
@@ -51,19 +57,45 @@ class Reader {
   std::size_t remaining() const noexcept { return in_.size(); }
   /// Number of elements; never more than there are bytes left.
   std::size_t array() noexcept;
-  std::uint64_t unsigned_integer() noexcept;
+  std::uint64_t unsigned_integer() noexcept {
+    const unsigned head = byte();
+    return head < 0x80 ? head : long_integer(head);
+  }
   bool boolean() noexcept;
   /// Strings and binaries are both accepted.
-  std::string_view string() noexcept;
+  std::string_view string() noexcept {
+    const unsigned head = byte();
+    return (head & 0xe0) == 0xa0 ? take(head & 0x1f) : long_string(head);
+  }
   BytesView binary() noexcept { return string(); }
   /// Skips one value of any kind, however nested; fails beyond `depth_max`.
   void skip() noexcept { skip(0); }
-  void fail() noexcept;
+  void fail() noexcept {
+    ok_ = false;
+    in_ = {};
+  }
 
  private:
-  std::uint64_t big_endian(std::size_t bytes) noexcept;
-  unsigned byte() noexcept;
-  BytesView take(std::uint64_t size) noexcept;
+  std::uint64_t big_endian(std::size_t bytes) noexcept {
+    std::uint64_t value = 0;
+    for (const char c : take(bytes)) value = value << 8 | static_cast<unsigned char>(c);
+    return value;
+  }
+  unsigned byte() noexcept {
+    const BytesView one = take(1);
+    return one.empty() ? 0xc1 : static_cast<unsigned char>(one[0]);  // 0xc1 is never used
+  }
+  BytesView take(std::uint64_t size) noexcept {
+    if (size > in_.size()) {
+      fail();
+      return {};
+    }
+    const BytesView taken(in_.data(), static_cast<std::size_t>(size));
+    in_.remove_prefix(taken.size());
+    return taken;
+  }
+  std::uint64_t long_integer(unsigned head) noexcept;
+  std::string_view long_string(unsigned head) noexcept;
   void skip(int depth) noexcept;
 
   BytesView in_;

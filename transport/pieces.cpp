@@ -98,7 +98,8 @@ StreamRecord Interleaver::pop_from(Lanes::iterator lane, Time now) {
   } else {
     if (lane->offset == 0) {
       lane->message_id = ++last_message_id_;
-      if (message.deadline != Time::max()) wire::set_budget(message.bytes, message.deadline - now);
+      if (message.deadline != Time::max())
+        wire::set_budget(message.bytes, 0, message.deadline - now);
     }
     const std::size_t size = std::min(piece_bytes_, message.bytes.size() - lane->offset);
     record.bytes.reserve(size + 40);

@@ -17,17 +17,9 @@
 #include <unordered_map>
 #include <vector>
 
-#include "process/envelope.hpp"
+#include "transport/outgoing.hpp"
 
 namespace coterie {
-
-/// An encoded envelope that waits for its turn.
-struct OutgoingMessage {
-  Bytes bytes;  // of wire::encode_envelope
-  Pid from;
-  Target to;
-  Time deadline = Time::max();  // what the budget in `bytes` means on this node's clock
-};
 
 /// What gets one sequence number: a whole envelope or one piece of it.
 struct StreamRecord {

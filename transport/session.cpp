@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "transport/envelope_codec.hpp"
-
 namespace coterie {
 
 using namespace link_action;
@@ -270,80 +268,6 @@ void Link::lose(Time now, std::string_view why, bool confirmed) {
   // What ZeroMQ still holds for the peer is of the lost session: a new connection forgets it.
   hang_up();
   redial_after(now, flapping(now) ? next_backoff(now) : Duration::zero());
-}
-
-void Link::on_data(Time now, const wire::Data& data) {
-  bool gap = false;
-  for (std::size_t i = 0; i < data.records.size(); ++i) {
-    const BytesView record = data.records[i];
-    const auto verdict = receive_.take(data.first + i);
-    if (verdict == ReceiveStream::Verdict::repeat) {
-      ++counters_.repeats;
-      continue;
-    }
-    if (verdict == ReceiveStream::Verdict::gap) {
-      ++counters_.gaps;
-      gap = true;
-      break;
-    }
-    ++unacked_records_;
-    if (!Assembler::is_piece(record)) {
-      if (!deliver(now, record)) return;
-      continue;
-    }
-    const auto whole = receive_.assemble(record);
-    if (!whole) {
-      ++counters_.malformed;
-      return lose(now, whole.error(), false);
-    }
-    if (*whole && !deliver(now, **whole)) return;
-  }
-  if (gap && now - asked_again_at_ >= options_.ack_delay) {
-    asked_again_at_ = now;
-    send_ack(true);
-  } else if (unacked_records_ >= options_.ack_every) {
-    ack_at_ = std::min(ack_at_, now);  // with the next flush, if nothing carries it
-  } else if (ack_at_ == Time::max()) {
-    ack_at_ = now + options_.ack_delay;  // a repeat is acknowledged again: its ack was lost
-  }
-}
-
-bool Link::deliver(Time now, BytesView bytes) {
-  auto envelope = wire::decode_envelope(bytes, {peer_.id, self_.incarnation.id});
-  if (!envelope) {
-    // Leaving it out would be a gap, so the session ends here, and everybody is told.
-    ++counters_.malformed;
-    refuse(wire::Refuse::Code::malformed, envelope.error(), peer_.id);
-    lose(now, envelope.error(), false);
-    return false;
-  }
-  ++counters_.delivered;
-  actions_.emplace_back(Deliver{std::move(*envelope)});
-  return true;
-}
-
-void Link::send_ack(bool again) {
-  unacked_records_ = 0;
-  ack_at_ = Time::max();
-  // Behind data it would wait; a data lane without any is the shorter way.
-  const bool data_lane_is_free = resumed_ && !send_.unacknowledged();
-  actions_.emplace_back(Send{data_lane_is_free ? wire::Lane::data : wire::Lane::control,
-                             encode(wire::Ack{position(), again})});
-}
-
-void Link::flush(Time now, std::size_t frames_max) {
-  if (!established_) return;
-  const bool idle = !send_.unacknowledged();
-  Bytes frame;
-  for (std::size_t i = 0; resumed_ && i < frames_max && send_.transmit(now, position(), frame);
-       ++i) {
-    ++counters_.frames_out;
-    if (idle && i == 0) progress_at_ = now;  // the wait for an ack begins
-    unacked_records_ = 0;                    // the frame carries the ack
-    ack_at_ = Time::max();
-    actions_.emplace_back(Send{wire::Lane::data, std::move(frame)});
-  }
-  if (ack_at_ <= now) send_ack(false);
 }
 
 void Link::send_hello(Time now) {

@@ -70,7 +70,7 @@ struct Up {
   Peer peer;
 };
 struct Deliver {
-  Envelope envelope;
+  std::vector<Envelope> envelopes;
 };
 struct Lost {  // the session; nothing of it is delivered after this
   Peer peer;
@@ -128,8 +128,8 @@ class Link {
 
   bool up() const noexcept { return established_; }
   bool full() const noexcept { return send_.full(); }
-  /// Only while up() and not full(). The message goes out with the next flush.
-  void send(OutgoingMessage&& message) { send_.push(std::move(message)); }
+  /// Only while up() and not full(). It goes out with the next flush.
+  void send(Outgoing&& outgoing) { send_.push(std::move(outgoing)); }
   /// Transmits what there is to transmit, and the ack that is due if nothing carries it; at most
   /// `frames_max` frames of data. Whenever something has happened, or next_tick() has come.
   void flush(Time now, std::size_t frames_max = SIZE_MAX);
@@ -174,7 +174,7 @@ class Link {
   void establish(Time now);
   void lose(Time now, std::string_view why, bool confirmed);
   void on_data(Time now, const wire::Data& data);
-  bool deliver(Time now, BytesView envelope);
+  bool unpack(Time now, BytesView envelope, link_action::Deliver& told);
   void on_refuse(Time now, const wire::Refuse& refuse);
   void send_hello(Time now);
   void send_ack(bool again);

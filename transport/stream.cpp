@@ -1,60 +1,93 @@
 #include "transport/stream.hpp"
 
+#include <algorithm>
+#include <utility>
+
 #include "transport/envelope_codec.hpp"
 
 namespace coterie {
 
-void SendStream::push(OutgoingMessage&& message) {
-  ++held_messages_;
-  held_bytes_ += message.bytes.size();
-  waiting_.push(std::move(message));
+void SendStream::push(Outgoing&& outgoing) {
+  if (auto* message = std::get_if<OutgoingMessage>(&outgoing)) {
+    ++held_messages_;
+    held_bytes_ += message->bytes.size();
+    waiting_.push(std::move(*message));
+    return;
+  }
+  Unit unit;
+  unit.records = std::move(std::get<RecordBatch>(outgoing));
+  unit.messages = unit.records.count;
+  unit.message_bytes = unit.records.bytes.size();
+  held_messages_ += unit.messages;
+  held_bytes_ += unit.message_bytes;
+  keep(std::move(unit));
+}
+
+void SendStream::keep(Unit&& unit) {
+  unit.last = last_ += unit.records.count;
+  units_records_ += unit.records.count;
+  units_bytes_ += unit.records.bytes.size();
+  units_.push_back(std::move(unit));
 }
 
 bool SendStream::acknowledge(std::uint64_t sequence) {
   if (sequence > transmitted_) return false;
-  while (acknowledged_ < sequence) {
-    const StreamRecord& record = records_.front();
-    records_bytes_ -= record.bytes.size();
-    if (record.releases > 0) {
-      --held_messages_;
-      held_bytes_ -= record.releases;
-    }
-    records_.pop_front();
-    ++acknowledged_;
+  acknowledged_ = std::max(acknowledged_, sequence);
+  while (!units_.empty() && units_.front().last <= acknowledged_) {
+    const Unit& unit = units_.front();
+    units_records_ -= unit.records.count;
+    units_bytes_ -= unit.records.bytes.size();
+    held_messages_ -= unit.messages;
+    held_bytes_ -= unit.message_bytes;
+    units_.pop_front();
     if (cursor_ > 0) --cursor_;
   }
   return true;
 }
 
 bool SendStream::pull(Time now) {
-  if (waiting_.empty() || records_.size() >= options_->window_messages ||
-      records_bytes_ >= options_->window_bytes) {
+  if (waiting_.empty() || units_records_ >= options_->window_messages ||
+      units_bytes_ >= options_->window_bytes) {
     return false;
   }
-  records_.push_back(waiting_.pop(now));
-  records_bytes_ += records_.back().bytes.size();
+  StreamRecord record = waiting_.pop(now);
+  Unit unit;
+  unit.bare = true;
+  unit.messages = record.releases > 0 ? 1 : 0;
+  unit.message_bytes = record.releases;
+  unit.records.count = 1;
+  unit.records.bytes = std::move(record.bytes);
+  if (record.deadline != Time::max()) unit.records.budgets.push_back({0, record.deadline});
+  keep(std::move(unit));
   return true;
 }
 
 bool SendStream::transmit(Time now, const wire::Position& position, Bytes& frame) {
-  wire::Data data;
-  data.position = position;
-  data.first = acknowledged_ + cursor_ + 1;
-  std::size_t bytes = 0;
+  std::size_t bytes = 0, count = 0;
   const std::size_t begin = cursor_;
-  while (cursor_ - begin < options_->frame_records) {
-    if (cursor_ == records_.size() && !pull(now)) break;
-    StreamRecord& record = records_[cursor_];
-    if (bytes > 0 && bytes + record.bytes.size() > options_->frame_bytes) break;
-    if (record.deadline != Time::max()) wire::set_budget(record.bytes, record.deadline - now);
-    bytes += record.bytes.size();
+  while (count < options_->frame_records) {
+    if (cursor_ == units_.size() && !pull(now)) break;
+    RecordBatch& records = units_[cursor_].records;
+    if (count > 0 && (count + records.count > options_->frame_records ||
+                      bytes + records.bytes.size() > options_->frame_bytes)) {
+      break;
+    }
+    for (const RecordBatch::Budget& budget : records.budgets) {
+      wire::set_budget(records.bytes, budget.envelope, budget.deadline - now);
+    }
+    bytes += records.bytes.size();
+    count += records.count;
     ++cursor_;
   }
-  if (cursor_ == begin) return false;
-  data.records.reserve(cursor_ - begin);
-  for (std::size_t i = begin; i < cursor_; ++i) data.records.push_back(records_[i].bytes);
-  transmitted_ = std::max(transmitted_, acknowledged_ + cursor_);
-  frame = wire::encode(data);
+  if (count == 0) return false;
+  const Unit& first = units_[begin];
+  frame = wire::begin_data(position, first.last - first.records.count + 1, count, bytes);
+  for (std::size_t i = begin; i < cursor_; ++i) {
+    const Unit& unit = units_[i];
+    if (unit.bare) wire::append_binary_head(frame, unit.records.bytes.size());
+    frame += unit.records.bytes;
+  }
+  transmitted_ = std::max(transmitted_, units_[cursor_ - 1].last);
   return true;
 }
 

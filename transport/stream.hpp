@@ -14,15 +14,6 @@
 
 namespace coterie {
 
-struct StreamOptions {
-  std::size_t window_messages = 8192;                // kept by the sender until acknowledged
-  std::size_t window_bytes = std::size_t{16} << 20;  // likewise; one message may go above it
-  std::size_t message_bytes_max = std::size_t{256} << 20;
-  std::size_t piece_bytes = 64 << 10;  // bigger messages travel in pieces of this size
-  std::size_t frame_bytes = 64 << 10;  // records share a frame up to this size
-  std::size_t frame_records = 64;      // and this number
-};
-
 class SendStream {
  public:
   explicit SendStream(const StreamOptions& options)
@@ -32,14 +23,16 @@ class SendStream {
   bool full() const noexcept {
     return held_messages_ >= options_->window_messages || held_bytes_ >= options_->window_bytes;
   }
+  /// No big message is under way, nor anything that waits behind one.
+  bool interleaved() const noexcept { return waiting_.empty(); }
   std::size_t held_messages() const noexcept { return held_messages_; }
   std::size_t held_bytes() const noexcept { return held_bytes_; }
-  /// The caller has asked full().
-  void push(OutgoingMessage&& message);
+  /// What an OutgoingQueue gave, in its order.
+  void push(Outgoing&& outgoing);
 
   /// Everything up to `sequence` has arrived; false: that was never sent.
   bool acknowledge(std::uint64_t sequence);
-  /// Transmit again from the first record that is not acknowledged.
+  /// Transmit again from the first record that is not acknowledged, or some before it.
   void rewind() noexcept { cursor_ = 0; }
   /// The next frame, with as many records as it may hold; false: nothing to transmit.
   bool transmit(Time now, const wire::Position& position, Bytes& frame);
@@ -48,16 +41,26 @@ class SendStream {
   std::uint64_t transmitted() const noexcept { return transmitted_; }
   /// Something was transmitted and is not acknowledged.
   bool unacknowledged() const noexcept { return transmitted_ > acknowledged_; }
-  bool idle() const noexcept { return records_.empty() && waiting_.empty(); }
+  bool idle() const noexcept { return units_.empty() && waiting_.empty(); }
 
  private:
+  /// What is transmitted and kept as a whole: records with consecutive numbers.
+  struct Unit {
+    RecordBatch records;
+    bool bare = false;         // one record without its head
+    std::uint64_t last = 0;    // sequence number
+    std::size_t messages = 0;  // that end with it
+    std::size_t message_bytes = 0;
+  };
   bool pull(Time now);
+  void keep(Unit&& unit);
 
   const StreamOptions* options_;
   Interleaver waiting_;
-  std::deque<StreamRecord> records_;  // sequence numbers acknowledged_ + 1, ...
-  std::size_t records_bytes_ = 0;
-  std::size_t cursor_ = 0;          // index in records_ of the next one to transmit
+  std::deque<Unit> units_;  // the first one holds acknowledged_ + 1
+  std::size_t units_records_ = 0, units_bytes_ = 0;
+  std::size_t cursor_ = 0;          // index in units_ of the next one to transmit
+  std::uint64_t last_ = 0;          // sequence number in units_, ever
   std::uint64_t acknowledged_ = 0;  // highest
   std::uint64_t transmitted_ = 0;   // highest ever
   std::size_t held_messages_ = 0;

@@ -232,15 +232,24 @@ Bytes encode(const Refuse& r) {
   return bytes;
 }
 
-Bytes encode(const Data& d) {
-  std::size_t size = 64;
-  for (const BytesView record : d.records) size += record.size() + 5;
+Bytes begin_data(const Position& position, std::uint64_t first, std::size_t count,
+                 std::size_t bytes_of_records) {
   Bytes bytes;
-  bytes.reserve(size);
+  bytes.reserve(64 + bytes_of_records + 5 * count);
   Writer out = begin(bytes, Kind::data, position_fields + 2);
-  write(out, d.position);
-  out.unsigned_integer(d.first);
-  out.array(d.records.size());
+  write(out, position);
+  out.unsigned_integer(first);
+  out.array(count);
+  return bytes;
+}
+
+void append_binary_head(Bytes& bytes, std::size_t size) { Writer(bytes).binary_head(size); }
+
+Bytes encode(const Data& d) {
+  std::size_t size = 0;
+  for (const BytesView record : d.records) size += record.size();
+  Bytes bytes = begin_data(d.position, d.first, d.records.size(), size);
+  Writer out(bytes);
   for (const BytesView record : d.records) out.binary(record);
   return bytes;
 }

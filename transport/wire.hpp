@@ -171,6 +171,11 @@ Bytes encode(const ClientEnvelope&);
 Bytes encode(const DeathNotice&);
 Bytes encode(const NoticeTaken&);
 
+/// A Data frame up to where its `count` records of about `bytes` bytes follow, each a binary.
+Bytes begin_data(const Position& position, std::uint64_t first, std::size_t count,
+                 std::size_t bytes);
+void append_binary_head(Bytes& bytes, std::size_t size);
+
 /// The frame, which keeps views into `bytes`, or what is wrong with it.
 std::expected<Frame, std::string> decode(BytesView bytes);
 

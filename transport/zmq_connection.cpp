@@ -8,6 +8,21 @@
 #include <system_error>
 
 namespace coterie {
+namespace {
+
+// A copy of less costs less than an allocation.
+constexpr std::size_t copied_below = 4096;
+
+/// ZeroMQ frees it when it is sent.
+zmq::message_t message_of(Bytes frame) {
+  auto kept = std::make_unique<Bytes>(std::move(frame));
+  char* const data = kept->data();
+  const std::size_t size = kept->size();
+  return zmq::message_t(
+      data, size, [](void*, void* bytes) { delete static_cast<Bytes*>(bytes); }, kept.release());
+}
+
+}  // namespace
 
 void set_common_options(zmq::socket_t& socket, int message_bytes_max) {
   socket.set(zmq::sockopt::linger, 0);
@@ -118,13 +133,14 @@ ZmqConnection::~ZmqConnection() {
   socket_.close();
 }
 
-bool ZmqConnection::send(BytesView frame) {
-  const zmq::const_buffer buffer(frame.data(), frame.size());
-  if (socket_.send(buffer, zmq::send_flags::dontwait)) return true;
+bool ZmqConnection::send(Bytes frame) {
+  zmq::message_t message = frame.size() < copied_below ? zmq::message_t(frame.data(), frame.size())
+                                                       : message_of(std::move(frame));
+  if (socket_.send(message, zmq::send_flags::dontwait)) return true;
   // The pipe of a new connection is attached when the socket handles its commands; asking for its
   // events does that now.
   (void)socket_.get(zmq::sockopt::events);
-  return socket_.send(buffer, zmq::send_flags::dontwait).has_value();
+  return socket_.send(message, zmq::send_flags::dontwait).has_value();
 }
 
 std::optional<Bytes> ZmqConnection::receive() {

@@ -93,7 +93,7 @@ class ZmqConnection {
   int monitor_fd() const { return monitor_->fd(); }
   void* handle() noexcept { return socket_.handle(); }
   /// Only after `up`. False: not accepted, so the connection is as good as broken.
-  bool send(BytesView frame);
+  bool send(Bytes frame);
   /// Clients only. DONTWAIT.
   std::optional<Bytes> receive();
   /// Let the destructor leave what was sent for so long to the socket.

@@ -126,7 +126,7 @@ void ZmqControlLane::carry_out(Command& command, Time now) {
       if (command.kind == Command::Kind::beat_now && peer.up) peer.connection->send(peer.beat);
       break;
     case Command::Kind::send:
-      if (peer.up) peer.connection->send(command.bytes);
+      if (peer.up) peer.connection->send(std::move(command.bytes));
       break;
     case Command::Kind::hang_up:
       break;

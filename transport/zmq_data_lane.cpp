@@ -385,7 +385,7 @@ void ZmqDistribution::carry_out(Time now, PeerLine& peer, link_action::Send& act
   }
   // Without a control lane everything takes the data lane; a frame that finds no connection is
   // made good by the next hello.
-  if (!peer.connection || peer.connection->send(action.frame)) return;
+  if (!peer.connection || peer.connection->send(std::move(action.frame))) return;
   disconnect(peer);
   peer.link.disconnected(now);
 }

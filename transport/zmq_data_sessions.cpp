@@ -14,7 +14,8 @@ constexpr Duration beat_news_every = std::chrono::milliseconds(20);
 }  // namespace
 
 void ZmqDistribution::carry_out(Time, PeerLine& peer, link_action::Up& action) {
-  peer.outbox = std::make_shared<ZmqOutbox>(action.peer, options_.link.stream);
+  peer.outbox =
+      std::make_shared<ZmqOutbox>(action.peer, self_.incarnation.id, options_.link.stream);
   {
     std::unique_lock lock(outboxes_mutex_);
     outboxes_[static_cast<std::uint64_t>(action.peer.incarnation.id)] = peer.outbox;
@@ -25,7 +26,8 @@ void ZmqDistribution::carry_out(Time, PeerLine& peer, link_action::Up& action) {
 }
 
 void ZmqDistribution::carry_out(Time, PeerLine& peer, link_action::Deliver& action) {
-  events_.deliver(peer.outbox->peer().incarnation.id, std::move(action.envelope));
+  const NodeId from = peer.outbox->peer().incarnation.id;
+  for (Envelope& envelope : action.envelopes) events_.deliver(from, std::move(envelope));
 }
 
 void ZmqDistribution::carry_out(Time, PeerLine& peer, link_action::Lost& action) {
@@ -67,15 +69,15 @@ void ZmqDistribution::work(Time now, PeerLine& peer) {
   // First what has happened: a loss closes the outbox before anything is taken from it.
   carry_out_all(now, peer);
   if (peer.outbox && link.up()) {
-    taken_.clear();
     peer.outbox->take(taken_);
-    for (OutgoingMessage& message : taken_) link.send(std::move(message));
+    for (Outgoing& outgoing : taken_) link.send(std::move(outgoing));
     link.flush(now);
     carry_out_all(now, peer);
   }
   if (peer.outbox) {
     const SendStream& sending = link.sending();
-    if (peer.outbox->publish(sending.held_messages(), sending.held_bytes())) {
+    if (peer.outbox->publish(sending.held_messages(), sending.held_bytes(),
+                             sending.interleaved())) {
       events_.writable(peer.outbox->peer().incarnation.id);
     }
   }

@@ -129,19 +129,23 @@ std::shared_ptr<ZmqOutbox> ZmqDistribution::outbox_of(NodeId node) const {
 SendResult ZmqDistribution::send(NodeId to, Envelope&& envelope) {
   const std::shared_ptr<ZmqOutbox> outbox = outbox_of(to);
   if (!outbox) return SendResult::no_node;
-  // Encoding is done here, by the sender, and not for messages that would be refused.
-  if (const SendResult room = outbox->try_room(); room != SendResult::sent) return room;
-  OutgoingMessage message;
-  message.bytes = wire::encode_envelope(envelope, {self_.incarnation.id, to});
-  if (message.bytes.size() > options_.link.stream.message_bytes_max) {
-    refuse_too_big(outbox->peer(), envelope, message.bytes.size());
-    return SendResult::sent;
-  }
-  message.from = envelope.from;
-  message.to = envelope.to;
-  if (envelope.budget != infinity) message.deadline = after(clock_.now(), envelope.budget);
+  const Time deadline =
+      envelope.budget == infinity ? Time::max() : after(clock_.now(), envelope.budget);
   bool enough = false;  // for a frame
-  const SendResult result = outbox->push(message, enough);
+  SendResult result = SendResult::sent;
+  if (!outbox->is_big(envelope)) {
+    result = outbox->push(envelope, deadline, enough);
+  } else {
+    // Not encoded in vain: that takes long.
+    if (const SendResult room = outbox->try_room(); room != SendResult::sent) return room;
+    OutgoingMessage message{wire::encode_envelope(envelope, outbox->ends()), envelope.from,
+                            envelope.to, deadline};
+    if (message.bytes.size() > options_.link.stream.message_bytes_max) {
+      refuse_too_big(outbox->peer(), envelope, message.bytes.size());
+      return SendResult::sent;
+    }
+    result = outbox->push(std::move(message), enough);
+  }
   if (result == SendResult::sent) {
     if (detail::running_worker() == nullptr) {
       wake();

@@ -178,7 +178,7 @@ class ZmqDistribution final : public Links, private Lookout {
   std::unordered_map<std::string, Inbound> inbound_;  // by routing id
   std::unordered_set<std::uint64_t> dead_;            // incarnations proven dead before they came
   std::unordered_set<std::string> strangers_;         // names logged once
-  std::vector<OutgoingMessage> taken_;
+  std::vector<Outgoing> taken_;
   static constexpr Duration states_every_ = std::chrono::milliseconds(100);
   Time states_at_{};
   Time peeked_at_{};

@@ -79,7 +79,7 @@ struct Session {
     message.bytes = wire::encode_envelope(envelope, {self.incarnation.id, peer_id});
     message.from = envelope.from;
     message.to = envelope.to;
-    link.send(std::move(message));
+    link.send(Outgoing(std::move(message)));
     link.flush(now);
     ++sent;
   }

@@ -8,6 +8,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "transport/envelope_codec.hpp"
@@ -68,6 +69,7 @@ struct Process {
 
   bool up = false;
   Peer peer;
+  std::optional<OutgoingQueue> outgoing;  // of the session
   std::uint64_t ups = 0, losses = 0;
   std::map<std::uint64_t, std::uint64_t> sent;      // pair -> last number sent in this session
   std::map<std::uint64_t, std::uint64_t> received;  // pair -> last number delivered in it
@@ -133,7 +135,7 @@ class World {
   /// Sends `count` messages from i; sizes up to `size_max`.
   void send(int i, std::uint64_t count, std::size_t size_max, std::uint64_t pairs) {
     Process* p = process(i);
-    for (; p && count > 0 && p->link.up() && !p->link.full(); --count) {
+    for (; p && p->outgoing && count > 0 && p->link.up() && !p->link.full(); --count) {
       const std::uint64_t pair = random_.below(pairs);
       const std::uint64_t number = ++p->sent[pair];
       Envelope e;
@@ -143,11 +145,8 @@ class World {
       if (pair == pairs - 1) e.to = LocalName{"named"};
       e.type = std::to_string(pair) + " " + std::to_string(p->ups) + " " + std::to_string(number);
       e.payload.assign(random_.below(size_max + 1), static_cast<char>('a' + number % 26));
-      OutgoingMessage message;
-      message.bytes = wire::encode_envelope(e, {p->self.incarnation.id, p->peer.incarnation.id});
-      message.from = e.from;
-      message.to = e.to;
-      p->link.send(std::move(message));
+      p->outgoing->push(e, Time::max());
+      if (number % 3 != 0) hand_over(*p);
     }
     if (p) settle(i);
   }
@@ -284,10 +283,19 @@ class World {
     for (unsigned k = 0; k < copies; ++k) p->control.frames.push_back({at, frame, bound});
   }
 
+  void hand_over(Process& p) {
+    if (!p.outgoing || !p.link.up()) return;
+    std::vector<Outgoing> taken;
+    p.outgoing->take(taken);
+    for (Outgoing& outgoing : taken) p.link.send(std::move(outgoing));
+    if (p.link.sending().interleaved()) p.outgoing->interleaved();
+  }
+
   /// Carries out what the link wants and checks what it tells.
   void settle(int i) {
     Process* p = process(i);
     if (!p) return;
+    hand_over(*p);
     p->link.flush(now_);
     for (LinkAction& action : p->link.take_actions()) {
       std::visit([&](auto& what) { carry_out(i, *p, what); }, action);
@@ -323,6 +331,8 @@ class World {
     if (p.up) violation(i, "up twice");
     p.up = true;
     p.peer = told.peer;
+    p.outgoing.emplace(options_.stream,
+                       wire::Ends{p.self.incarnation.id, told.peer.incarnation.id});
     ++p.ups;
     p.sent.clear();
     p.received.clear();
@@ -333,11 +343,15 @@ class World {
     if (!p.up) violation(i, "a loss without a session");
     if (lost.peer.incarnation != p.peer.incarnation) violation(i, "a loss of another incarnation");
     p.up = false;
+    p.outgoing.reset();
     ++p.losses;
     p.sent.clear();
   }
   void carry_out(int i, Process& p, link_action::Deliver& told) {
-    const Envelope& e = told.envelope;
+    if (told.envelopes.empty()) violation(i, "a delivery of nothing");
+    for (const Envelope& e : told.envelopes) deliver(i, p, e);
+  }
+  void deliver(int i, Process& p, const Envelope& e) {
     unsigned long long pair = 0, session = 0, number = 0;
     if (std::sscanf(e.type.c_str(), "%llu %llu %llu", &pair, &session, &number) != 3) {
       return violation(i, "a message is damaged");

@@ -103,9 +103,9 @@ TEST(EnvelopeCodec, RewritesTheBudget) {
   e.budget = 5s;
   Bytes bytes = wire::encode_envelope(e, ends);
   ASSERT_TRUE(wire::has_budget(bytes));
-  wire::set_budget(bytes, 2s);
+  wire::set_budget(bytes, 0, 2s);
   EXPECT_EQ(wire::decode_envelope(bytes, ends)->budget, 2s);
-  wire::set_budget(bytes, -2s);
+  wire::set_budget(bytes, 0, -2s);
   EXPECT_EQ(wire::decode_envelope(bytes, ends)->budget, 0s);
   e.budget = infinity;
   EXPECT_FALSE(wire::has_budget(wire::encode_envelope(e, ends)));

@@ -1,0 +1,83 @@
+#pragma once
+// What has been sent and is not in the stream yet. Small messages are encoded as the records of a
+// frame, one behind the other in one buffer, so none of them costs an allocation or a lock of its
+// own. A big one is kept apart for the Interleaver, and so is all that comes behind it until the
+// Interleaver is empty again: only then nothing can overtake. Pure; used by one thread at a time.
+
+#include <cstdint>
+#include <variant>
+#include <vector>
+
+#include "process/envelope.hpp"
+#include "transport/envelope_codec.hpp"
+
+namespace coterie {
+
+struct StreamOptions {
+  std::size_t window_messages = 8192;                // kept by the sender until acknowledged
+  std::size_t window_bytes = std::size_t{16} << 20;  // likewise; one message may go above it
+  std::size_t message_bytes_max = std::size_t{256} << 20;
+  std::size_t piece_bytes = 64 << 10;  // bigger messages travel in pieces of this size
+  std::size_t frame_bytes = 64 << 10;  // records share a frame up to this size
+  std::size_t frame_records = 64;      // and this number
+};
+
+/// Records, encoded as they stand in a frame.
+struct RecordBatch {
+  struct Budget {
+    std::size_t envelope;  // where it begins in `bytes`
+    Time deadline;         // what its budget means on this node's clock
+  };
+  Bytes bytes;
+  std::size_t count = 0;
+  std::vector<Budget> budgets;  // lowered at each transmission
+};
+
+/// An encoded envelope that waits for its turn.
+struct OutgoingMessage {
+  Bytes bytes;  // of wire::encode_envelope
+  Pid from;
+  Target to;
+  Time deadline = Time::max();  // what the budget in `bytes` means on this node's clock
+};
+
+using Outgoing = std::variant<RecordBatch, OutgoingMessage>;
+
+class OutgoingQueue {
+ public:
+  /// `options` must outlive the queue.
+  OutgoingQueue(const StreamOptions& options, wire::Ends ends) noexcept
+      : options_(&options), ends_(ends) {}
+
+  /// Whether `envelope` would be kept apart, so that encoding it first, outside locks, is worth it.
+  bool is_big(const Envelope& envelope) const noexcept;
+  /// `deadline`: of its budget; Time::max() without one.
+  void push(const Envelope& envelope, Time deadline);
+  void push(OutgoingMessage&& message);
+
+  /// What there is, in order; `emptied` is used again. The caller hands all of it to a SendStream.
+  void take(std::vector<Outgoing>& emptied);
+  /// The Interleaver of that SendStream is empty.
+  void interleaved() noexcept {
+    if (waiting_apart_ == 0) apart_ = false;
+  }
+  void clear() noexcept;
+
+  std::size_t messages() const noexcept { return messages_; }
+  std::size_t bytes() const noexcept { return bytes_; }
+  wire::Ends ends() const noexcept { return ends_; }
+  /// What waits fills a frame.
+  bool fills_frame() const noexcept {
+    return messages_ >= options_->frame_records || bytes_ * 2 >= options_->frame_bytes;
+  }
+
+ private:
+  const StreamOptions* options_;
+  wire::Ends ends_;
+  std::vector<Outgoing> queued_;
+  std::size_t messages_ = 0, bytes_ = 0;
+  std::size_t waiting_apart_ = 0;  // of queued_
+  bool apart_ = false;             // something is, or may be, in the Interleaver
+};
+
+}  // namespace coterie

@@ -1,0 +1,100 @@
+// The part of Link that moves records: what arrives, and what is sent and acknowledged.
+
+#include <algorithm>
+#include <optional>
+
+#include "transport/envelope_codec.hpp"
+#include "transport/session.hpp"
+
+namespace coterie {
+
+using namespace link_action;
+
+void Link::on_data(Time now, const wire::Data& data) {
+  bool gap = false;
+  Deliver told;
+  told.envelopes.reserve(data.records.size());
+  for (std::size_t i = 0; i < data.records.size(); ++i) {
+    const BytesView record = data.records[i];
+    const auto verdict = receive_.take(data.first + i);
+    if (verdict == ReceiveStream::Verdict::repeat) {
+      ++counters_.repeats;
+      continue;
+    }
+    if (verdict == ReceiveStream::Verdict::gap) {
+      ++counters_.gaps;
+      gap = true;
+      break;
+    }
+    ++unacked_records_;
+    if (!unpack(now, record, told)) return;
+  }
+  if (!told.envelopes.empty()) actions_.emplace_back(std::move(told));
+  if (gap && now - asked_again_at_ >= options_.ack_delay) {
+    asked_again_at_ = now;
+    send_ack(true);
+  } else if (unacked_records_ >= options_.ack_every) {
+    ack_at_ = std::min(ack_at_, now);  // with the next flush, if nothing carries it
+  } else if (ack_at_ == Time::max()) {
+    ack_at_ = now + options_.ack_delay;  // a repeat is acknowledged again: its ack was lost
+  }
+}
+
+/// Adds the envelope that the record is, or is the last piece of. False: the session is lost, and
+/// what came before the record has been delivered.
+bool Link::unpack(Time now, BytesView record, Deliver& told) {
+  std::string why;
+  std::optional<Bytes> assembled;
+  if (Assembler::is_piece(record)) {
+    auto whole = receive_.assemble(record);
+    if (whole && !*whole) return true;
+    if (whole) {
+      assembled = std::move(*whole);
+      record = *assembled;
+    } else {
+      why = std::move(whole.error());
+    }
+  }
+  if (why.empty()) {
+    auto decoded = wire::decode_envelope(record, {peer_.id, self_.incarnation.id},
+                                         told.envelopes.emplace_back());
+    if (decoded) {
+      ++counters_.delivered;
+      return true;
+    }
+    told.envelopes.pop_back();
+    why = std::move(decoded.error());
+  }
+  // Leaving it out would be a gap, so the session ends here, and everybody is told.
+  ++counters_.malformed;
+  if (!told.envelopes.empty()) actions_.emplace_back(std::move(told));
+  refuse(wire::Refuse::Code::malformed, why, peer_.id);
+  lose(now, why, false);
+  return false;
+}
+
+void Link::send_ack(bool again) {
+  unacked_records_ = 0;
+  ack_at_ = Time::max();
+  // Behind data it would wait; a data lane without any is the shorter way.
+  const bool data_lane_is_free = resumed_ && !send_.unacknowledged();
+  actions_.emplace_back(Send{data_lane_is_free ? wire::Lane::data : wire::Lane::control,
+                             encode(wire::Ack{position(), again})});
+}
+
+void Link::flush(Time now, std::size_t frames_max) {
+  if (!established_) return;
+  const bool idle = !send_.unacknowledged();
+  Bytes frame;
+  for (std::size_t i = 0; resumed_ && i < frames_max && send_.transmit(now, position(), frame);
+       ++i) {
+    ++counters_.frames_out;
+    if (idle && i == 0) progress_at_ = now;  // the wait for an ack begins
+    unacked_records_ = 0;                    // the frame carries the ack
+    ack_at_ = Time::max();
+    actions_.emplace_back(Send{wire::Lane::data, std::move(frame)});
+  }
+  if (ack_at_ <= now) send_ack(false);
+}
+
+}  // namespace coterie
