@@ -159,8 +159,8 @@ class Request {
       }
       runtime_.forget_call(node, ref);
       return sent == SendResult::busy
-                 ? failure(CallError::Code::overloaded, not_executed,
-                           "the link to its node is full")
+                 ? failure(CallError::Code::timeout, not_executed,
+                           "the link to its node had no room in time")
                  : failure(CallError::Code::nodedown, not_executed, "its node is not connected");
     }
     const Withdrawal withdrawal{*this, there.pid, there.name, ref};

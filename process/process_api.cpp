@@ -167,12 +167,19 @@ void link(const Pid& pid) {
 
 void unlink(const Pid& pid) {
   Process& self = current_process();
-  if (!self.remove_link(pid)) return;
-  self.runtime().wait_for_overflow(self, pid.node);
-  if (pid.node != self.runtime().node()) {
-    self.runtime().forget_link(pid.node, self.pid(), pid);
+  Runtime& runtime = self.runtime();
+  if (!self.has_link(pid)) return;
+  runtime.wait_for_overflow(self, pid.node);
+  const Ref ref = runtime.make_ref();
+  const bool there = pid.node != runtime.node();
+  if (there && !runtime.note_unlink(pid.node, self.pid(), pid, ref)) {
+    self.remove_link(pid);
+    return;
   }
-  self.runtime().signal(self.pid(), pid, Signal::unlink, Ref::none);
+  // What has come of the link by now counts; of what comes from now on nothing does.
+  if (there) self.drain();
+  self.remove_link(pid);
+  runtime.signal(self.pid(), pid, Signal::unlink, there ? ref : Ref::none);
 }
 
 bool trap_exit(bool on) { return current_process().set_trap_exit(on); }

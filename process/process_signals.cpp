@@ -212,6 +212,9 @@ void Process::tell_relations(const Pid& self, const ExitReason& reason) {
   for (const auto& [ref, target] : relations->monitors) {
     runtime_.signal(self, target, Signal::demonitor, ref);
   }
+  for (const auto& [ref, target] : relations->requests) {
+    runtime_.cancel_request(self, target, ref);
+  }
 }
 
 void Process::reset() {

@@ -45,6 +45,7 @@ void request_there(Process& self, const Destination& there, Ref ref, MessagePtr 
   for (;;) {
     // Each time: the session may have been lost, and another begun, while this one waited.
     if (!runtime.note_call(node, ref, self.pid())) break;
+    if (!there.name.empty()) runtime.note_name(node, ref, there.name);
     Envelope envelope;
     envelope.signal = Signal::call;
     envelope.from = self.pid();
@@ -98,7 +99,6 @@ MessagePtr next_response(const std::vector<Ref>& refs, Duration timeout) {
 
 void abandon_request(Ref request) {
   Process& self = current_process();
-  Runtime& runtime = self.runtime();
   auto& requests = self.relations().requests;
   const Monitor* found = requests.find(request);
   if (found == nullptr) {
@@ -107,11 +107,7 @@ void abandon_request(Ref request) {
   }
   const Pid server = found->target;
   requests.erase(request);
-  if (server.node == runtime.node()) {
-    runtime.signal(self.pid(), server, Signal::cancel, request);
-  } else {
-    runtime.forget_call(server.node, request);
-  }
+  self.runtime().cancel_request(self.pid(), server, request);
 }
 
 Time deadline(Duration timeout) {

@@ -184,13 +184,20 @@ class Runtime final : public DistributionEvents {
   void wait_for_overflow(Process& self, NodeId node);
   bool note_call(NodeId node, Ref ref, const Pid& caller);
   void forget_call(NodeId node, Ref ref);
+  /// A request to a name that nobody waits for on the spot: cancel_request() will need the name.
+  void note_name(NodeId node, Ref ref, std::string name);
+  /// Its answer is not wanted any more: unless it runs already, it will not.
+  void cancel_request(const Pid& from, const Pid& to, Ref ref);
   bool note_monitor(NodeId node, Ref ref, const Pid& watcher, const Pid& target);
   void forget_monitor(NodeId node, Ref ref);
   bool note_link(NodeId node, const Pid& here, const Pid& there);
-  void forget_link(NodeId node, const Pid& here, const Pid& there);
+  /// Until the other node has acknowledged `unlink`, what it says of links of these two is of the
+  /// link that was, and not heard. False: there is no session.
+  bool note_unlink(NodeId node, const Pid& here, const Pid& there, Ref unlink);
   /// How much waits for, watches, or is tied to other nodes.
   struct RemoteTables {
-    std::size_t calls = 0, monitors = 0, watchers = 0, links = 0, overflow = 0, waiting = 0;
+    std::size_t calls = 0, monitors = 0, watchers = 0, links = 0, unlinks = 0, overflow = 0,
+                waiting = 0;
   };
   RemoteTables remote_tables();
   void subscribe_nodes(const Pid& subscriber);
@@ -222,9 +229,11 @@ class Runtime final : public DistributionEvents {
     std::string name;
     std::uint64_t session = 0;                    // grows with each node_up
     std::unordered_map<Ref, Pid> calls;           // ours, waiting for an answer
+    std::unordered_map<Ref, std::string> names;   // of calls: to whom, if not to a pid
     std::map<Ref, std::pair<Pid, Pid>> monitors;  // ours: watcher, target
     std::map<Ref, Watch> watchers;                // theirs, of processes here
     std::set<std::pair<Pid, Pid>> links;          // here, there
+    std::map<std::pair<Pid, Pid>, Ref> unlinks;   // here, there: ours, not acknowledged
     std::deque<Envelope> overflow;                // signals that found the window full, in order
     std::vector<Ticket> waiting;                  // for room in the window
     bool up = false;

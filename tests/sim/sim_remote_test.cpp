@@ -3,6 +3,13 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+
+#include <coterie/requests.hpp>
+#include <coterie/sys.hpp>
+
+#include "process/seeded_random.hpp"
+
 #include "tests/sim/sim_cluster.hpp"
 
 namespace coterie {
@@ -194,6 +201,95 @@ TEST(SimRemote, UnlinkAndDemonitorSilenceTheEnd) {
   });
 }
 
+// The end of a link that was cut and made again is the end of the new one, once: what the other
+// node said of the old one is not taken for it.
+TEST(SimRemote, AnExitOfTheOldLinkIsNotTheNewOnes) {
+  for (int wait = 200; wait <= 15'000; wait += 250) {  // us: the Exit travels at most that long
+    TwoNodes nodes(static_cast<std::uint64_t>(wait) + 1);
+    nodes.on_a([&] {
+      trap_exit(true);
+      link(nodes.server);
+      sleep(20ms);
+      // On its own node: it is dead before the new link can reach it.
+      run_on(nodes.runtime(nodes.b), [&] { exit(nodes.server, ExitReason::kill()); });
+      sleep(std::chrono::microseconds(wait));
+      unlink(nodes.server);
+      // An Exit that has come before is of the link that was.
+      while (receive([](const Exit&) { return true; }, after(0s, [] { return false; }))) {
+      }
+      link(nodes.server);
+      int exits = 0;
+      while (receive(
+          [&](const Exit& e) {
+            EXPECT_EQ(e.reason, ExitReason::noproc()) << wait;
+            return ++exits < 10;
+          },
+          after(1s, [] { return false; }))) {
+      }
+      EXPECT_EQ(exits, 1) << wait;
+    });
+    EXPECT_EQ(nodes.runtime(nodes.a).remote_tables().unlinks, 0u);
+    EXPECT_EQ(nodes.runtime(nodes.a).remote_tables().links, 0u);
+  }
+}
+
+// However link and unlink of both sides cross, both believe the same in the end.
+TEST(SimRemote, CrossingLinksAndUnlinksLeaveNoHalfLink) {
+  int linked = 0;
+  for (std::uint64_t seed = 1; seed <= 200; ++seed) {
+    TwoNodes nodes(seed);
+    std::array<Pid, 2> pids;
+    std::array<bool, 2> believes{true, true};
+    int ready = 0, told = 0;
+    const auto play = [&](std::size_t me) {
+      trap_exit(true);
+      pids[me] = self();
+      for (++ready; ready < 2;) sleep(1ms);
+      SeededRandom draw(seed * 2 + me);
+      for (int i = 0; i < 12; ++i) {
+        sleep(std::chrono::microseconds(draw.below(4000)));
+        draw.below(2) == 0 ? link(pids[1 - me]) : unlink(pids[1 - me]);
+      }
+      sleep(100ms);
+      believes[me] = detail::current_process().has_link(pids[1 - me]);
+      for (++told; told < 2;) sleep(1ms);
+    };
+    run_on(nodes.runtime(nodes.b), [&] { play(1); });
+    nodes.on_a([&] { play(0); });
+    EXPECT_EQ(believes[0], believes[1]) << "seed " << seed;
+    linked += believes[0];
+    EXPECT_EQ(nodes.runtime(nodes.a).remote_tables().unlinks, 0u);
+  }
+  EXPECT_GT(linked, 20);
+  EXPECT_LT(linked, 180);
+}
+
+// A request that nobody waits for any more is not run: its deadline has passed, its caller has
+// given it up, or has ended; whether it was sent to a pid or to a name.
+TEST(SimRemote, AbandonedRequestsAreNotRun) {
+  for (const bool by_name : {false, true}) {
+    TwoNodes nodes;
+    const ServerRef to = by_name ? ServerRef(at("store", "b")) : ServerRef(nodes.server);
+    nodes.on_a([&] {
+      ASSERT_TRUE(sys::suspend(nodes.server));
+      EXPECT_FALSE(call(to, Store::Put{1}, 20ms));
+      EXPECT_FALSE(receive_response(send_request(to, Store::Put{2}), 20ms));
+      spawn([&] { static_cast<void>(call(to, Store::Put{4})); });  // the only one that waits on
+      const Pid calling = spawn([&] { static_cast<void>(call(to, Store::Put{8})); });
+      const Pid asking = spawn([&] {
+        static_cast<void>(send_request(to, Store::Put{16}));
+        sleep(1h);
+      });
+      sleep(20ms);
+      for (const Pid& gone : {calling, asking}) exit(gone, ExitReason::kill());
+      sleep(20ms);
+      ASSERT_TRUE(sys::resume(nodes.server));
+      EXPECT_EQ(call(to, Store::Put{0}).value(), 4);
+    });
+    EXPECT_EQ(nodes.runtime(nodes.a).remote_tables().calls, 0u);
+  }
+}
+
 TEST(SimRemote, TheTablesKeepOnlyWhatStillHolds) {
   TwoNodes nodes;
   for (int i = 0; i < 20; ++i) {
@@ -214,8 +310,8 @@ TEST(SimRemote, TheTablesKeepOnlyWhatStillHolds) {
   }
   for (const NodeId node : {nodes.a, nodes.b}) {
     const auto tables = nodes.runtime(node).remote_tables();
-    EXPECT_EQ(tables.calls + tables.monitors + tables.watchers + tables.links + tables.overflow +
-                  tables.waiting,
+    EXPECT_EQ(tables.calls + tables.monitors + tables.watchers + tables.links + tables.unlinks +
+                  tables.overflow + tables.waiting,
               0u)
         << "links " << tables.links << " monitors " << tables.monitors << " watchers "
         << tables.watchers << " calls " << tables.calls;
