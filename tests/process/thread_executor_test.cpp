@@ -7,7 +7,9 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include <condition_variable>
 #include <latch>
+#include <mutex>
 #include <semaphore>
 #include <stdexcept>
 
@@ -279,6 +281,60 @@ TEST(ThreadExecutor, LosesNoWake) {
     EXPECT_TRUE(executor.remove(consumer, Time::max()));
     consumer.announce();  // nobody is there: harmless
   }
+}
+
+// Goal: a runnable that sleeps on a lookout is woken there, and one that finds it taken sleeps in
+// its own bed: no wake is lost either way.
+TEST(ThreadExecutor, LosesNoWakeOnALookout) {
+  class Post final : public Lookout {
+   public:
+    bool sleep(Time) override {
+      std::unique_lock lock(mutex_);
+      if (taken_) return false;
+      taken_ = true;
+      roused_or_late_.wait_for(lock, 20ms, [this] { return std::exchange(roused_, false); });
+      taken_ = false;
+      ++slept;
+      return true;
+    }
+    void rouse() noexcept override {
+      std::lock_guard lock(mutex_);
+      roused_ = true;
+      roused_or_late_.notify_all();
+    }
+    std::atomic<int> slept{0};
+
+   private:
+    std::mutex mutex_;
+    std::condition_variable roused_or_late_;
+    bool taken_ = false, roused_ = false;
+  };
+  struct Watcher final : Runnable {
+    explicit Watcher(Lookout& post) : post_(post) {}
+    Time run() override {
+      done = wanted.load();
+      return Time::max();
+    }
+    Lookout* lookout() noexcept override { return &post_; }
+    std::atomic<int> wanted{0}, done{0};
+    Lookout& post_;
+  };
+  SystemClock clock;
+  Post post;
+  ThreadExecutor executor(clock);
+  Watcher one(post), two(post);
+  executor.add(one, "one");
+  executor.add(two, "two");
+  for (int i = 1; i <= 500; ++i) {
+    for (Watcher* each : {&one, &two}) {
+      each->wanted = i;
+      executor.wake(*each);
+    }
+    ASSERT_TRUE(eventually([&] { return one.done == i && two.done == i; })) << i;
+  }
+  EXPECT_GT(post.slept, 0);
+  EXPECT_TRUE(executor.remove(one, Time::max()));
+  EXPECT_TRUE(executor.remove(two, Time::max()));
 }
 
 // Goal: two runnables that wake each other never stop.
