@@ -99,6 +99,18 @@ std::vector<std::string> started_applications() {
 
 // ---- the environment
 
+ApplicationEnv get_all_env(const std::string& application) {
+  ApplicationEnv env;
+  const LocalPlace* place = environment();
+  if (place == nullptr) return env;
+  const std::string prefix = env_key(application, "");
+  for (const auto& [key, value] : place->meta()) {
+    const auto* held = key.starts_with(prefix) ? value.get<EnvValue>() : nullptr;
+    if (held != nullptr) env.emplace(key.substr(prefix.size()), *held);
+  }
+  return env;
+}
+
 void put_env(const std::string& application, const std::string& key, EnvValue value) {
   Registry::put_meta(applications_name, env_key(application, key), std::move(value));
 }

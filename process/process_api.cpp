@@ -286,6 +286,8 @@ std::optional<Pid> whereis(const std::string& name) {
   return current_process().runtime().whereis(name);
 }
 
+std::vector<std::string> registered() { return current_process().runtime().registered(); }
+
 std::optional<Pid> whereis(const ServerRef& server) {
   Process& self = current_process();
   const detail::Destination found = detail::resolve(self, server, default_call_timeout);

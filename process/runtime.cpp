@@ -277,6 +277,17 @@ std::optional<Pid> Runtime::whereis(std::string_view name) const {
   return found == local_names_.end() ? std::nullopt : std::optional(found->second);
 }
 
+std::vector<std::string> Runtime::registered() const {
+  std::vector<std::string> names;
+  {
+    std::shared_lock guard(names_lock_);
+    names.reserve(local_names_.size());
+    for (const auto& [name, holder] : local_names_) names.push_back(name);
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
 std::string Runtime::name_of(const Pid& pid) const {
   std::shared_lock guard(names_lock_);
   for (const auto& [name, holder] : local_names_) {

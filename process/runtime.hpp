@@ -151,6 +151,7 @@ class Runtime final : public DistributionEvents {
   bool register_name(const std::string& name, const Pid& pid);
   bool unregister_name(const std::string& name, const Pid& pid);
   std::optional<Pid> whereis(std::string_view name) const;
+  std::vector<std::string> registered() const;
   /// O(names): for reports.
   std::string name_of(const Pid& pid) const;
 

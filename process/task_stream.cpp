@@ -33,7 +33,8 @@ StreamTasks::StreamTasks(const StreamOptions& options, TaskStarter starter)
 
 StreamTasks::~StreamTasks() {
   for (const auto& [ref, task] : running_) {
-    if (starter_.linked) unlink(task.pid);
+    // Also the exit of one that has failed already, and that nobody will ask about.
+    if (starter_.linked) drop_link(task.pid);
     exit(task.pid, ExitReason::kill());
     demonitor(ref, true);
     receive_message(

@@ -72,6 +72,11 @@ std::optional<RegistryValue> LocalPlace::meta(const std::string& key) const {
   return found == meta_.end() ? std::nullopt : std::optional(found->second);
 }
 
+std::map<std::string, RegistryValue> LocalPlace::meta() const {
+  const std::lock_guard guard(mutex_);
+  return meta_;
+}
+
 void LocalPlace::put_meta(const std::string& key, RegistryValue value) {
   const std::lock_guard guard(mutex_);
   std::swap(meta_[key], value);

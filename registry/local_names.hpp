@@ -39,6 +39,7 @@ class LocalPlace final {
   void announce_unregistered(std::string_view key, const Pid& pid) const;
 
   std::optional<RegistryValue> meta(const std::string& key) const;
+  std::map<std::string, RegistryValue> meta() const;
   void put_meta(const std::string& key, RegistryValue value);
   void delete_meta(const std::string& key);
 

@@ -129,7 +129,8 @@ std::size_t Registry::unregister_match(const std::string& registry, const std::s
   LocalPlace& place = need(registry);
   const Pid mine = self();
   const std::size_t gone = place.table.unregister_match(key, mine, matches);
-  if (gone > 0) place.announce_unregistered(key, mine);
+  // Its listeners hear of the process's last one, as Elixir's do.
+  if (gone > 0 && place.table.values(key, mine).empty()) place.announce_unregistered(key, mine);
   return gone;
 }
 

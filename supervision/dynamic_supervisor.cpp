@@ -59,6 +59,10 @@ DynamicSupervisor::DynamicSupervisor(DynamicSupervisorOptions options)
     : state_(std::make_unique<detail::DynamicSupervisorState>(std::move(options))) {}
 DynamicSupervisor::~DynamicSupervisor() = default;
 
+GenServer::Init DynamicSupervisor::init() {
+  if (auto reason = state_->fault()) return stop_init(std::move(*reason));
+  return ok();
+}
 void DynamicSupervisor::terminate(const ExitReason&) { state_->stop_all(); }
 std::string DynamicSupervisor::format_status() const { return state_->status_text(); }
 ChildResult<Pid> DynamicSupervisor::handle_call(const StartChild& request) {

@@ -14,6 +14,9 @@ class DynamicSupervisorState {
  public:
   explicit DynamicSupervisorState(DynamicSupervisorOptions options);
 
+  /// Why it must not start, or nothing.
+  std::optional<ExitReason> fault() const { return bad_period(options_.max_seconds); }
+
   void stop_all();
   ChildResult<Pid> start_child(ChildSpec&& spec);
   ChildResult<void> terminate_child(const Pid& pid);

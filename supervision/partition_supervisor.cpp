@@ -165,6 +165,12 @@ ChildResult<ChildCount> PartitionSupervisor::count_children(const std::string& n
   return Supervisor::count_children(local(name));
 }
 
+std::expected<void, CallError> PartitionSupervisor::stop(const std::string& name, ExitReason reason,
+                                                         Duration timeout) {
+  static_cast<void>(need(name));
+  return GenServer::stop(local(name), std::move(reason), timeout);
+}
+
 std::size_t PartitionSupervisor::partition_of(std::string_view key,
                                               std::size_t partitions) noexcept {
   const bool negative = key.starts_with('-');

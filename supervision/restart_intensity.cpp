@@ -1,5 +1,7 @@
 #include "supervision/restart_intensity.hpp"
 
+#include <string>
+
 #include <algorithm>
 
 namespace coterie::detail {
@@ -24,6 +26,12 @@ std::size_t RestartIntensity::count(Time now) {
 
 void RestartIntensity::expire(Time now) {
   while (!restarts_.empty() && now - restarts_.front() > window_) restarts_.pop_front();
+}
+
+std::optional<ExitReason> bad_period(Duration window) {
+  if (window > Duration::zero()) return std::nullopt;
+  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(window).count();
+  return ExitReason::term("{supervisor_data,{invalid_period," + std::to_string(ms) + "}}");
 }
 
 }  // namespace coterie::detail

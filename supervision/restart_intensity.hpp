@@ -4,7 +4,9 @@
 
 #include <cstddef>
 #include <deque>
+#include <optional>
 
+#include <coterie/exit_reason.hpp>
 #include <coterie/time.hpp>
 
 namespace coterie::detail {
@@ -29,5 +31,8 @@ class RestartIntensity {
   Duration window_;
   std::deque<Time> restarts_;  // at most max_restarts_ + 1, oldest first
 };
+
+/// Why a supervisor does not start with this window; in none, no restart would ever be too many.
+std::optional<ExitReason> bad_period(Duration window);
 
 }  // namespace coterie::detail

@@ -43,6 +43,16 @@ ChildSpec Supervisor::child_spec(std::string id, std::vector<ChildSpec> children
       std::move(id), [children = std::move(children)] { return children; }, std::move(options));
 }
 
+ChildSpec Supervisor::child_spec(ChildSpec spec, ChildOverrides overrides) {
+  if (overrides.id) spec.id = std::move(*overrides.id);
+  if (overrides.restart) spec.restart = *overrides.restart;
+  if (overrides.shutdown) spec.shutdown = *overrides.shutdown;
+  if (overrides.type) spec.type = *overrides.type;
+  if (overrides.significant) spec.significant = *overrides.significant;
+  if (overrides.backoff) spec.backoff = *overrides.backoff;
+  return spec;
+}
+
 ChildSpec Supervisor::spec_with(std::string id, MakeChildren init, SupervisorOptions options) {
   ChildSpec spec;
   spec.id = std::move(id);

@@ -70,6 +70,7 @@ void SupervisorState::stop(Child& child) {
 }
 
 std::optional<ExitReason> SupervisorState::start_all(std::vector<ChildSpec> specs) {
+  if (auto reason = bad_period(options_.max_seconds)) return reason;
   if (const auto fault = Supervisor::check_childspecs(specs, options_.auto_shutdown)) {
     return ExitReason::term("{bad_child_spec," + fault->detail + "}");
   }

@@ -24,8 +24,12 @@
 
 namespace coterie {
 
+struct ChildSpec;  // <coterie/child_spec.hpp>
+
 namespace detail {
 
+template <class State, class First>
+void this_is_neither_the_first_state_of_this_Agent_nor_a_function_that_makes_it() = delete;
 template <class State, class Function>
 void this_function_does_not_take_the_state_of_this_Agent() = delete;
 template <class State, class Function>
@@ -69,10 +73,12 @@ class AgentServer final : public GenServer {
  private:
   template <class First>
   static State make(First&& first) {
-    if constexpr (std::is_invocable_v<First&> && !std::is_convertible_v<First, State>) {
+    if constexpr (std::is_invocable_r_v<State, First&> && !std::is_convertible_v<First, State>) {
       return first();
-    } else {
+    } else if constexpr (std::is_constructible_v<State, First>) {
       return State(std::forward<First>(first));
+    } else {
+      this_is_neither_the_first_state_of_this_Agent_nor_a_function_that_makes_it<State, First>();
     }
   }
   State state_;
@@ -97,6 +103,17 @@ class Agent {
   template <class First>
   static std::expected<Agent, StartError> start_link(First first, StartOptions options = {}) {
     return named(GenServer::start_link<Server>(std::move(options), std::move(first)));
+  }
+
+  /// A ChildSpec, for which <coterie/child_spec.hpp> is needed. `first` is copied for each start.
+  template <class First, class Spec = ChildSpec>
+  static Spec child_spec(std::string id, First first, StartOptions options = {}) {
+    Spec spec;
+    spec.id = std::move(id);
+    spec.start = [first = std::move(first), options = std::move(options)] {
+      return GenServer::start_link<Server>(options, first);
+    };
+    return spec;
   }
 
   /// An agent that runs already: its pid or its name.

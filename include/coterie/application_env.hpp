@@ -87,6 +87,8 @@ T fetch_env(const std::string& application, const std::string& key) {
   if (!value) detail::missing_env(application, key);
   return std::move(*value);
 }
+/// All of it.
+ApplicationEnv get_all_env(const std::string& application);
 /// Throws std::invalid_argument if this node has loaded no application at all.
 void put_env(const std::string& application, const std::string& key, EnvValue value);
 void delete_env(const std::string& application, const std::string& key);

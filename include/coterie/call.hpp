@@ -72,6 +72,10 @@ template <class Server, class Message>
 void this_message_is_not_listed_in_Calls_of() = delete;
 template <class Server, class Message>
 void this_message_is_not_listed_in_Casts_of() = delete;
+template <class Message>
+void a_message_that_is_called_has_no_Reply__cast_it_or_send_it() = delete;
+template <class Timeout>
+void a_timeout_has_a_unit__such_as_5s_or_500ms() = delete;
 
 }  // namespace detail
 
@@ -99,6 +103,32 @@ CallResult<R> call(const ServerRef& to, R request, Options options = default_cal
   return call(to, std::move(request), options);
 }
 
+/// To another node, by name: the compiler checks that the message, and its reply, can go there.
+template <Request R, class Options = Duration>
+CallResult<R> call(const RemoteName& to, R request, Options options = default_call_timeout) {
+  if constexpr (!detail::Travels<R> || !detail::Packable<ReplyOf<R>>) {
+    detail::a_message_for_another_node_needs_a_type_name_and_fields_that_can_be_packed<R>();
+  }
+  return call(ServerRef(to), std::move(request), options);
+}
+
+// Mistakes that are told in one line: no Reply, and milliseconds without their unit.
+template <class M, class... Options>
+requires(!Request<M>) std::expected<Nothing, CallError> call(const ServerRef&, M, Options...) {
+  detail::a_message_that_is_called_has_no_Reply__cast_it_or_send_it<M>();
+  return {};
+}
+template <class Server, class M, class... Options>
+requires(!Request<M>) std::expected<Nothing, CallError> call(const ServerRef&, M, Options...) {
+  detail::a_message_that_is_called_has_no_Reply__cast_it_or_send_it<M>();
+  return {};
+}
+template <Request R, std::integral Timeout>
+CallResult<R> call(const ServerRef&, R, Timeout) {
+  detail::a_timeout_has_a_unit__such_as_5s_or_500ms<Timeout>();
+  return std::unexpected(CallError(CallError::Code::refused, CallError::Execution::not_executed));
+}
+
 /// A call by type name with packed bytes, as clients without our types make it. `named`: the reply
 /// carries field names.
 struct PackedReply {
@@ -121,6 +151,23 @@ void cast(const ServerRef& to, T message) {
     detail::this_message_is_not_listed_in_Casts_of<Server, T>();
   }
   cast(to, std::move(message));
+}
+
+// To another node, by name: checked as a call is.
+template <class T>
+void send(const RemoteName& to, T message) {
+  if constexpr (!detail::Travels<T>) {
+    detail::a_message_for_another_node_needs_a_type_name_and_fields_that_can_be_packed<T>();
+  }
+  send(ServerRef(to), std::move(message));
+}
+
+template <class T>
+void cast(const RemoteName& to, T message) {
+  if constexpr (!detail::Travels<T>) {
+    detail::a_message_for_another_node_needs_a_type_name_and_fields_that_can_be_packed<T>();
+  }
+  cast(ServerRef(to), std::move(message));
 }
 
 /// As cast, and tells what try_send tells.

@@ -74,23 +74,44 @@ struct ChildSpec {
   }
 };
 
-/// The spec of a Server(args...); the arguments are copied for each start.
+namespace detail {
+template <class Server, class... Arguments>
+void the_arguments_of_a_child_are_copied_for_each_start() = delete;
+}  // namespace detail
+
+/// The spec of a Server(args...); the arguments are copied for each start. What differs from the
+/// defaults is changed in the spec: Supervisor::child_spec(child<Server>(...), {.restart = ...}).
 template <class Server, class... Args>
 ChildSpec child(std::string id, StartOptions options, Args... args) {
-  ChildSpec spec;
-  spec.id = std::move(id);
-  if (options == StartOptions{}) {
-    // What millions of dynamic children have: they keep nothing but their arguments.
-    spec.start = [... args = std::move(args)] {
-      return GenServer::start_link<Server>(StartOptions{}, args...);
+  if constexpr (!(std::is_copy_constructible_v<Args> && ...)) {
+    detail::the_arguments_of_a_child_are_copied_for_each_start<Server, Args...>();
+    return {};
+  } else {
+    ChildSpec spec;
+    spec.id = std::move(id);
+    if (options == StartOptions{}) {
+      // What millions of dynamic children have: they keep nothing but their arguments.
+      spec.start = [... args = std::move(args)] {
+        return GenServer::start_link<Server>(StartOptions{}, args...);
+      };
+      return spec;
+    }
+    spec.start = [options = std::move(options), ... args = std::move(args)] {
+      return GenServer::start_link<Server>(options, args...);
     };
     return spec;
   }
-  spec.start = [options = std::move(options), ... args = std::move(args)] {
-    return GenServer::start_link<Server>(options, args...);
-  };
-  return spec;
 }
+
+/// What Supervisor::child_spec changes in a spec.
+struct ChildOverrides {
+  std::optional<std::string> id{};
+  std::optional<Restart> restart{};
+  std::optional<Shutdown> shutdown{};
+  std::optional<ChildType> type{};
+  std::optional<bool> significant{};
+  std::optional<Backoff> backoff{};
+};
 
 enum class ChildState : std::uint8_t { running, stopped, restarting };
 

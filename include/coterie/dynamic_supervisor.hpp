@@ -18,6 +18,7 @@
 
 #include <coterie/child_spec.hpp>
 #include <coterie/cluster_child.hpp>
+#include <coterie/supervisor.hpp>
 
 namespace coterie {
 
@@ -82,18 +83,25 @@ class DynamicSupervisor final : public GenServer {
   struct TryAgain {
     Pid child;  // as it was called before it failed
   };
-  using Calls = Messages<StartChild, TerminateChild, WhichChildren, CountChildren>;
+  // Supervisor's questions too, as in Elixir.
+  using Calls = Messages<StartChild, TerminateChild, WhichChildren, CountChildren,
+                         Supervisor::WhichChildren, Supervisor::CountChildren>;
   using Casts = Messages<TryAgain>;
   using Infos = Messages<Exit, TryAgain>;
 
   explicit DynamicSupervisor(DynamicSupervisorOptions options);
   ~DynamicSupervisor();
 
+  Init init();
   void terminate(const ExitReason& reason);
   ChildResult<Pid> handle_call(const StartChild& request);
   ChildResult<void> handle_call(const TerminateChild& request);
   std::vector<ChildInfo> handle_call(const WhichChildren& request);
   ChildCount handle_call(const CountChildren& request);
+  std::vector<ChildInfo> handle_call(const Supervisor::WhichChildren&) {
+    return handle_call(WhichChildren{});
+  }
+  ChildCount handle_call(const Supervisor::CountChildren&) { return handle_call(CountChildren{}); }
   Next handle_cast(const TryAgain& request);
   Next handle_info(const Exit& exit);
   Next handle_info(const TryAgain& request) { return handle_cast(request); }

@@ -28,12 +28,13 @@
 
 namespace coterie {
 
-/// A handler that was added with add_sup_handler is not there any more, and not because its adder
-/// deleted or swapped it. OTP's gen_event_EXIT.
+/// A handler that was added with add_sup_handler is not there any more. OTP's gen_event_EXIT.
 struct EventHandlerExit {
   Pid manager;
   std::string id;
-  ExitReason reason;  // normal: it took itself out
+  // normal: it took itself out, or was deleted; shutdown: its manager ends; term {swapped,NewId};
+  // or what it threw.
+  ExitReason reason;
 };
 
 template <class Event>
@@ -45,8 +46,8 @@ class EventHandler {
   virtual ~EventHandler() = default;
   enum class Then : std::uint8_t { stay, remove };
   virtual Then handle_event(const Event& event) = 0;
-  /// Before it is destroyed, unless it threw: normal (it took itself out), term delete_handler or
-  /// swapped, the reason of the manager or of the process that added it.
+  /// Before it is destroyed: normal (it took itself out), an error (it threw), term delete_handler
+  /// or swapped, the reason of the manager or of the process that added it.
   virtual void terminate(const ExitReason&) {}
 };
 
@@ -191,7 +192,7 @@ class GenEvent final : public GenServer {
   HandlerResult<void> handle_call(const Delete& m) {
     const auto found = find(m.id);
     if (found == handlers_.end()) return error(HandlerError::Code::not_found);
-    take_out(found, ExitReason::term("delete_handler"), false);
+    take_out(found, ExitReason::term("delete_handler"), ExitReason::normal());
     return {};
   }
   HandlerResult<void> handle_call(const Swap& m) {
@@ -202,7 +203,8 @@ class GenEvent final : public GenServer {
     Pid adder;
     if (const auto found = find(m.old_id); found != handlers_.end()) {
       adder = found->adder;
-      old = take_out(found, ExitReason::term("swapped"), false);
+      old = take_out(found, ExitReason::term("swapped"),
+                     ExitReason::term("{swapped," + m.new_id + "}"));
     }
     return add(m.new_id, m.make, std::move(old), adder);
   }
@@ -227,11 +229,11 @@ class GenEvent final : public GenServer {
   void handle_cast(const Notify& m) { tell(m.event); }
   void handle_info(const Down& down) {
     const auto found = std::ranges::find(handlers_, down.ref, &Entry::monitor);
-    if (found != handlers_.end()) take_out(found, down.reason, false);
+    if (found != handlers_.end()) take_out(found, down.reason, down.reason);
   }
   void handle_info(const Exit&) {}
   void terminate(const ExitReason& reason) {
-    while (!handlers_.empty()) take_out(handlers_.begin(), reason, true);
+    while (!handlers_.empty()) take_out(handlers_.begin(), reason, ExitReason::shutdown());
   }
   /// What sys shows.
   std::string format_status() const {
@@ -304,34 +306,31 @@ class GenEvent final : public GenServer {
       if (fault) {
         broken(entry, *fault);
       } else if (then == Handler::Then::remove) {
-        take_out(entry, ExitReason::normal(), true);
+        take_out(entry, ExitReason::normal(), ExitReason::normal());
       } else {
         ++i;
       }
     }
   }
-  /// A handler that threw is only destroyed.
   void broken(typename Entries::iterator found, const ExitReason& reason) {
     detail::report_handler(found->id, reason);
-    const auto dropped = without(found, reason, true);
+    take_out(found, reason, reason);
   }
+  /// `told` is what its adder, if it has one, hears.
   std::unique_ptr<Handler> take_out(typename Entries::iterator found, const ExitReason& reason,
-                                    bool tell_adder) {
+                                    const ExitReason& told) {
     const std::string id = found->id;
-    auto handler = without(found, reason, tell_adder);
+    auto handler = without(found, told);
     if (const auto fault = detail::handler_fault([&] { handler->terminate(reason); })) {
       detail::report_handler(id, *fault);
     }
     return handler;
   }
-  std::unique_ptr<Handler> without(typename Entries::iterator found, const ExitReason& reason,
-                                   bool tell_adder) {
+  std::unique_ptr<Handler> without(typename Entries::iterator found, const ExitReason& told) {
     Entry entry = std::move(*found);
     handlers_.erase(found);
     if (entry.monitor != Ref::none) demonitor(entry.monitor);
-    if (entry.adder && tell_adder) {
-      coterie::send(entry.adder, EventHandlerExit{self(), entry.id, reason});
-    }
+    if (entry.adder) coterie::send(entry.adder, EventHandlerExit{self(), entry.id, told});
     return std::move(entry.handler);
   }
 

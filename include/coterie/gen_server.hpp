@@ -21,6 +21,7 @@
 // Next handle_info(AnyMessage) for everything not listed (the default logs and goes on); state(),
 // version, format_status(...) and code_change(...), see <coterie/sys.hpp>.
 // The constructor and init run in the new process. The destructor always runs, also after a kill.
+// A handler takes its message as const M&, as M, or as M&& to move things out of it.
 
 #include <array>
 #include <memory>
@@ -34,6 +35,7 @@
 
 #include <coterie/call.hpp>
 #include <coterie/detail/bad_result.hpp>
+#include <coterie/detail/client.hpp>
 #include <coterie/detail/server_state.hpp>
 #include <coterie/journal_error.hpp>
 #include <coterie/process.hpp>
@@ -139,12 +141,33 @@ template <class Server, class Message, class Returned>
 void handle_call_does_not_return_the_Reply_of_its_message() = delete;
 template <class Server, class Message, class Returned>
 void a_handler_without_reply_returns_neither_nothing_nor_Next() = delete;
+template <class T>
+inline constexpr bool is_from = false;
+
+template <class Server, class Message>
+void a_handler_takes_its_message_by_reference_without_const() = delete;
+template <class Server, class Message>
+void handle_call_returns_nothing_but_its_message_has_a_Reply() = delete;
+template <class Server, class Returned>
+void init_returns_neither_nothing_nor_ok_ignore_stop_or_error() = delete;
+template <class Server, class Returned>
+void handle_info_of_AnyMessage_returns_neither_nothing_nor_Next() = delete;
+template <class Server>
+void a_list_of_the_server_is_not_public() = delete;
+template <class Server, class... Lists>
+void a_list_of_the_server_is_no_Messages() = delete;
+template <class Server, class List>
+void two_messages_of_a_list_have_the_same_type_name() = delete;
+template <class Server>
+void the_server_does_not_derive_publicly_from_GenServer() = delete;
 template <class Server, class... Arguments>
 void no_constructor_of_the_server_takes_these_arguments() = delete;
+template <class Server, class First>
+void the_StartOptions_come_before_the_arguments__braces_will_do() = delete;
 
 }  // namespace detail
 
-class GenServer {
+class GenServer : public detail::Client {
  public:
   template <class... Ms>
   struct Messages {
@@ -263,12 +286,26 @@ class GenServer {
   using Infos = Messages<>;
   using Continues = Messages<>;
 
+  // Default callbacks, hidden by a server's own.
+  Init init() { return ok(); }
+  void terminate(const ExitReason&) {}
+  void on_hibernate() {}
+
   template <class V>
-  static Outcome<std::decay_t<V>> reply(V&& value) {
+  requires(!detail::is_from<std::decay_t<V>>) static Outcome<std::decay_t<V>> reply(V&& value) {
     return Outcome<std::decay_t<V>>(std::forward<V>(value));
   }
   /// To a request whose Reply is void.
   static Outcome<Nothing> reply() { return Outcome<Nothing>(Nothing()); }
+  /// Answers a call later, from any process: from.reply(value).
+  template <class R>
+  static void reply(const From<R>& from, std::type_identity_t<ReplyOf<R>> value) {
+    from.reply(std::move(value));
+  }
+  template <class R>
+  static void reply(const From<R>& from) requires std::is_same_v<ReplyOf<R>, Nothing> {
+    from.reply();
+  }
   static Next noreply() { return Next(); }
   static Next stop(ExitReason reason);
   template <class V>
@@ -292,10 +329,23 @@ class GenServer {
 
   /// Starts Server(args...) as a process and waits until its init is done.
   template <class Server, class... Args>
-  static std::expected<Pid, StartError> start(StartOptions options, Args&&... args);
+  static std::expected<Pid, StartError> start(StartOptions options = {}, Args&&... args);
   /// The same, linked to the caller, which becomes its parent.
   template <class Server, class... Args>
-  static std::expected<Pid, StartError> start_link(StartOptions options, Args&&... args);
+  static std::expected<Pid, StartError> start_link(StartOptions options = {}, Args&&... args);
+  // Arguments without options before them: an error that says so.
+  template <class Server, class First, class... Args>
+  requires(!std::is_convertible_v<First, StartOptions>) static std::expected<Pid, StartError> start(
+      First&&, Args&&...) {
+    detail::the_StartOptions_come_before_the_arguments__braces_will_do<Server, First>();
+    return {};
+  }
+  template <class Server, class First, class... Args>
+  requires(!std::is_convertible_v<First, StartOptions>) static std::expected<
+      Pid, StartError> start_link(First&&, Args&&...) {
+    detail::the_StartOptions_come_before_the_arguments__braces_will_do<Server, First>();
+    return {};
+  }
   /// Stops a server: terminate runs, then it exits with `reason`. Waits for its end. Errors:
   /// noproc, calling_self, nodedown, timeout; `exited` if it ended with another reason.
   static std::expected<void, CallError> stop(const ServerRef& server,
@@ -308,6 +358,10 @@ class GenServer {
 
 template <class R>
 using From = GenServer::From<R>;
+namespace detail {
+template <class R>
+inline constexpr bool is_from<GenServer::From<R>> = true;
+}
 
 }  // namespace coterie
 

@@ -11,7 +11,7 @@
 //   cast(via_partition("metrics", customer_id), Metrics::Add{1});
 //
 // It is a Supervisor with the local name `name`, whose children's ids are the partitions' numbers:
-// which_children, count_children and stop work on local(name). Of a partition that is between its
+// Supervisor's functions work on local(name). Of a partition that is between its
 // end and its restart, a call answers noproc.
 
 #include <concepts>
@@ -43,14 +43,18 @@ class PartitionSupervisor final {
   static ChildSpec child_spec(WithArguments child, PartitionSupervisorOptions options);
   static ChildSpec child_spec(ChildSpec child, PartitionSupervisorOptions options);
 
-  /// How many keys are routed to. These three throw std::invalid_argument if there is no partition
-  /// supervisor of that name on this node.
+  /// How many keys are routed to. This and the next three throw std::invalid_argument if there is
+  /// no partition supervisor of that name on this node.
   static std::size_t partitions(const std::string& name);
   /// Routes to so many from now on, not more than it started with; stops the others, or starts them
   /// again. The old number.
   static ChildResult<std::size_t> resize(const std::string& name, std::size_t partitions);
   static ChildResult<std::vector<ChildInfo>> which_children(const std::string& name);
   static ChildResult<ChildCount> count_children(const std::string& name);
+  /// As GenServer::stop of local(name): stops the partitions, waits for the end.
+  static std::expected<void, CallError> stop(const std::string& name,
+                                             ExitReason reason = ExitReason::normal(),
+                                             Duration timeout = infinity);
 
   /// Where a key goes: an integer to abs(key) modulo partitions, other text by a hash that is the
   /// same everywhere. `partitions` is not 0.

@@ -114,6 +114,8 @@ bool is_alive(const Pid& pid);  // processes of this node only
 /// Registers the process `pid` of this node under a local name; false if either is taken or dead.
 bool register_name(const std::string& name, const Pid& pid);
 bool unregister_name(const std::string& name);
+/// All local names of this node, sorted.
+std::vector<std::string> registered();
 std::optional<Pid> whereis(const std::string& name);
 /// Whom a reference leads to now; nothing for a name of another node, which only that node knows.
 std::optional<Pid> whereis(const ServerRef& server);

@@ -116,13 +116,21 @@ constexpr decltype(auto) apply_fields(T& v, F&& f) {
 
 namespace detail {
 
-// Never defined: only addresses of its members are taken, at compile time.
+// Room for a T that is never made: only addresses of its members are taken, at compile time. A
+// union, not an extern T: that could not be declared for a type that is local to a function.
 template <class T>
-extern const T no_object;
+union Unmade {
+  constexpr Unmade() noexcept : nothing() {}
+  constexpr ~Unmade() {}
+  char nothing;
+  const T object;
+};
+template <class T>
+inline constexpr Unmade<T> unmade{};
 
 template <class T, std::size_t I>
 consteval auto address_of_field() {
-  return apply_fields(no_object<T>, [](const auto&... fields) {
+  return apply_fields(unmade<T>.object, [](const auto&... fields) {
     return std::get<I>(std::tuple<decltype(&fields)...>(&fields...));
   });
 }
@@ -137,7 +145,8 @@ consteval std::string_view identifier_before(std::string_view text, std::size_t 
   return text.substr(begin, end - begin);
 }
 
-// Spelt "... [with auto Address = (& no_object<T>.T::field)]".
+// Spelt "... [with auto Address = (& unmade<T>.Unmade<T>::object.T::field)]", or by clang
+// "... [Address = &unmade.object.field]".
 template <auto Address>
 consteval const char* spell_address() {
   return __PRETTY_FUNCTION__;
@@ -145,7 +154,8 @@ consteval const char* spell_address() {
 template <auto Address>
 consteval std::string_view field_name() {
   constexpr std::string_view spelling = spell_address<Address>();
-  return identifier_before(spelling, spelling.rfind(')'));
+  const std::size_t end = spelling.size() - 1;
+  return identifier_before(spelling, spelling[end - 1] == ')' ? end - 1 : end);
 }
 
 template <class T, std::size_t... I>

@@ -174,7 +174,9 @@ template <Request R>
 MultiCall<R> multi_call(const std::vector<std::string>& nodes, const std::string& name,
                         const R& request, Duration timeout = infinity) {
   RequestCollection<R, std::string> asked(timeout);
-  for (const std::string& node : nodes) asked.add(send_request(at(name, node), request), node);
+  for (const std::string& node : nodes) {
+    asked.add(send_request(ServerRef(at(name, node)), request), node);
+  }
   MultiCall<R> result;
   while (auto next = asked.wait_response()) {
     if (next->result) {
@@ -196,7 +198,7 @@ MultiCall<R> multi_call(const std::string& name, const R& request, Duration time
 /// Casts to the servers of one local name on several nodes. Never fails.
 template <class T>
 void abcast(const std::vector<std::string>& nodes, const std::string& name, const T& message) {
-  for (const std::string& node : nodes) cast(at(name, node), message);
+  for (const std::string& node : nodes) cast(ServerRef(at(name, node)), message);
 }
 template <class T>
 void abcast(const std::string& name, const T& message) {

@@ -69,6 +69,10 @@ class Supervisor final : public GenServer {
     return spec_with(std::move(id), std::move(init), std::move(options));
   }
 
+  /// Elixir's child_spec/2: the spec with some of it changed.
+  ///   Supervisor::child_spec(child<Cache>("cache", {}), {.restart = Restart::temporary})
+  static ChildSpec child_spec(ChildSpec spec, ChildOverrides overrides);
+
   /// Functions cannot travel, so start_child works on this node only.
   static ChildResult<Pid> start_child(const ServerRef& supervisor, ChildSpec spec);
   static ChildResult<Pid> restart_child(const ServerRef& supervisor, const std::string& id);

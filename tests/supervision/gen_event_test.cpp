@@ -86,7 +86,7 @@ TEST_F(GenEventTest, AHandlerThatThrowsGoesAlone) {
   EXPECT_TRUE(Events::sync_notify(manager, 13));
   EXPECT_EQ(Events::which_handlers(manager).value(), Names{"b"});
   EXPECT_TRUE(is_alive(manager));
-  EXPECT_TRUE(heard().empty());  // no terminate after a crash
+  EXPECT_EQ(heard(), Names{"a ends: {error,std::runtime_error,\"thirteen\"}"});
   EXPECT_EQ(node.sink.entries().back().field("handler"), "a");
   const auto none = Events::add_handler(manager, "c", []() -> std::unique_ptr<EventHandler<int>> {
     throw std::runtime_error("no disk");
@@ -140,6 +140,31 @@ TEST_F(GenEventTest, ASupervisedHandlerIsTiedToWhoAddedIt) {
     EXPECT_EQ(end.id, "mine");
     EXPECT_EQ(end.reason.what(), "thirteen");
   });
+}
+
+// The adder hears of every end, with OTP's reasons.
+TEST_F(GenEventTest, TheAdderHearsWhyItsHandlerIsGone) {
+  const auto told = [&](const std::string& id) {
+    return receive(when([&](const EventHandlerExit& end) { return end.id == id; },
+                        [](const EventHandlerExit& end) { return to_string(end.reason); }),
+                   after(0s, [] { return std::string("nothing"); }));
+  };
+  const auto add = [&](const std::string& id) {
+    EXPECT_TRUE(Events::add_sup_handler(manager, id, listener(id)));
+  };
+  add("deleted");
+  EXPECT_TRUE(Events::delete_handler(manager, "deleted"));
+  EXPECT_EQ(told("deleted"), "normal");
+  add("removed");
+  EXPECT_TRUE(Events::sync_notify(manager, 99));
+  EXPECT_EQ(told("removed"), "normal");
+  add("old");
+  EXPECT_TRUE(
+      Events::swap_handler(manager, "old", "new", [this](auto) { return listener("new")(); }));
+  EXPECT_EQ(told("old"), "{swapped,new}");
+  // The new one is tied to the same process.
+  EXPECT_TRUE(GenServer::stop(manager, ExitReason::term("maintenance"), 1s));
+  EXPECT_EQ(told("new"), "shutdown");
 }
 
 TEST_F(GenEventTest, ItsEndIsToldToItsHandlers) {

@@ -131,6 +131,31 @@ TEST_F(PartitionSupervisorTest, RefusesWhatItCannotBe) {
   EXPECT_TRUE(PartitionSupervisor::start_link(part, {.name = "parts"}));
 }
 
+TEST_F(PartitionSupervisorTest, StopsAndWaits) {
+  const Pid pid = PartitionSupervisor::start_link(part, {.name = "parts", .partitions = 4}).value();
+  const auto rows = PartitionSupervisor::which_children("parts").value();
+  EXPECT_EQ(rows.size(), 4u);
+  ASSERT_TRUE(PartitionSupervisor::stop("parts"));
+  EXPECT_FALSE(is_alive(pid));
+  for (const auto& row : rows) EXPECT_FALSE(is_alive(row.pid));
+  EXPECT_EQ(whereis("parts"), std::nullopt);
+  EXPECT_THROW(static_cast<void>(PartitionSupervisor::stop("parts")), std::invalid_argument);
+}
+
+// A partition of none answers nobody; each start gets the arguments of its own.
+TEST_F(PartitionSupervisorTest, SaysWhatItsRoutesLeadTo) {
+  const ChildSpec spec = PartitionSupervisor::child_spec(part, {.name = "parts", .partitions = 3});
+  EXPECT_EQ(spec.id, "parts");
+  EXPECT_EQ(spec.type, ChildType::supervisor);
+  ASSERT_TRUE(Supervisor::start_link({spec}));
+  for (const int key : {0, 1, 2, 3, -1}) EXPECT_EQ(ask(key), std::size_t(std::abs(key)) % 3);
+  EXPECT_EQ(PartitionSupervisor::resize("parts", 0).value(), 3u);
+  EXPECT_EQ(GenServer::whereis(via_partition("parts", 0)), std::nullopt);
+  EXPECT_EQ(PartitionSupervisor::count_children("parts")->active, 0u);
+  EXPECT_EQ(PartitionSupervisor::resize("parts", 3).value(), 0u);
+  EXPECT_EQ(ask(2), 2u);
+}
+
 // The use for which it was made: several dynamic supervisors behind one name.
 TEST_F(PartitionSupervisorTest, SpreadsDynamicSupervisors) {
   ASSERT_TRUE(PartitionSupervisor::start_link(DynamicSupervisor::child_spec("dynamic"),

@@ -135,6 +135,10 @@ CallbackResult finish_call(const Caller& caller, Value&& value) {
   }
 }
 
+/// What a handler gets of a message: it is const, unless the handler takes only what it can move.
+template <class M, bool takes_const>
+using Given = std::conditional_t<takes_const, const M&, M&&>;
+
 template <class Server, class M>
 CallbackResult run_call(Server& server, Message& message, const Caller& caller) {
   if constexpr (!Request<M>) {
@@ -142,30 +146,40 @@ CallbackResult run_call(Server& server, Message& message, const Caller& caller) 
     return {};
   } else {
     return with_payload<M>(message, [&](M& value) -> CallbackResult {
-      [[maybe_unused]] const M& m = value;
       GenServer::From<M> from(caller);
-      constexpr bool with_from = requires { server.handle_call(m, from); };
-      constexpr bool plain = requires { server.handle_call(m); };
+      constexpr bool takes_const = requires(const M& m) { server.handle_call(m); }
+      || requires(const M& m) { server.handle_call(m, from); };
+      using G = Given<M, takes_const>;
+      constexpr bool with_from = requires { server.handle_call(static_cast<G>(value), from); };
+      constexpr bool plain = requires { server.handle_call(static_cast<G>(value)); };
       if constexpr (with_from) {
-        if constexpr (std::is_void_v<decltype(server.handle_call(m, from))>) {
-          server.handle_call(m, from);
+        if constexpr (std::is_void_v<decltype(server.handle_call(static_cast<G>(value), from))>) {
+          server.handle_call(static_cast<G>(value), from);
           return {};
         } else {
-          return finish_call<Server, M>(caller, server.handle_call(m, from));
+          return finish_call<Server, M>(caller, server.handle_call(static_cast<G>(value), from));
         }
       } else if constexpr (plain) {
-        if constexpr (std::is_void_v<decltype(server.handle_call(m))>) {
-          server.handle_call(m);
-          CallbackResult result;
-          add_reply(result, caller, ReplyOf<M>());
-          return result;
-        } else {
-          auto result = finish_call<Server, M>(caller, server.handle_call(m));
+        if constexpr (!std::is_void_v<decltype(server.handle_call(static_cast<G>(value)))>) {
+          auto result = finish_call<Server, M>(caller, server.handle_call(static_cast<G>(value)));
           if (!result.reply && !result.replied && result.directive.act == Directive::Act::go_on) {
             result.fault = CallbackResult::Fault::no_reply_taker;
           }
           return result;
+        } else if constexpr (std::is_same_v<ReplyOf<M>, Nothing>) {
+          server.handle_call(static_cast<G>(value));
+          CallbackResult result;
+          add_reply(result, caller, Nothing());
+          return result;
+        } else {
+          handle_call_returns_nothing_but_its_message_has_a_Reply<Server, M>();
+          return {};
         }
+      } else if constexpr (
+          requires { server.handle_call(value); } ||
+          requires { server.handle_call(value, from); }) {
+        a_handler_takes_its_message_by_reference_without_const<Server, M>();
+        return {};
       } else {
         no_handle_call_for_a_message_listed_in_Calls<Server, M>();
         return {};
@@ -175,15 +189,16 @@ CallbackResult run_call(Server& server, Message& message, const Caller& caller) 
 }
 
 /// A handler that returns nothing or Next.
-template <class Server, class M, class Run>
+template <class Server, class M, bool takes_const, class Run>
 CallbackResult run_silent(Message& message, Run run) {
-  return with_payload<M>(message, [&](const M& value) -> CallbackResult {
-    using Returned = decltype(run(value));
+  return with_payload<M>(message, [&](M& payload) -> CallbackResult {
+    using G = Given<M, takes_const>;
+    using Returned = decltype(run(static_cast<G>(payload)));
     if constexpr (std::is_void_v<Returned>) {
-      run(value);
+      run(static_cast<G>(payload));
       return {};
     } else if constexpr (std::is_convertible_v<Returned, GenServer::Next>) {
-      return done(GenServer::Next(run(value)));
+      return done(GenServer::Next(run(static_cast<G>(payload))));
     } else {
       a_handler_without_reply_returns_neither_nothing_nor_Next<Server, M, Returned>();
       return {};
@@ -193,8 +208,13 @@ CallbackResult run_silent(Message& message, Run run) {
 
 template <class Server, class M>
 CallbackResult run_cast(Server& server, Message& message, const Caller&) {
-  if constexpr (requires(const M& m) { server.handle_cast(m); }) {
-    return run_silent<Server, M>(message, [&](const M& m) { return server.handle_cast(m); });
+  constexpr bool takes_const = requires(const M& m) { server.handle_cast(m); };
+  if constexpr (takes_const || requires(M && m) { server.handle_cast(std::move(m)); }) {
+    return run_silent<Server, M, takes_const>(
+        message, [&]<class G>(G&& m) { return server.handle_cast(std::forward<G>(m)); });
+  } else if constexpr (requires(M & m) { server.handle_cast(m); }) {
+    a_handler_takes_its_message_by_reference_without_const<Server, M>();
+    return {};
   } else {
     no_handle_cast_for_a_message_listed_in_Casts<Server, M>();
     return {};
@@ -203,8 +223,13 @@ CallbackResult run_cast(Server& server, Message& message, const Caller&) {
 
 template <class Server, class M>
 CallbackResult run_info(Server& server, Message& message, const Caller&) {
-  if constexpr (requires(const M& m) { server.handle_info(m); }) {
-    return run_silent<Server, M>(message, [&](const M& m) { return server.handle_info(m); });
+  constexpr bool takes_const = requires(const M& m) { server.handle_info(m); };
+  if constexpr (takes_const || requires(M && m) { server.handle_info(std::move(m)); }) {
+    return run_silent<Server, M, takes_const>(
+        message, [&]<class G>(G&& m) { return server.handle_info(std::forward<G>(m)); });
+  } else if constexpr (requires(M & m) { server.handle_info(m); }) {
+    a_handler_takes_its_message_by_reference_without_const<Server, M>();
+    return {};
   } else {
     no_handle_info_for_a_message_listed_in_Infos<Server, M>();
     return {};
@@ -213,8 +238,13 @@ CallbackResult run_info(Server& server, Message& message, const Caller&) {
 
 template <class Server, class M>
 CallbackResult run_continue(Server& server, Message& message, const Caller&) {
-  if constexpr (requires(const M& m) { server.handle_continue(m); }) {
-    return run_silent<Server, M>(message, [&](const M& m) { return server.handle_continue(m); });
+  constexpr bool takes_const = requires(const M& m) { server.handle_continue(m); };
+  if constexpr (takes_const || requires(M && m) { server.handle_continue(std::move(m)); }) {
+    return run_silent<Server, M, takes_const>(
+        message, [&]<class G>(G&& m) { return server.handle_continue(std::forward<G>(m)); });
+  } else if constexpr (requires(M & m) { server.handle_continue(m); }) {
+    a_handler_takes_its_message_by_reference_without_const<Server, M>();
+    return {};
   } else {
     no_handle_continue_for_a_message_listed_in_Continues<Server, M>();
     return {};

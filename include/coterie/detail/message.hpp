@@ -134,6 +134,12 @@ constexpr std::string_view type_name_of() {
   }
 }
 
+/// What can go to another node: it has a name there, and can be packed.
+template <class T>
+concept Travels = Packable<T> && !type_name_of<T>().empty();
+template <class Message>
+void a_message_for_another_node_needs_a_type_name_and_fields_that_can_be_packed() = delete;
+
 template <class T>
 std::string term_of(const void* payload) {
   if constexpr (std::is_same_v<T, Packed>) {
@@ -193,12 +199,16 @@ struct FreeMessage {
 };
 using MessagePtr = std::unique_ptr<Message, FreeMessage>;
 
+template <class Message>
+void a_message_is_moved_without_exceptions__mark_its_move_constructor_noexcept() = delete;
+
 template <class T>
 MessagePtr make_message(MessageKind kind, T&& value) {
   using Value = std::decay_t<T>;
   static_assert(alignof(Value) <= alignof(std::max_align_t));
-  static_assert(std::is_nothrow_move_constructible_v<Value>,
-                "a message must be nothrow move constructible");
+  if constexpr (!std::is_nothrow_move_constructible_v<Value>) {
+    a_message_is_moved_without_exceptions__mark_its_move_constructor_noexcept<Value>();
+  }
   constexpr std::size_t bytes = payload_offset + sizeof(Value);
   void* memory = allocate_message(bytes);
   MessagePtr message(new (memory) Message(kind, bytes));

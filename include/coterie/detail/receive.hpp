@@ -7,23 +7,27 @@
 
 namespace coterie::detail {
 
+template <class... Clauses>
+void a_clause_of_receive_is_a_function_of_one_message() = delete;
+template <class... Results>
+void the_clauses_of_receive_return_different_types() = delete;
+
+template <class A, class R>
+struct ClauseOf {
+  using Argument = std::remove_cvref_t<A>;
+  using Result = R;
+};
 template <class F>
-struct ClauseTraits : ClauseTraits<decltype(&F::operator())> {};
-template <class R, class C, class A>
-struct ClauseTraits<R (C::*)(A)> {
-  using Argument = std::remove_cvref_t<A>;
-  using Result = R;
-};
-template <class R, class C, class A>
-struct ClauseTraits<R (C::*)(A) const> {
-  using Argument = std::remove_cvref_t<A>;
-  using Result = R;
-};
-template <class R, class A>
-struct ClauseTraits<R (*)(A)> {
-  using Argument = std::remove_cvref_t<A>;
-  using Result = R;
-};
+struct ClauseTraits {};  // no clause
+template <class F>
+requires requires { &F::operator(); }
+struct ClauseTraits<F> : ClauseTraits<decltype(&F::operator())> {};
+template <class R, class C, class A, bool nothrow>
+struct ClauseTraits<R (C::*)(A) noexcept(nothrow)> : ClauseOf<A, R> {};
+template <class R, class C, class A, bool nothrow>
+struct ClauseTraits<R (C::*)(A) const noexcept(nothrow)> : ClauseOf<A, R> {};
+template <class R, class A, bool nothrow>
+struct ClauseTraits<R (*)(A) noexcept(nothrow)> : ClauseOf<A, R> {};
 template <class P, class F>
 struct ClauseTraits<When<P, F>> : ClauseTraits<F> {};
 
@@ -33,6 +37,10 @@ template <class F>
 inline constexpr bool is_after<After<F>> = true;
 
 template <class C>
+concept IsClause = requires {
+  typename ClauseTraits<C>::Argument;
+};
+template <class C>
 struct ResultOf {
   using type = typename ClauseTraits<C>::Result;
 };
@@ -40,6 +48,8 @@ template <class F>
 struct ResultOf<After<F>> {
   using type = std::invoke_result_t<F&>;
 };
+template <class C>
+using ClauseResult = typename ResultOf<C>::type;
 
 template <class T>
 MessagePtr decode_as(Message& message) {
@@ -105,34 +115,35 @@ decltype(auto) run_clause(Clause& clause, Message& message) {
 
 namespace coterie {
 
-template <class... Clauses>
-auto receive(Clauses&&... clauses) {
-  using Result = std::common_type_t<typename detail::ResultOf<std::decay_t<Clauses>>::type...>;
+namespace detail {
+
+template <class Result, class... Clauses>
+Result receive_one(Clauses&... clauses) {
   Duration timeout = infinity;
   auto note_timeout = [&]<class C>(C& clause) {
-    if constexpr (detail::is_after<std::decay_t<C>>) timeout = clause.wait;
+    if constexpr (is_after<std::remove_const_t<C>>) timeout = clause.wait;
   };
   (note_timeout(clauses), ...);
 
   std::size_t chosen = sizeof...(Clauses);
-  detail::MessagePtr decoded;
-  auto message = detail::receive_message(
-      [&](detail::Message& candidate) {
+  MessagePtr decoded;
+  auto message = receive_message(
+      [&](Message& candidate) {
         std::size_t index = 0;
-        return ((detail::accepts(clauses, candidate, decoded) ? (chosen = index, true)
-                                                              : (++index, false)) ||
-                ...);
+        return (
+            (accepts(clauses, candidate, decoded) ? (chosen = index, true) : (++index, false)) ||
+            ...);
       },
       timeout);
 
-  detail::Message* target = decoded ? decoded.get() : message.get();
+  Message* target = decoded ? decoded.get() : message.get();
   auto run = [&]<class C>(std::size_t index, C& clause, auto& into) {
-    if constexpr (detail::is_after<std::decay_t<C>>) {
+    if constexpr (is_after<std::remove_const_t<C>>) {
       if (message) return;
       into(clause.run);
     } else {
       if (!message || index != chosen) return;
-      auto call = [&]() -> decltype(auto) { return detail::run_clause(clause, *target); };
+      auto call = [&]() -> decltype(auto) { return run_clause(clause, *target); };
       into(call);
     }
   };
@@ -149,10 +160,29 @@ auto receive(Clauses&&... clauses) {
       if constexpr (std::is_default_constructible_v<Result>) {
         result.emplace();
       } else {
-        detail::receive_was_cut_short();
+        receive_was_cut_short();
       }
     }
     return std::move(*result);
+  }
+}
+
+}  // namespace detail
+
+template <class... Clauses>
+auto receive(Clauses&&... clauses) {
+  if constexpr (!((detail::is_after<std::decay_t<Clauses>> ||
+                   detail::IsClause<std::decay_t<Clauses>>)&&...)) {
+    detail::a_clause_of_receive_is_a_function_of_one_message<std::decay_t<Clauses>...>();
+  } else if constexpr (!requires {
+                         typename std::common_type_t<
+                             detail::ClauseResult<std::decay_t<Clauses>>...>;
+                       }) {
+    detail::the_clauses_of_receive_return_different_types<
+        detail::ClauseResult<std::decay_t<Clauses>>...>();
+  } else {
+    return detail::receive_one<std::common_type_t<detail::ClauseResult<std::decay_t<Clauses>>...>>(
+        clauses...);
   }
 }
 

@@ -28,6 +28,40 @@ constexpr auto continue_table(GenServer::Messages<Ms...>) {
                     &message_text<Server, Ms>}...};
 }
 
+template <class List>
+inline constexpr bool is_messages = false;
+template <class... Ms>
+inline constexpr bool is_messages<GenServer::Messages<Ms...>> = true;
+
+template <class Server>
+concept HasLists = requires {
+  typename Server::Calls;
+  typename Server::Casts;
+  typename Server::Infos;
+  typename Server::Continues;
+};
+template <class Server>
+concept ListsMessages =
+    is_messages<typename Server::Calls> && is_messages<typename Server::Casts> &&
+    is_messages<typename Server::Infos> && is_messages<typename Server::Continues>;
+template <class Server>
+concept IsServer =
+    std::is_convertible_v<Server*, GenServer*> && HasLists<Server> && ListsMessages<Server>;
+
+/// Of two with one name a message from another node would always find the first.
+template <class List>
+inline constexpr bool names_differ = true;
+template <class... Ms>
+inline constexpr bool names_differ<GenServer::Messages<Ms...>> = [] {
+  const std::array<std::string_view, sizeof...(Ms)> names{type_name_of<Ms>()...};
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    for (std::size_t j = 0; j < i; ++j) {
+      if (!names[i].empty() && names[i] == names[j]) return false;
+    }
+  }
+  return true;
+}();
+
 template <class Server>
 class ServerCallbacks final : public Callbacks {
  public:
@@ -37,14 +71,16 @@ class ServerCallbacks final : public Callbacks {
 
   CallbackResult init(GenServer::Init::Kind& kind) override {
     kind = GenServer::Init::Kind::ok;
-    if constexpr (requires { server_.init(); }) {
-      if constexpr (std::is_void_v<decltype(server_.init())>) {
-        server_.init();
-      } else {
-        GenServer::Init init = server_.init();
-        kind = init.kind();
-        return done(std::move(init.next()));
-      }
+    const auto run = [this]() -> decltype(auto) { return server_.init(); };
+    using Returned = decltype(run());
+    if constexpr (std::is_void_v<Returned>) {
+      run();
+    } else if constexpr (std::is_convertible_v<Returned, GenServer::Init>) {
+      GenServer::Init init = run();
+      kind = init.kind();
+      return done(std::move(init.next()));
+    } else {
+      init_returns_neither_nothing_nor_ok_ignore_stop_or_error<Server, Returned>();
     }
     return {};
   }
@@ -65,11 +101,14 @@ class ServerCallbacks final : public Callbacks {
     auto result = dispatch(infos_, message, caller);
     if constexpr (requires { server_.handle_info(AnyMessage(&message)); }) {
       if (result.fault == CallbackResult::Fault::bad_message) {
-        if constexpr (std::is_void_v<decltype(server_.handle_info(AnyMessage(&message)))>) {
+        using Returned = decltype(server_.handle_info(AnyMessage(&message)));
+        if constexpr (std::is_void_v<Returned>) {
           server_.handle_info(AnyMessage(&message));
           return {};
+        } else if constexpr (std::is_convertible_v<Returned, GenServer::Next>) {
+          return done(GenServer::Next(server_.handle_info(AnyMessage(&message))));
         } else {
-          return done(server_.handle_info(AnyMessage(&message)));
+          handle_info_of_AnyMessage_returns_neither_nothing_nor_Next<Server, Returned>();
         }
       }
     }
@@ -80,13 +119,8 @@ class ServerCallbacks final : public Callbacks {
     return dispatch(continues_, message, {});
   }
 
-  void terminate(const ExitReason& reason) override {
-    if constexpr (requires { server_.terminate(reason); }) server_.terminate(reason);
-  }
-
-  void hibernate() override {
-    if constexpr (requires { server_.on_hibernate(); }) server_.on_hibernate();
-  }
+  void terminate(const ExitReason& reason) override { server_.terminate(reason); }
+  void hibernate() override { server_.on_hibernate(); }
 
   std::string state_text() override { return detail::state_text(server_); }
 
@@ -175,8 +209,24 @@ class ServerCallbacks final : public Callbacks {
 template <class Server, class... Args>
 MakeCallbacks make_callbacks(Args&&... args) {
   // Of an abstract class the compiler itself says best which member is missing.
-  if constexpr (!std::is_abstract_v<Server> &&
-                !std::is_constructible_v<Server, std::decay_t<Args>...>) {
+  if constexpr (!std::is_convertible_v<Server*, GenServer*>) {
+    the_server_does_not_derive_publicly_from_GenServer<Server>();
+    return {};
+  } else if constexpr (!HasLists<Server>) {
+    a_list_of_the_server_is_not_public<Server>();
+    return {};
+  } else if constexpr (!ListsMessages<Server>) {
+    a_list_of_the_server_is_no_Messages<Server, typename Server::Calls, typename Server::Casts,
+                                        typename Server::Infos, typename Server::Continues>();
+    return {};
+  } else if constexpr (!names_differ<typename Server::Calls>) {
+    two_messages_of_a_list_have_the_same_type_name<Server, typename Server::Calls>();
+    return {};
+  } else if constexpr (!names_differ<typename Server::Casts>) {
+    two_messages_of_a_list_have_the_same_type_name<Server, typename Server::Casts>();
+    return {};
+  } else if constexpr (!std::is_abstract_v<Server> &&
+                       !std::is_constructible_v<Server, std::decay_t<Args>...>) {
     no_constructor_of_the_server_takes_these_arguments<Server, std::decay_t<Args>...>();
     return {};
   } else {
@@ -193,8 +243,8 @@ MakeCallbacks make_callbacks(Args&&... args) {
 
 template <class Server>
 constexpr ServerKind server_kind() {
-  // Of an abstract class make_callbacks() has the compiler say what is missing.
-  if constexpr (std::is_abstract_v<Server>) {
+  // Of what is no server make_callbacks() has the compiler say what is missing.
+  if constexpr (std::is_abstract_v<Server> || !IsServer<Server>) {
     return {type_text<Server>(), 0, 1};
   } else {
     using Made = ServerCallbacks<Server>;

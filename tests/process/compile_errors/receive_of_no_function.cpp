@@ -1,0 +1,4 @@
+// expect: a_clause_of_receive_is_a_function_of_one_message() [with Clauses = {int}]
+#include <coterie/process.hpp>
+
+void wait() { coterie::receive(5); }
