@@ -53,5 +53,7 @@ class Figures {
 void measure_local(Figures& figures);
 /// The same of Erlang/OTP, by the programs in `folder`; "not measured" where it is not installed.
 void measure_erlang(Figures& figures, const std::string& folder);
+/// The same of CAF.
+void measure_caf(Figures& figures, const std::string& folder);
 
 }  // namespace coterie::bench

@@ -39,6 +39,9 @@ int main(int count, char** arguments) {
     return 0;
   }
   coterie::bench::measure_local(figures);
-  if (!peers.empty()) coterie::bench::measure_erlang(figures, peers + "/erlang");
+  if (!peers.empty()) {
+    coterie::bench::measure_erlang(figures, peers + "/erlang");
+    coterie::bench::measure_caf(figures, peers + "/caf");
+  }
   return 0;
 }
