@@ -13,13 +13,14 @@ namespace {
 // A copy of less costs less than an allocation.
 constexpr std::size_t copied_below = 4096;
 
-/// ZeroMQ frees it when it is sent.
+/// Called by ZeroMQ's I/O thread when it has sent the frame.
+void free_sent_frame(void*, void* bytes) { delete static_cast<Bytes*>(bytes); }
+
 zmq::message_t message_of(Bytes frame) {
   auto kept = std::make_unique<Bytes>(std::move(frame));
   char* const data = kept->data();
   const std::size_t size = kept->size();
-  return zmq::message_t(
-      data, size, [](void*, void* bytes) { delete static_cast<Bytes*>(bytes); }, kept.release());
+  return zmq::message_t(data, size, &free_sent_frame, kept.release());
 }
 
 }  // namespace
