@@ -20,6 +20,7 @@ namespace {
 // With link_drain (node_end.cpp) less than the time that the guardian gives after
 // `guardian.drain_max`.
 constexpr Duration stop_max = std::chrono::seconds(2);
+constexpr int claim_waits = 10;  // of `storage.wait`, for a store that does not answer
 
 std::unexpected<NodeEnd> failed(int code, std::string message) {
   return std::unexpected(NodeEnd{code, std::move(message)});
@@ -150,10 +151,7 @@ void NodeParts::make_runtime() {
 
 std::expected<void, NodeEnd> NodeParts::make_agreement() {
   const bool by_voters = config_.cluster.agreement == AgreementEngine::voters;
-  if (auto claimed = claim_for_engine(*storage_.agreement, by_voters ? "voters" : "store");
-      !claimed) {
-    return storage_failed(claimed.error());
-  }
+  if (auto claimed = claim_storage(); !claimed) return storage_failed(claimed.error());
   LeaseTiming timing;
   timing.interval = config_.lease.interval;
   timing.length = config_.lease.length;
@@ -192,6 +190,20 @@ std::expected<void, NodeEnd> NodeParts::make_agreement() {
   }
   if (out_.protections.gate) runtime_->gate().follow(agreement_->gate());
   return {};
+}
+
+// Storage that stumbles while a node starts costs the node no start.
+StorageResult<void> NodeParts::claim_storage() {
+  const bool by_voters = config_.cluster.agreement == AgreementEngine::voters;
+  const Time end = after(out_.clock.now(), claim_waits * config_.storage.wait);
+  for (;;) {
+    auto claimed = claim_for_engine(*storage_.agreement, by_voters ? "voters" : "store");
+    const bool later = !claimed && claimed.error().code == StorageError::Code::unavailable;
+    if (!later || stop_requested_.load() || out_.clock.now() >= end) return claimed;
+    out_.executor.wait(
+        this, [this] { return stop_requested_.load(); },
+        after(out_.clock.now(), config_.storage.wait / 4));
+  }
 }
 
 void NodeParts::make_names() {

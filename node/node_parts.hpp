@@ -52,6 +52,7 @@ class NodeParts final : public AgreementEvents,
   std::expected<void, NodeEnd> open_stores();
   void make_runtime();
   std::expected<void, NodeEnd> make_agreement();
+  StorageResult<void> claim_storage();
   void make_names();
   std::expected<void, NodeEnd> listen();
   std::expected<void, NodeEnd> start_processes();

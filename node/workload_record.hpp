@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -43,6 +44,15 @@ inline std::map<std::string, Bytes, std::less<>> last_answers(
     }
   }
   return answers;
+}
+
+/// The keys of which a command may have run, for all that its client knows.
+inline std::set<std::string> unknown_keys(const std::vector<OperationRecord>& records) {
+  std::set<std::string> keys;
+  for (const OperationRecord& record : records) {
+    if (record.outcome == OperationOutcome::unknown) keys.insert(record.operation.key);
+  }
+  return keys;
 }
 
 }  // namespace coterie

@@ -181,7 +181,8 @@ std::expected<void, std::string> DemoRun::read_everything() {
     }
     replies.push_back(*std::move(reply));
   }
-  facts_.audit = workload_.audit(replies, last_answers(facts_.last_reads));
+  facts_.audit =
+      workload_.audit(replies, last_answers(facts_.last_reads), unknown_keys(facts_.records));
   if (!facts_.rejoin) return {};  // its names cannot be asked for
   auto after = names();
   if (!after) return std::unexpected(after.error());

@@ -246,7 +246,7 @@ std::vector<std::string> FailoverWorkloads::audit() const {
     if (!one->audit_error.empty()) {
       lines.push_back(one->audit_error);
     } else {
-      add(one->workload->audit(one->audit_replies, one->last_answers));
+      add(one->workload->audit(one->audit_replies, one->last_answers, unknown_keys(one->records)));
     }
     // A file can be compared with one thread's result only if every command has a known outcome.
     const auto known = std::ranges::count_if(one->records, [](const OperationRecord& record) {

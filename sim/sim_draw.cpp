@@ -218,11 +218,11 @@ std::string node_name(std::size_t index, std::size_t count) {
 }
 
 std::string cluster_text(std::size_t nodes, const Lease& lease, const std::string& hosted,
-                         bool respawn) {
-  std::string text =
-      "[cluster]\nid = \"simulated\"\nagreement = \"store\"\njournal = \"memory\"\n[lease]\n"
-      "interval = \"" +
-      std::string(lease.interval) + "\"\nlength = \"" + std::string(lease.length) + "\"\n";
+                         bool respawn, AgreementEngine agreement) {
+  std::string text = "[cluster]\nid = \"simulated\"\njournal = \"memory\"\nagreement = \"" +
+                     std::string(agreement == AgreementEngine::voters ? "voters" : "store") +
+                     "\"\n[lease]\ninterval = \"" + std::string(lease.interval) +
+                     "\"\nlength = \"" + std::string(lease.length) + "\"\n";
   for (std::size_t i = 0; i < nodes; ++i) {
     // Addresses that are never used, one each.
     const std::string port = std::to_string(20'000 + i);
@@ -247,7 +247,7 @@ std::span<const std::string_view> drawn_kinds() {
 }
 
 std::expected<FailoverPlan, std::string> draw_plan(const Program& program, std::size_t nodes,
-                                                   std::uint64_t seed) {
+                                                   std::uint64_t seed, AgreementEngine agreement) {
   if (nodes < 3 || nodes > drawn_nodes_max) {
     return std::unexpected("--nodes: expected 3 to " + std::to_string(drawn_nodes_max) +
                            ", found " + std::to_string(nodes));
@@ -266,7 +266,8 @@ std::expected<FailoverPlan, std::string> draw_plan(const Program& program, std::
   }
   if (plan.workloads.empty()) return std::unexpected("this program has no workload to simulate");
   const bool respawn = random.below(2) == 0;
-  auto config = parse_config(cluster_text(nodes, lease, hosted, respawn), "simulated cluster");
+  auto config =
+      parse_config(cluster_text(nodes, lease, hosted, respawn, agreement), "simulated cluster");
   if (!config) return std::unexpected(to_string(config.error()));
   plan.config = *std::move(config);
   for (const NodeSection& node : plan.config.nodes) plan.nodes.push_back(node.name);
@@ -296,6 +297,11 @@ std::expected<FailoverPlan, std::string> draw_plan(const Program& program, std::
       Action action = kinds()[random.below(kinds().size())].make(draw);
       // Who dies of it comes back by its guardian only.
       if (action.kind == FaultKind::poison && !respawn) action.kind = FaultKind::crash_name;
+      // A voter whose disk is lost votes no more: one is all that three can lose.
+      if (action.kind == FaultKind::replace && agreement == AgreementEngine::voters) {
+        action.node->kind = NodeSelector::Kind::name;
+        action.node->text = plan.nodes.front();
+      }
       if (action.kind == FaultKind::poison || action.kind == FaultKind::crash_name) {
         strike_names(scenario, plan, action, draw);
       } else {

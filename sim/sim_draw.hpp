@@ -20,7 +20,9 @@ inline constexpr std::size_t drawn_nodes_max = 200;
 std::span<const std::string_view> drawn_kinds();
 
 /// The error is a line: a program without a workload, too many nodes. `program` outlives the plan.
-std::expected<FailoverPlan, std::string> draw_plan(const Program& program, std::size_t nodes,
-                                                   std::uint64_t seed);
+/// Both engines of agreement meet the same work and faults.
+std::expected<FailoverPlan, std::string> draw_plan(
+    const Program& program, std::size_t nodes, std::uint64_t seed,
+    AgreementEngine agreement = AgreementEngine::store);
 
 }  // namespace coterie::sim

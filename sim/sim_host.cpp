@@ -105,8 +105,8 @@ void SimHost::start_child() {
   last_ = Incarnation{++counter_, NodeId{around_.world.random().next() | 1}};
   run_ = std::make_unique<SimRun>(
       around_,
-      SimRunStart{++runs_, own_, *last_, before, curve_public_key(token_),
-                  voter_file_, around_.world.random().split()},
+      SimRunStart{++runs_, own_, *last_, before, curve_public_key(token_), voter_file_,
+                  around_.world.random().split()},
       clock_, disk_, [this](std::uint64_t counter) { counter_ = std::max(counter_, counter); },
       [this](const NodeEnd& end) {
         child_ended({end.exit_code, 0}, true);

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cstdio>
 #include <fstream>
+#include <map>
 #include <memory>
 
 #include "node/exit_codes.hpp"
@@ -20,6 +21,7 @@ constexpr std::string_view who = "simulate";
 struct SimulateOptions {
   std::string scenario;  // file; empty: drawn
   std::size_t nodes = 3;
+  AgreementEngine agreement = AgreementEngine::store;
   std::uint64_t seeds = 0;            // how many, from the first on; 0: one of a file, else 100
   std::optional<std::uint64_t> seed;  // the first
   std::string json;
@@ -36,7 +38,9 @@ class Simulation {
       : options_(options), program_(program) {}
 
   std::expected<FailoverPlan, std::string> plan(std::uint64_t seed) const {
-    if (options_.scenario.empty()) return draw_plan(program_, options_.nodes, seed);
+    if (options_.scenario.empty()) {
+      return draw_plan(program_, options_.nodes, seed, options_.agreement);
+    }
     return plan_failover(options_.scenario, program_, Engine::sim);
   }
 
@@ -44,6 +48,7 @@ class Simulation {
     std::string text = "coterie simulate ";
     text +=
         options_.scenario.empty() ? "--nodes " + std::to_string(options_.nodes) : options_.scenario;
+    if (options_.agreement == AgreementEngine::voters) text += " --agreement voters";
     text += " --seed " + std::to_string(seed) + " --seeds 1";
     if (only == nullptr) return text;
     text += " --only ";
@@ -244,6 +249,11 @@ Command simulate_command() {
                        "Scenario file (TOML); without it work and faults are drawn");
         app.add_option("--nodes", options->nodes, "Nodes of a drawn cluster")
             ->check(CLI::Range(std::size_t{3}, drawn_nodes_max));
+        app.add_option("--agreement", options->agreement,
+                       "Engine of a drawn cluster's agreement: store (default) or voters")
+            ->transform(CLI::CheckedTransformer(std::map<std::string, AgreementEngine>{
+                {"store", AgreementEngine::store}, {"voters", AgreementEngine::voters}}))
+            ->type_name("ENGINE");
         app.add_option("--seeds", options->seeds,
                        "How many seeds; default: 1 of a file, 100 drawn ones")
             ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{100'000'000}));

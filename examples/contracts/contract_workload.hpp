@@ -36,7 +36,8 @@ class ContractWorkload final : public coterie::Workload {
   std::vector<coterie::WorkloadCall> audit_calls() const override;
   std::vector<std::string> audit(
       std::span<const coterie::Bytes> replies,
-      const std::map<std::string, coterie::Bytes, std::less<>>& last_answers) const override;
+      const std::map<std::string, coterie::Bytes, std::less<>>& last_answers,
+      const std::set<std::string>& unknown) const override;
 
  private:
   ContractModel model_;

@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <ostream>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -94,12 +95,15 @@ class Workload {
       const std::map<std::string, Bytes, std::less<>>& last_answers) const = 0;
 
   /// Further reads at the end (a ledger, for instance) and the lines of what they find wrong.
+  /// `unknown`: keys of which a command may have begun and never been told how it ended.
   virtual std::vector<WorkloadCall> audit_calls() const { return {}; }
   virtual std::vector<std::string> audit(
       std::span<const Bytes> replies,
-      const std::map<std::string, Bytes, std::less<>>& last_answers) const {
+      const std::map<std::string, Bytes, std::less<>>& last_answers,
+      const std::set<std::string>& unknown) const {
     static_cast<void>(replies);
     static_cast<void>(last_answers);
+    static_cast<void>(unknown);
     return {};
   }
 };

@@ -342,10 +342,13 @@ TEST_F(ContractServerTest, WorkloadSpeaksTheServersLanguage) {
   const auto audit = workload.audit_calls().at(0);
   const auto ledger = coterie::call_packed(audit.target, audit.type, audit.payload);
   ASSERT_TRUE(ledger);
-  EXPECT_TRUE(workload.audit(std::span(&ledger->bytes, 1), {{"contract-1", last}}).empty());
-  EXPECT_EQ(
-      workload.audit(std::span(&ledger->bytes, 1), {{"contract-1", "{\"refused\":\"x\"}"}}).size(),
-      payouts().size());
+  EXPECT_TRUE(workload.audit(std::span(&ledger->bytes, 1), {{"contract-1", last}}, {}).empty());
+  const coterie::Bytes other = "{\"refused\":\"x\"}";
+  EXPECT_EQ(workload.audit(std::span(&ledger->bytes, 1), {{"contract-1", other}}, {}).size(),
+            payouts().size());
+  EXPECT_TRUE(
+      workload.audit(std::span(&ledger->bytes, 1), {{"contract-1", other}}, {"contract-1"}).empty())
+      << "a disburse that was cut short is settled by the next one";
 }
 
 }  // namespace

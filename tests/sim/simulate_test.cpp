@@ -20,8 +20,9 @@ const Program& program() {
   return stock;
 }
 
-SimPlayed play_drawn(std::size_t nodes, std::uint64_t seed) {
-  const auto plan = draw_plan(program(), nodes, seed);
+SimPlayed play_drawn(std::size_t nodes, std::uint64_t seed,
+                     AgreementEngine agreement = AgreementEngine::store) {
+  const auto plan = draw_plan(program(), nodes, seed, agreement);
   EXPECT_TRUE(plan) << plan.error();
   auto played = play_simulated(*plan, program(), {.seed = seed});
   EXPECT_TRUE(played) << "seed " << seed << ": " << played.error().message;
@@ -45,6 +46,18 @@ TEST(Simulate, DrawnSeedsPass) {
   expect_pass(play_drawn(7, 102));
 }
 
+// Goal: so they do with the engine of voters, whose notes are lost, doubled and overtaken too.
+// Seeds 36 and 54: a node starts while its store stumbles. 41: a voter loses its disk. 117: a
+// command is cut short between the payout and the journal.
+TEST(Simulate, DrawnSeedsPassWithVoters) {
+  for (const std::uint64_t seed : {1, 2, 3, 4, 36, 41, 54, 117}) {
+    expect_pass(play_drawn(3, seed, AgreementEngine::voters));
+  }
+  expect_pass(play_drawn(5, 101, AgreementEngine::voters));
+  EXPECT_EQ(play_drawn(3, 5, AgreementEngine::voters).digest,
+            play_drawn(3, 5, AgreementEngine::voters).digest);
+}
+
 // Goal: the same seed is the same run, another seed another one.
 TEST(Simulate, TheSameSeedIsTheSameRun) {
   const SimPlayed first = play_drawn(3, 5);
@@ -57,7 +70,8 @@ TEST(Simulate, TheSameSeedIsTheSameRun) {
 
 // Goal: files written for real nodes are played as they are.
 TEST(Simulate, ShippedScenariosPass) {
-  for (const char* file : {"kill-owner", "pause-owner", "power-off-owner", "rolling-restart"}) {
+  for (const char* file :
+       {"kill-owner", "pause-owner", "power-off-owner", "rolling-restart", "lost-majority"}) {
     const auto plan = plan_failover(
         std::string(COTERIE_SOURCE_DIR) + "/cluster-configs/scenarios/" + file + ".toml", program(),
         Engine::sim);
