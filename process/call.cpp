@@ -123,7 +123,8 @@ class Request {
       extra.request_id = options_.request_id;
       extra.epoch = epoch;
     }
-    switch (runtime_.push(to, message_)) {
+    bool crowded = false;
+    switch (runtime_.push_here(to, message_, crowded)) {
       case PushResult::pushed:
         break;
       case PushResult::no_process:

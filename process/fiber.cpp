@@ -17,8 +17,6 @@ constinit thread_local ExceptionState* known_exception_state = nullptr;
 
 namespace {
 
-using boost::context::detail::transfer_t;
-
 constexpr std::size_t colours = 32;
 
 std::size_t page_bytes() noexcept {
@@ -28,7 +26,7 @@ std::size_t page_bytes() noexcept {
 
 }  // namespace
 
-Fiber::Fiber() noexcept = default;
+Fiber::Fiber() noexcept { context_.owner = this; }
 
 Fiber::Fiber(std::size_t stack_bytes, void (*entry)(void*), void* argument)
     : entry_(entry), argument_(argument) {
@@ -50,14 +48,15 @@ Fiber::Fiber(std::size_t stack_bytes, void (*entry)(void*), void* argument)
   // Stacks that all began at the end of a page would fight for the same few sets of the caches.
   const std::size_t colour =
       reinterpret_cast<std::uintptr_t>(mapping_) / mapping_bytes_ % colours * 64;
-  context_ = boost::context::detail::make_fcontext(bottom + stack_bytes_ - colour,
-                                                   stack_bytes_ - colour, &start);
+  context_.owner = this;
+  prepare_stack(context_, reinterpret_cast<std::byte*>(bottom) + stack_bytes_ - colour,
+                stack_bytes_ - colour, &start);
 }
 
 std::size_t Fiber::used_bytes() const noexcept {
-  if (mapping_ == nullptr || context_ == nullptr) return 0;
+  if (mapping_ == nullptr || context_.stack == nullptr) return 0;
   const auto* top = static_cast<const std::byte*>(mapping_) + mapping_bytes_;
-  const auto used = static_cast<std::size_t>(top - static_cast<const std::byte*>(context_));
+  const auto used = static_cast<std::size_t>(top - static_cast<const std::byte*>(context_.stack));
   return (used + page_bytes() - 1) / page_bytes() * page_bytes();
 }
 
@@ -80,9 +79,9 @@ void Fiber::keep_alive() noexcept {
 #endif
 }
 
-void Fiber::start(transfer_t from) {
-  Fiber* self = static_cast<Travel*>(from.data)->to;
-  self->arrived(from);
+void Fiber::start(StackContext& left, StackContext& own) {
+  auto* self = static_cast<Fiber*>(own.owner);
+  self->arrived(left);
   self->entry_(self->argument_);
 }
 

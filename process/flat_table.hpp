@@ -14,9 +14,18 @@
 
 #include <coterie/pid.hpp>
 
+#include "process/near_home.hpp"
+
 namespace coterie::detail {
 
-/// `Entry::key()` is what must be unique: comparable, with a std::hash.
+// What counts up in a key: of the same node's, pids and references.
+inline std::uint64_t number_of(const Pid& pid) noexcept {
+  return static_cast<std::uint64_t>(pid.node) ^ pid.serial;
+}
+inline std::uint64_t number_of(Ref ref) noexcept { return static_cast<std::uint64_t>(ref); }
+
+/// `Entry::key()` is what must be unique: comparable, with a number_of(key) that tells most keys
+/// apart.
 template <class Entry>
 class FlatTable {
   static_assert(std::is_trivially_copyable_v<Entry>);
@@ -83,8 +92,7 @@ class FlatTable {
     return reinterpret_cast<std::uint32_t*>(entries() + block_->capacity);
   }
   std::uint32_t home(const Key& key) const noexcept {
-    const std::uint64_t mixed = std::uint64_t{std::hash<Key>{}(key)} * 0x9E3779B97F4A7C15ull;
-    return static_cast<std::uint32_t>(mixed >> 32) & (block_->slots - 1);
+    return static_cast<std::uint32_t>(near_home(number_of(key), block_->slots));
   }
   std::uint32_t after(std::uint32_t slot) const noexcept {
     return (slot + 1) & (block_->slots - 1);
@@ -163,6 +171,9 @@ struct Watcher {
     NodeId node;
     Ref ref;
     friend bool operator==(const Key&, const Key&) = default;
+    friend std::uint64_t number_of(const Key& key) noexcept {
+      return static_cast<std::uint64_t>(key.node) ^ static_cast<std::uint64_t>(key.ref);
+    }
   };
   Pid pid;
   Ref ref;
@@ -176,11 +187,3 @@ struct OpenAlias {
 };
 
 }  // namespace coterie::detail
-
-template <>
-struct std::hash<coterie::detail::Watcher::Key> {
-  std::size_t operator()(const coterie::detail::Watcher::Key& key) const noexcept {
-    return static_cast<std::size_t>(static_cast<std::uint64_t>(key.node) ^
-                                    static_cast<std::uint64_t>(key.ref) * 0x9E3779B97F4A7C15ull);
-  }
-};

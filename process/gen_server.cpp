@@ -48,8 +48,7 @@ std::expected<Pid, StartError> start_server(const ServerKind& kind, MakeCallback
   request.parent = link ? self.pid() : Pid{};
   request.ancestors = self.ancestors_of_children();
   request.link = link;
-  request.behaviour = ServerLoop::make(
-      std::make_unique<ServerStart>(kind, std::move(make), std::move(options), ticket));
+  request.behaviour = ServerLoop::make(kind, std::move(make), std::move(options), ticket);
   const Pid pid = self.spawn_child(std::move(request));
   if (!pid) {
     return std::unexpected(StartError{.code = StartError::Code::unavailable,

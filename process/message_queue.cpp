@@ -1,13 +1,6 @@
-#include "process/process.hpp"
+#include "process/message_queue.hpp"
 
 namespace coterie::detail {
-
-void MessageQueue::push_back(MessagePtr message) noexcept {
-  Message* raw = message.release();
-  raw->next = nullptr;
-  (first_ == nullptr ? first_ : last_->next) = raw;
-  last_ = raw;
-}
 
 void MessageQueue::push_front(MessagePtr message) noexcept {
   Message* raw = message.release();

@@ -70,9 +70,8 @@ bool Process::refuses(const Message& message) noexcept {
   return true;
 }
 
-PushResult Process::push(MessagePtr& message, bool& crowded) noexcept {
-  crowded = false;
-  if (!alive(message->generation)) return PushResult::no_process;
+/// Through the mailbox, behind what waits there.
+PushResult Process::push_behind(MessagePtr& message, bool& crowded) noexcept {
   Mailbox::Pushed pushed{};
   if (!counted(message->kind)) {
     pushed = mailbox_.push(*message);
@@ -101,8 +100,8 @@ PushResult Process::push(MessagePtr& message, bool& crowded) noexcept {
     } else {
       runtime_.executor().notify(this);
     }
-  } else if (pushed.was_resting) {
-    runtime_.schedule_woken(*this);
+  } else {
+    wake_up(pushed.was_resting);
   }
   return PushResult::pushed;
 }

@@ -22,6 +22,7 @@
 #include "process/envelope.hpp"
 #include "process/fiber.hpp"
 #include "process/mailbox.hpp"
+#include "process/message_queue.hpp"
 #include "process/relations.hpp"
 #include "process/timer.hpp"
 
@@ -44,30 +45,6 @@ struct SignalBody {
 /// A function to run inside another process, between its callbacks; with nullptr if it is dead.
 struct RunInside {
   std::move_only_function<void(Process*)> run;
-};
-
-/// A FIFO of messages, owned by one thread.
-class MessageQueue {
- public:
-  MessageQueue() = default;
-  MessageQueue(const MessageQueue&) = delete;
-  MessageQueue& operator=(const MessageQueue&) = delete;
-  ~MessageQueue() { clear(); }
-  void push_back(MessagePtr message) noexcept;
-  MessagePtr pop_front() noexcept;
-  Message* front() const noexcept { return first_; }
-  void push_front(MessagePtr message) noexcept;
-  /// Removes the message after `previous` (nullptr: the first one).
-  MessagePtr remove_after(Message* previous) noexcept;
-  void clear() noexcept;
-  bool empty() const noexcept { return first_ == nullptr; }
-  /// Grows with each removal: a pointer to a message of the queue is good while it stays.
-  std::uint32_t removals() const noexcept { return removals_; }
-
- private:
-  Message* first_ = nullptr;
-  Message* last_ = nullptr;
-  std::uint32_t removals_ = 0;
 };
 
 struct SpawnRequest {
@@ -108,6 +85,11 @@ class alignas(64) Process {
   /// User messages count against the mailbox's bound; signals, replies and system messages do not.
   /// `crowded`: the mailbox is past an eighth of its bound.
   PushResult push(MessagePtr& message, bool& crowded) noexcept;
+  /// Fetches what push() will need: there may be millions of processes.
+  void prefetch() const noexcept {
+    __builtin_prefetch(reinterpret_cast<const std::byte*>(this) + 64);
+    __builtin_prefetch(reinterpret_cast<const std::byte*>(this) + 128);
+  }
   bool alive(std::uint32_t generation) const noexcept {
     // Acquire pairs with the stores of spawn() and finish().
     return life_.load(std::memory_order_acquire) == living(generation);
@@ -263,6 +245,9 @@ class alignas(64) Process {
 
   enum class Wait : std::uint8_t { none, answer, message, time };
 
+  bool hand_over(MessagePtr& message) noexcept;
+  void wake_up(bool resting) noexcept;
+  PushResult push_behind(MessagePtr& message, bool& crowded) noexcept;
   void take_mailbox();
   void accept(MessagePtr message);
   bool accept_alias(Ref ref);

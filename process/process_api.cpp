@@ -329,9 +329,10 @@ std::optional<ProcessInfo> info(const Pid& pid, Duration timeout) {
 }
 
 NodeCounters node_counters() {
-  const auto& counted = current_process().runtime().counters();
-  return {.spawned = counted.spawned,
-          .exited = counted.exited,
+  Runtime& runtime = current_process().runtime();
+  const auto& counted = runtime.counters();
+  return {.spawned = runtime.spawned(),
+          .exited = runtime.exited(),
           .crashed = counted.crashed,
           .late_replies = counted.late_replies,
           .dead_letters = counted.dead_letters,

@@ -151,7 +151,7 @@ void Process::finish() {
   const ExitReason reason = *exit_;
   // As proc_lib: who is ended by a signal has not crashed; whoever sent it has its reasons.
   if (!reason.is_clean() && !exit_by_signal_) report_crash(reason);
-  runtime_.counters().exited.fetch_add(1, std::memory_order_relaxed);
+  runtime_.note_exit();
 
   if (behaviour_) behaviour_->ended(*this, reason);
   if (abandoned_) {

@@ -74,7 +74,9 @@ Process* Process::in_place_caller(const Caller& to, const MessageType* type) noe
 void Process::reply_placed() noexcept {
   awaited_->in_place->filled = true;
   woken_ = true;
-  if (mailbox_.claim()) runtime_.schedule_woken(*this);
+  // It is parked on this worker, which runs its server now.
+  Worker& here = *running_worker();
+  if (here.take_dozing(*this) || mailbox_.claim()) here.push_woken(*this, true);
 }
 
 MessagePtr Process::receive(Match match, Duration timeout) {

@@ -45,18 +45,36 @@ bool Runtime::stop() {
   stopping_.store(true);
   // Their destructors run. Whoever spawns meanwhile is refused, so this ends.
   for (const Pid& pid : list()) signal({}, pid, Signal::exit, Ref::none, ExitReason::kill());
-  const Time end = after(clock().now(), options_.stop_max);
-  const auto ended = [this] { return live_.load() == 0 && blocking_->none(); };
-  ports_.executor.wait(&live_, ended, end);
+  const Time end = wait_for_the_last();
   blocking_->close();
   // One worker may have used up the time; those that are not stuck get a moment all the same.
   const Time last = std::max(end, after(clock().now(), options_.stop_max / 10));
   std::erase_if(added_, [&](Worker* worker) { return ports_.executor.remove(*worker, last); });
   const bool stuck = !added_.empty() || !blocking_->none();
-  if (stuck || live_.load() != 0) report_unended(stuck);
+  if (stuck || process_count() != 0) report_unended(stuck);
   if (stuck) return false;
   monitor_.reset();  // after the last worker that could arm it
   return true;
+}
+
+/// For as long as processes end: a million of them, or a busy machine, take their time. Returns the
+/// end of the last wait.
+Time Runtime::wait_for_the_last() {
+  // Pairs with the addition of zero in worker_rests(): whichever comes second sees the other's
+  // writes, so either that worker sees `stopping_`, or this thread all that ended there.
+  counts_.freed.fetch_add(0, std::memory_order_acq_rel);
+  const auto ended = [this] { return process_count() == 0 && blocking_->none(); };
+  for (;;) {
+    const std::uint64_t before = sum(&Worker::Counts::freed);
+    const Time end = after(clock().now(), options_.stop_max);
+    ports_.executor.wait(&counts_, ended, end);
+    if (ended() || sum(&Worker::Counts::freed) == before) return end;
+  }
+}
+
+void Runtime::worker_rests() {
+  counts_.freed.fetch_add(0, std::memory_order_acq_rel);
+  if (stopping_.load(std::memory_order_relaxed)) ports_.executor.notify(&counts_);
 }
 
 void Runtime::report_unended(bool stuck) {
@@ -80,7 +98,7 @@ void Runtime::report_unended(bool stuck) {
 
 void Runtime::run_blocking(std::move_only_function<void()> job) {
   // After end() the runtime may be gone: what follows is the executor's.
-  ports_.executor.run_blocking([jobs = blocking_, &executor = ports_.executor, key = &live_,
+  ports_.executor.run_blocking([jobs = blocking_, &executor = ports_.executor, key = &counts_,
                                 job = std::move(job)]() mutable {
     if (!jobs->begin()) return;
     job();
@@ -91,12 +109,6 @@ void Runtime::run_blocking(std::move_only_function<void()> job) {
 }
 
 // ---- slots
-
-Process* Runtime::slot(std::uint32_t index) noexcept {
-  std::byte* segment = segments_[index / segment_slots].load(std::memory_order_acquire);
-  return std::launder(
-      reinterpret_cast<Process*>(segment + index % segment_slots * sizeof(Process)));
-}
 
 Process* Runtime::claim_slot(bool for_thread) {
   Worker* here = own_worker();
@@ -141,7 +153,37 @@ void Runtime::free_slot(Process& process) {
       (attached ? free_thread_slots_ : free_slots_).push_back(process.slot_);
     }
   }
-  if (!attached && live_.fetch_sub(1) == 1 && stopping_.load()) ports_.executor.notify(&live_);
+  if (!attached) tally(&Worker::Counts::freed);
+}
+
+// ---- how many there are
+
+/// Each worker counts for itself: spawning would wait for the other processors otherwise.
+void Runtime::tally(std::atomic<std::uint64_t> Worker::Counts::*counter) noexcept {
+  if (Worker* here = own_worker()) {
+    Worker::Counts::add(here->counts_.*counter);
+  } else {
+    (counts_.*counter).fetch_add(1, std::memory_order_release);
+  }
+}
+
+std::uint64_t Runtime::sum(std::atomic<std::uint64_t> Worker::Counts::*counter) const noexcept {
+  std::uint64_t all = (counts_.*counter).load(std::memory_order_acquire);
+  for (const auto& worker : workers_) {
+    all += (worker->counts().*counter).load(std::memory_order_acquire);
+  }
+  return all;
+}
+
+void Runtime::note_exit() noexcept { tally(&Worker::Counts::exited); }
+std::uint64_t Runtime::spawned() const noexcept { return sum(&Worker::Counts::spawned); }
+std::uint64_t Runtime::exited() const noexcept { return sum(&Worker::Counts::exited); }
+
+std::size_t Runtime::process_count() const noexcept {
+  // In this order: whoever is counted here is counted as spawned.
+  const std::uint64_t others =
+      sum(&Worker::Counts::freed) + threads_.load(std::memory_order_acquire);
+  return static_cast<std::size_t>(spawned() - others);
 }
 
 Worker* Runtime::own_worker() noexcept {
@@ -150,12 +192,9 @@ Worker* Runtime::own_worker() noexcept {
 }
 
 Process* Runtime::find(const Pid& pid) noexcept {
-  if (pid.node != node() || pid.serial == 0) return nullptr;
-  const auto low = static_cast<std::uint32_t>(pid.serial);
-  if (low == 0 || low > slots_bound_.load(std::memory_order_acquire)) return nullptr;
+  Process* process = find_slot(pid);
   const auto generation = static_cast<std::uint32_t>(pid.serial >> 32);
-  Process* process = slot(low - 1);
-  return process->alive(generation) ? process : nullptr;
+  return process != nullptr && process->alive(generation) ? process : nullptr;
 }
 
 bool Runtime::is_thread(const Pid& pid) noexcept {
@@ -180,8 +219,11 @@ Pid Runtime::spawn(SpawnRequest request) {
   if (stopping_.load()) return {};
   Process* process = claim_slot(request.attached != nullptr);
   if (process == nullptr) return {};
-  (request.attached == nullptr ? live_ : attached_).fetch_add(1);
-  counters_.spawned.fetch_add(1, std::memory_order_relaxed);
+  tally(&Worker::Counts::spawned);
+  if (request.attached != nullptr) {
+    attached_.fetch_add(1);
+    threads_.fetch_add(1, std::memory_order_release);
+  }
   process->home_.store(nullptr, std::memory_order_relaxed);
   process->behaviour_ = std::move(request.behaviour);
   process->set_limits(request.options.mailbox.value_or(options_.mailbox));
@@ -211,16 +253,6 @@ void Runtime::schedule(Process& process) {
     home->push(process, true);
   } else {
     worker_for_new_work().push(process, false);
-  }
-}
-
-void Runtime::schedule_woken(Process& process) {
-  Worker* home = process.home_.load(std::memory_order_relaxed);
-  Worker& worker = home != nullptr ? *home : worker_for_new_work();
-  if (&worker == running_worker()) {
-    worker.push_woken(process, home != nullptr);
-  } else {
-    worker.push(process, home != nullptr);
   }
 }
 

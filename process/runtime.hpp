@@ -49,7 +49,7 @@ struct RuntimeOptions {
   std::size_t stack_bytes = 256u << 10;  // of address space; a parked fiber touches about 4 KiB
   MailboxLimits mailbox{};
   Duration stuck_after = std::chrono::seconds(1);  // a callback that runs longer is reported
-  Duration stop_max = std::chrono::seconds(10);    // stop() waits so long for processes to end
+  Duration stop_max = std::chrono::seconds(10);    // stop() waits so long without one that ends
 };
 
 /// Everything outside. All must outlive the runtime.
@@ -62,7 +62,7 @@ struct RuntimePorts {
 
 /// What happened and would otherwise be invisible. Only grow.
 struct RuntimeCounters {
-  std::atomic<std::uint64_t> spawned{0}, exited{0}, crashed{0};
+  std::atomic<std::uint64_t> crashed{0};
   std::atomic<std::uint64_t> late_replies{0};      // dropped before the mailbox
   std::atomic<std::uint64_t> dead_letters{0};      // to a process or name that is not there
   std::atomic<std::uint64_t> refused_messages{0};  // by a full mailbox
@@ -89,8 +89,9 @@ class Runtime final : public DistributionEvents {
 
   /// Kills every process, waits for their destructors and takes the workers off their threads.
   /// Whoever still holds the runtime (attached threads, the agreement, ...) meets dead processes
-  /// from now on. False: a callback or a job of blocking() has not returned within `stop_max`,
-  /// which is logged. Nothing that it may use can be destroyed then: leave by std::_Exit.
+  /// from now on. Takes as long as processes end. False: for `stop_max` none has, because a
+  /// callback or a job of blocking() does not return, which is logged. Nothing that it may use can
+  /// be destroyed then: leave by std::_Exit.
   [[nodiscard]] bool stop();
 
   NodeId node() const noexcept { return options_.incarnation.id; }
@@ -119,12 +120,17 @@ class Runtime final : public DistributionEvents {
   std::size_t table_bytes() const noexcept {
     return slots_bound_.load(std::memory_order_relaxed) * sizeof(Process);
   }
-  std::size_t process_count() const noexcept { return live_.load(std::memory_order_relaxed); }
+  std::size_t process_count() const noexcept;
+  std::uint64_t spawned() const noexcept;
+  std::uint64_t exited() const noexcept;
   /// The caller owns the process. It goes to the end of a queue.
   void schedule(Process& process);
   /// As schedule(), for a process that the running one has woken: it runs next.
   void schedule_woken(Process& process);
   void free_slot(Process& process);
+  void note_exit() noexcept;
+  /// A worker has nothing to do: whoever waits for the last process's end looks again.
+  void worker_rests();
   /// A mailbox has passed its high-water mark, or is below half of it again.
   void note_crowd(const Process& process, bool on, std::size_t messages);
   /// A full mailbox has refused a message: its process's policy may be to end.
@@ -136,6 +142,7 @@ class Runtime final : public DistributionEvents {
   /// To a process of this node. `message` is kept unless the result is `pushed`.
   PushResult push(const Pid& to, MessagePtr& message);
   PushResult push(const Pid& to, MessagePtr& message, bool& crowded);
+  PushResult push_here(const Pid& to, MessagePtr& message, bool& crowded) noexcept;
   void signal(const Pid& from, const Pid& to, Signal signal, Ref ref, ExitReason reason = {},
               bool link = false);
   /// Tells the target of a monitor that is there no more.
@@ -243,14 +250,29 @@ class Runtime final : public DistributionEvents {
   };
   std::vector<ProcessInfo> ask_all(std::span<const Pid> pids, Duration timeout,
                                    bool (*wanted)(const Process&));
-  Process* slot(std::uint32_t index) noexcept;
+  Process* slot(std::uint32_t index) noexcept {
+    std::byte* segment = segments_[index / segment_slots].load(std::memory_order_acquire);
+    return std::launder(
+        reinterpret_cast<Process*>(segment + index % segment_slots * sizeof(Process)));
+  }
+  /// Where it lives or lived; nullptr: nowhere on this node.
+  Process* find_slot(const Pid& pid) noexcept {
+    const auto low = static_cast<std::uint32_t>(pid.serial);
+    if (pid.node != node() || low == 0 || low > slots_bound_.load(std::memory_order_acquire)) {
+      return nullptr;
+    }
+    return slot(low - 1);
+  }
   Process* claim_slot(bool for_thread);
+  void tally(std::atomic<std::uint64_t> Worker::Counts::*counter) noexcept;
+  std::uint64_t sum(std::atomic<std::uint64_t> Worker::Counts::*counter) const noexcept;
   Worker* own_worker() noexcept;  // that the calling thread runs, if it is of this node
   bool is_thread(const Pid& pid) noexcept;
   Worker& worker_for_new_work() noexcept;
   void wake_helper(Worker& busy);
   void monitor_workers();
   void arm_monitor();
+  Time wait_for_the_last();
   void report_unended(bool stuck);
   void deliver_signal(NodeId from, Envelope& envelope);
   void deliver_request(Envelope& envelope);
@@ -281,8 +303,9 @@ class Runtime final : public DistributionEvents {
   std::uint32_t slots_made_ = 0;
   std::deque<std::uint32_t> free_slots_;
   std::deque<std::uint32_t> free_thread_slots_;
-  std::atomic<std::uint32_t> slots_bound_{0};  // slots_made_ for readers; the slots below exist
-  std::atomic<std::size_t> live_{0};
+  std::atomic<std::uint32_t> slots_bound_{0};   // slots_made_ for readers; the slots below exist
+  Worker::Counts counts_;                       // what other threads than the workers did
+  std::atomic<std::uint64_t> threads_{0};       // that were ever attached: they count as spawned
   std::atomic<std::size_t> parked_granted_{0};  // of parked_fibers, to workers
   std::atomic<std::uint64_t> next_ref_{1};
   std::atomic<unsigned> next_worker_{0};

@@ -5,14 +5,12 @@
 #include <utility>
 
 #include "process/runtime.hpp"
+#include "process/switch.hpp"
 
 namespace coterie::detail {
 
 PushResult Runtime::push(const Pid& to, MessagePtr& message, bool& crowded) {
-  Process* process = find(to);
-  if (process == nullptr) return PushResult::no_process;
-  message->generation = static_cast<std::uint32_t>(to.serial >> 32);
-  return process->push(message, crowded);
+  return push_here(to, message, crowded);
 }
 
 PushResult Runtime::push(const Pid& to, MessagePtr& message) {

@@ -6,6 +6,7 @@
 #include <coterie/call.hpp>
 
 #include "process/resolve.hpp"
+#include "process/switch.hpp"
 
 namespace coterie::detail {
 namespace {
@@ -16,7 +17,7 @@ void send_here(Process& self, const Pid& to, MessagePtr message) {
   Runtime& runtime = self.runtime();
   for (;;) {
     bool crowded = false;
-    const PushResult result = runtime.push(to, message, crowded);
+    const PushResult result = runtime.push_here(to, message, crowded);
     if (result == PushResult::pushed) {
       self.after_send(crowded);
       return;

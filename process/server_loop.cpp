@@ -17,9 +17,11 @@ Caller caller_of(Process& self, const Message& message) {
 
 }  // namespace
 
-std::unique_ptr<Behaviour> ServerLoop::make(std::unique_ptr<ServerStart> start) {
-  const ServerKind kind = start->kind;
-  return std::unique_ptr<Behaviour>(new (kind) ServerLoop(std::move(start)));
+std::unique_ptr<Behaviour> ServerLoop::make(const ServerKind& kind, MakeCallbacks make,
+                                            StartOptions options, Ticket starter) {
+  std::unique_ptr<ServerLoop> loop(new (kind) ServerLoop);
+  loop->seldom().start.emplace(kind, std::move(make), std::move(options), starter);
+  return loop;
 }
 
 ServerLoop::~ServerLoop() {
@@ -45,16 +47,17 @@ void ServerLoop::replace_callbacks(std::unique_ptr<Callbacks> upgraded) {
 
 void ServerLoop::start() {
   Process& self = current_process();
-  if (auto taken = start_->take_name(self)) {
-    start_->answer(self, std::unexpected(std::move(*taken)));
+  ServerStart& start = *starting();
+  if (auto taken = start.take_name(self)) {
+    start.answer(self, std::unexpected(std::move(*taken)));
     self.exit_later(ExitReason::normal());
     return;
   }
   GenServer::Init::Kind kind{};
   CallbackResult result;
   try {
-    callbacks_ = start_->make(place_of_callbacks(start_->kind));
-    start_->make = nullptr;
+    callbacks_ = start.make(place_of_callbacks(start.kind));
+    start.make = nullptr;
     result = callbacks_->init(kind);
   } catch (const ProcessExit&) {
     fail_start(self, *self.exit_);
@@ -68,8 +71,8 @@ void ServerLoop::start() {
     case GenServer::Init::Kind::ok:
       break;
     case GenServer::Init::Kind::ignore:
-      start_->drop_name(self);
-      start_->answer(self, std::unexpected(StartError{.code = StartError::Code::ignored}));
+      start.drop_name(self);
+      start.answer(self, std::unexpected(StartError{.code = StartError::Code::ignored}));
       self.exit_later(ExitReason::normal());
       return;
     case GenServer::Init::Kind::stop:
@@ -77,29 +80,35 @@ void ServerLoop::start() {
       fail_start(self, result.directive.reason, kind == GenServer::Init::Kind::error);
       return;
   }
-  if (auto failed = start_->confirm_name(self)) {
-    start_->answer(self, std::unexpected(std::move(*failed)));
+  if (auto failed = start.confirm_name(self)) {
+    start.answer(self, std::unexpected(std::move(*failed)));
     self.exit_later(ExitReason::shutdown("name_lost"));
     return;
   }
-  const Duration hibernate_after = start_->options.hibernate_after.value_or(infinity);
-  if (hibernate_after != infinity) seldom().hibernate_after = hibernate_after;
-  std::exchange(start_, nullptr)->answer(self, self.pid());
+  const Duration hibernate_after = start.options.hibernate_after.value_or(infinity);
+  start.answer(self, self.pid());
+  if (hibernate_after != infinity) {
+    seldom_->start.reset();
+    seldom_->hibernate_after = hibernate_after;
+  } else {
+    seldom_.reset();
+  }
   follow(self, result.directive);
 }
 
 void ServerLoop::fail_start(Process& self, ExitReason reason, bool quiet) {
-  start_->drop_name(self);
-  start_->answer(self,
-                 std::unexpected(StartError{.code = StartError::Code::failed, .reason = reason}));
+  starting()->drop_name(self);
+  starting()->answer(
+      self, std::unexpected(StartError{.code = StartError::Code::failed, .reason = reason}));
   self.exit_later(quiet ? ExitReason::normal() : std::move(reason));
 }
 
 void ServerLoop::ended(Process& self, const ExitReason& reason) {
-  if (!start_ || start_->answered()) return;  // else it was killed in its init
-  start_->drop_name(self);
-  start_->answer(self,
-                 std::unexpected(StartError{.code = StartError::Code::failed, .reason = reason}));
+  ServerStart* start = starting();
+  if (start == nullptr || start->answered()) return;  // else it was killed in its init
+  start->drop_name(self);
+  start->answer(self,
+                std::unexpected(StartError{.code = StartError::Code::failed, .reason = reason}));
 }
 
 void ServerLoop::handle(MessagePtr message) {

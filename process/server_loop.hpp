@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include <coterie/gen_server.hpp>
@@ -21,14 +22,17 @@ class Process;
 
 class ServerLoop final : public Behaviour {
  public:
-  static std::unique_ptr<Behaviour> make(std::unique_ptr<ServerStart> start);
+  static std::unique_ptr<Behaviour> make(const ServerKind& kind, MakeCallbacks make,
+                                         StartOptions options, Ticket starter);
   ~ServerLoop() override;
 
   void start() override;
   void handle(MessagePtr message) override;
   void ended(Process& self, const ExitReason& reason) override;
   std::string_view initial_call() const noexcept override {
-    return callbacks_ != nullptr ? callbacks_->type() : start_ ? start_->kind.type : "";
+    return callbacks_ != nullptr   ? callbacks_->type()
+           : starting() != nullptr ? starting()->kind.type
+                                   : "";
   }
   bool hibernating() const noexcept override { return seldom_ && seldom_->hibernating; }
   bool suspended() const noexcept override { return seldom_ && seldom_->suspended; }
@@ -40,7 +44,7 @@ class ServerLoop final : public Behaviour {
  private:
   static void* operator new(std::size_t bytes, const ServerKind& kind);
   static void operator delete(void* memory, const ServerKind&) { ::operator delete(memory); }
-  explicit ServerLoop(std::unique_ptr<ServerStart> start) noexcept : start_(std::move(start)) {}
+  ServerLoop() noexcept = default;
 
   using Answer = std::expected<MessagePtr, CallError>;  // to a sys request
 
@@ -98,6 +102,7 @@ class ServerLoop final : public Behaviour {
   };
   /// What few servers ever have.
   struct Seldom {
+    std::optional<ServerStart> start;           // until init is done
     std::unique_ptr<ServerDebug> debug;         // while anything of it is switched on
     std::unique_ptr<LastMessage> last_message;  // of a server that crashes
     std::unique_ptr<Callbacks> upgraded;        // in place of those it was started with
@@ -114,11 +119,16 @@ class ServerLoop final : public Behaviour {
     if (!seldom_) seldom_ = std::make_unique<Seldom>();
     return *seldom_;
   }
+  ServerStart* starting() noexcept {
+    return seldom_ && seldom_->start ? &*seldom_->start : nullptr;
+  }
+  const ServerStart* starting() const noexcept {
+    return seldom_ && seldom_->start ? &*seldom_->start : nullptr;
+  }
   void* place_of_callbacks(const ServerKind& kind) noexcept;
   void replace_callbacks(std::unique_ptr<Callbacks> upgraded);
 
-  Callbacks* callbacks_ = nullptr;      // behind this object, unless they were upgraded
-  std::unique_ptr<ServerStart> start_;  // until init is done
+  Callbacks* callbacks_ = nullptr;  // behind this object, unless they were upgraded
   std::unique_ptr<Seldom> seldom_;
 };
 

@@ -1,5 +1,6 @@
 #include "process/worker.hpp"
 
+#include <algorithm>
 #include <mutex>
 #include <new>
 #include <utility>
@@ -12,16 +13,13 @@ namespace coterie::detail {
 namespace {
 
 constexpr std::size_t pooled_fibers_max = 1024;
-constexpr unsigned slices_per_tick = 32;
 // A worker that always has work goes back to its executor now and then: on virtual time nothing
 // else would ever run.
 constexpr unsigned ticks_per_run = 1024;
-// Between two processes that keep waking each other, others have their turn.
-constexpr unsigned out_of_turn_max = 64;
 // Of processes that wait: then the newest of those that have not run yet go first.
 constexpr std::size_t crowd = 1024;
 // What waits longer than this is worth waking another worker for.
-constexpr Duration backlog_wait = std::chrono::microseconds(200);
+constexpr Duration backlog_wait = std::chrono::microseconds(500);
 
 }  // namespace
 
@@ -77,6 +75,7 @@ Time Worker::run() {
   // Without a stack for its loop a worker cannot even say so; the executor tries again.
   if (current_ != nullptr) driver_.switch_to(*current_);
   idle_.store(true, std::memory_order_relaxed);
+  runtime_.worker_rests();
   this_worker = outer_worker;
   set_running_process(outer_process);
   return std::exchange(interrupted_, false) ? now_ : next_timer_;
@@ -128,12 +127,14 @@ void Worker::tick() {
   next_timer_ = timers_.advance(now_);
 }
 
-/// How long would the last of the queue wait, if slices stay as long as they were?
+/// How long would the last of the queue wait, if the queue goes on as it did? Twice in a row,
+/// because one long slice, or one moment without a processor, makes all of them look long; and what
+/// is given away is apart from whom it talks to for as long as it has a stack.
 void Worker::weigh_backlog(Duration since_last_tick) noexcept {
-  const std::size_t waiting = ready();
-  if (waiting == 0) return;
-  const Duration wait = since_last_tick / since_tick_ * static_cast<Duration::rep>(waiting);
-  if (wait > backlog_wait) runtime_.wake_helper(*this);
+  const auto taken = std::max<Duration::rep>(1, std::exchange(taken_in_turn_, 0));
+  const Duration wait = since_last_tick / taken * static_cast<Duration::rep>(ready());
+  const bool was_behind = std::exchange(behind_, wait > backlog_wait);
+  if (was_behind && behind_) runtime_.wake_helper(*this);
 }
 
 [[gnu::always_inline]] inline void Worker::resume(Process& process) {
@@ -146,45 +147,25 @@ void Worker::weigh_backlog(Duration since_last_tick) noexcept {
 }
 
 [[gnu::always_inline]] inline void Worker::step(Process& process) {
-  slices_.store(slices_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-  last_run_.store(&process, std::memory_order_release);  // the monitor reads its pid
-  set_running_process(&process);
-  process.worker_ = this;
-  process.drain();
+  if (!begin(process)) return;
   const bool strict = process.strict();
   if (strict) enter_strict(process);
   if (process.parked_ == nullptr) {
     process.run_slice();
   } else if (strict && !process.exit_ && !runtime_.gate_open() && runtime_.hold(process)) {
     process.release();  // a callback that was parked when the gate closed goes on when it opens
-  } else if (process.woken_ || process.timed_out_ || process.exit_) {
-    resume(process);
   } else {
-    process.release();
+    resume(process);
   }
 }
 
 void Worker::loop() {
   for (;;) {
     delete std::exchange(doomed_, nullptr);
-    if (++since_tick_ >= slices_per_tick) {
-      tick();
-      if (links_at_ <= now_) turn_links();
-      if (++ticks_of_run_ >= ticks_per_run) {
-        interrupted_ = true;
-        current_->switch_to(driver_);
-        continue;
-      }
-    }
-    Process* process = next();
+    Process* process = std::exchange(handed_over_, nullptr);
     if (process == nullptr) {
-      tick();
-      process = next();
-    }
-    while (process == nullptr && turn_links()) {
-      tick();
-      process = next();
-      gave_away_ = process == nullptr && others_have_work();
+      settle();
+      process = find_work();
     }
     if (process == nullptr) {
       current_->switch_to(driver_);
@@ -194,6 +175,29 @@ void Worker::loop() {
     leave_strict();
     set_running_process(nullptr);
   }
+}
+
+/// nullptr: there is none, or the executor has its turn.
+Process* Worker::find_work() {
+  if (++since_tick_ >= slices_per_tick) {
+    tick();
+    if (links_at_ <= now_) turn_links();
+    if (++ticks_of_run_ >= ticks_per_run) {
+      interrupted_ = true;
+      return nullptr;
+    }
+  }
+  Process* process = next();
+  if (process == nullptr) {
+    tick();
+    process = next();
+  }
+  while (process == nullptr && turn_links()) {
+    tick();
+    process = next();
+    gave_away_ = process == nullptr && others_have_work();
+  }
+  return process;
 }
 
 void Worker::enter_strict(const Process& process) noexcept {
@@ -215,6 +219,13 @@ void Worker::abandon(Process& process) {
   here->keep_alive();
   here->switch_to(*fiber);
   std::abort();  // nobody switches back to an abandoned fiber
+}
+
+bool Worker::fill_pool() noexcept {
+  pool_ = make_fiber();
+  if (pool_ == nullptr) return false;
+  ++pooled_;
+  return true;
 }
 
 Fiber* Worker::make_fiber() noexcept {
@@ -258,18 +269,6 @@ void Worker::push(Process& process, bool pinned) {
   if (first) runtime_.executor().wake(*this);
 }
 
-void Worker::push_woken(Process& process, bool pinned) {
-  std::lock_guard guard(queues_);
-  if (woken_ == nullptr) {
-    woken_ = &process;
-    woken_pinned_ = pinned;
-  } else {
-    process.run_turn_ = turns_++;
-    (pinned ? pinned_ : ready_).push(process);
-  }
-  publish_ready();
-}
-
 void Worker::join(List& own, List& others) noexcept {
   while (Process* process = others.pop()) {
     process->run_turn_ = turns_++;
@@ -288,9 +287,7 @@ void Worker::push_new(Process& process) {
 }
 
 void Worker::publish_ready() noexcept {
-  const std::size_t count =
-      ready_.count + fresh_.count + (woken_ != nullptr && !woken_pinned_ ? 1 : 0);
-  ready_count_.store(count, std::memory_order_relaxed);
+  ready_count_.store(ready_.count + fresh_.count, std::memory_order_relaxed);
 }
 
 void Worker::take_inbox() noexcept {
@@ -309,14 +306,19 @@ void Worker::take_inbox() noexcept {
   publish_ready();
 }
 
-Process* Worker::next_of_own() noexcept {
-  std::lock_guard guard(queues_);
+/// With the queues locked.
+Process* Worker::next_in_turn() noexcept {
   Process* process = nullptr;
+  Process* const woken = woken_.load(std::memory_order_relaxed);
   const bool others = ready_.first != nullptr || pinned_.first != nullptr;
-  if ((woken_ != nullptr || fresh_.first != nullptr) &&
+  if ((woken != nullptr || fresh_.first != nullptr) &&
       (!others || out_of_turn_ < out_of_turn_max)) {
     ++out_of_turn_;
-    process = woken_ != nullptr ? std::exchange(woken_, nullptr) : fresh_.pop();
+    if (woken != nullptr) {
+      woken_.store(nullptr, std::memory_order_relaxed);
+      return woken;
+    }
+    process = fresh_.pop();
   } else {
     out_of_turn_ = 0;
     // In the order in which they came: a sender waits for all whom it has given work.
@@ -325,6 +327,7 @@ Process* Worker::next_of_own() noexcept {
                          ready_.first->run_turn_ - pinned_.first->run_turn_ < (1u << 31));
     process = (pinned ? pinned_ : ready_).pop();
   }
+  ++taken_in_turn_;
   publish_ready();
   return process;
 }
@@ -368,8 +371,11 @@ Worker::List Worker::give_half() noexcept {
   for (std::size_t i = 0; i < half; ++i) given.push(*ready_.pop());
   const std::size_t half_fresh = (fresh_.count + 1) / 2;
   for (std::size_t i = 0; i < half_fresh; ++i) given.push(*fresh_.pop());
-  if (given.first == nullptr && woken_ != nullptr && !woken_pinned_) {
-    given.push(*std::exchange(woken_, nullptr));
+  Process* const woken = woken_.load(std::memory_order_relaxed);
+  if (given.first == nullptr && woken != nullptr &&
+      !woken_pinned_.load(std::memory_order_relaxed)) {
+    woken_.store(nullptr, std::memory_order_relaxed);
+    given.push(*woken);
   }
   publish_ready();
   queues_.unlock_foreign();
@@ -377,10 +383,11 @@ Worker::List Worker::give_half() noexcept {
 }
 
 bool Worker::alone() noexcept {
+  settle();
   if (inbox_count_.load(std::memory_order_relaxed) > 0) return false;
   std::lock_guard guard(queues_);
-  return woken_ == nullptr && ready_.first == nullptr && pinned_.first == nullptr &&
-         fresh_.first == nullptr;
+  return woken_.load(std::memory_order_relaxed) == nullptr && ready_.first == nullptr &&
+         pinned_.first == nullptr && fresh_.first == nullptr;
 }
 
 }  // namespace coterie::detail

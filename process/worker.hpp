@@ -42,8 +42,10 @@ class Worker final : public Runnable {
   bool idle() const noexcept { return idle_.load(std::memory_order_relaxed); }
   /// Processes that wait and that any worker might run.
   std::size_t ready() const noexcept {
+    const bool woken = woken_.load(std::memory_order_relaxed) != nullptr &&
+                       !woken_pinned_.load(std::memory_order_relaxed);
     return ready_count_.load(std::memory_order_relaxed) +
-           inbox_ready_count_.load(std::memory_order_relaxed);
+           inbox_ready_count_.load(std::memory_order_relaxed) + (woken ? 1 : 0);
   }
   bool runs_strict() const noexcept { return strict_now_.load(); }
   /// Grows with every slice; the monitor sees a stuck callback by it.
@@ -52,6 +54,16 @@ class Worker final : public Runnable {
   const Process* last_run() const noexcept { return last_run_.load(std::memory_order_acquire); }
   /// Lets idle workers steal from this one, once.
   void ask_for_help() noexcept { help_wanted_.store(true, std::memory_order_relaxed); }
+  /// What this worker has done to the number of processes.
+  struct Counts {
+    std::atomic<std::uint64_t> spawned{0}, exited{0}, freed{0};
+    /// The owner only: nobody else writes them, so it needs no atomic addition.
+    static void add(std::atomic<std::uint64_t>& counter) noexcept {
+      // Release: who sees a process freed here sees that it was spawned, wherever that was.
+      counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+    }
+  };
+  const Counts& counts() const noexcept { return counts_; }
   /// Fibers that are parked with their processes.
   std::size_t parked() const noexcept { return parked_.load(std::memory_order_relaxed); }
   /// Sets a timer from another thread. It fires here.
@@ -111,6 +123,9 @@ class Worker final : public Runnable {
   }
 
  private:
+  friend class Process;
+  friend class Runtime;
+
   // Of the node's bound of parked fibers, kept for the next ones.
   static constexpr std::size_t parked_spare_max = 64;
 
@@ -123,16 +138,26 @@ class Worker final : public Runnable {
     Process* pop() noexcept;
   };
   static constexpr std::size_t free_slots_max = 1024;
+  static constexpr unsigned slices_per_tick = 32;
+  // Between two processes that keep waking each other, others have their turn.
+  static constexpr unsigned out_of_turn_max = 64;
 
   static void loop_entry(void* worker);
   [[noreturn]] void loop();
   void step(Process& process);
+  bool begin(Process& process);
+  Process* find_work();
+  Process* next_with_stack() noexcept;
   void enter_strict(const Process& process) noexcept;
   void leave_strict() noexcept;
   void end_strict() noexcept;
   void resume(Process& process);
   Process* next();
   Process* next_of_own() noexcept;
+  Process* next_in_turn() noexcept;
+  void prefetch_woken() const noexcept;
+  bool take_dozing(const Process& process) noexcept;
+  void settle();
   void take_inbox() noexcept;
   bool turn_links();
   bool others_have_work() const noexcept;
@@ -152,6 +177,7 @@ class Worker final : public Runnable {
     return std::exchange(pool_, pool_->next);
   }
   Fiber* make_fiber() noexcept;
+  bool fill_pool() noexcept;
   void recycle(Fiber* fiber) noexcept;
 
   Runtime& runtime_;
@@ -159,18 +185,25 @@ class Worker final : public Runnable {
 
   // The worker's own queues. Others lock them only to steal.
   BiasedLock queues_;
-  Process* woken_ = nullptr;  // runs next
-  bool woken_pinned_ = false;
+  // Atomic, so that others may see without a lock that somebody waits.
+  std::atomic<Process*> woken_{nullptr};  // runs next
+  std::atomic<bool> woken_pinned_{false};
+  // Has parked, and is not yet put to rest: only this worker could run it anyway, and if what runs
+  // now wakes it, as the other end of a conversation does, two atomic operations are saved.
+  Process* dozing_ = nullptr;
   unsigned out_of_turn_ = 0;  // in a row
   List ready_;
   List pinned_;
   List fresh_;               // newest first
   std::uint32_t turns_ = 0;  // given to those who wait in both lists: the lower one is the first
+  Process* handed_over_ = nullptr;  // from a stack that was left to the loop: the next one
   unsigned since_tick_ = 0;
   unsigned ticks_of_run_ = 0;
-  Time links_at_{};           // the next turn for the links, however much else there is to do
-  bool gave_away_ = false;    // what arrived last was for processes of others
-  bool interrupted_ = false;  // the run ended with work left
+  Time links_at_{};             // the next turn for the links, however much else there is to do
+  bool gave_away_ = false;      // what arrived last was for processes of others
+  unsigned taken_in_turn_ = 0;  // since the last tick, of those who wait in a list
+  bool behind_ = false;         // at the last tick: the last of them would wait long
+  bool interrupted_ = false;    // the run ended with work left
   std::uint64_t ref_ = 0, refs_end_ = 0;  // references that only this worker gives out
   std::size_t parked_granted_ = 0;        // of the node's bound
   std::vector<Process*> free_slots_;      // with room for free_slots_max
@@ -180,6 +213,7 @@ class Worker final : public Runnable {
   std::atomic<std::uint64_t> slices_{0};
   std::atomic<const Process*> last_run_{nullptr};
   std::atomic<std::size_t> parked_{0};
+  Counts counts_;
   std::atomic<bool> idle_{true};
 
   // Written by others.

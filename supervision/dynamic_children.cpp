@@ -7,36 +7,61 @@
 
 namespace coterie::detail {
 
-static_assert(sizeof(DynamicChild) <= 64);
+static_assert(sizeof(DynamicChild) == 48);
 
 DynamicChild::DynamicChild(const Pid& pid, ChildSpec&& spec)
     : restart(spec.restart),
       type(spec.type),
       brutal_(spec.effective_shutdown().is_brutal_kill()),
-      serial_(pid.serial),
-      shutdown_wait_(spec.effective_shutdown().wait()) {
+      serial_(pid.serial) {
   if (restart != Restart::temporary) start = std::move(spec.start);
-  const bool backs_off = spec.backoff.min > Duration::zero();
-  if (spec.id.empty() && !backs_off) return;
-  extras = std::make_unique<Extras>();
-  extras->id = std::move(spec.id);
-  extras->backoff = spec.backoff;
-  if (backs_off) extras->started = current_process().runtime().clock().now();
 }
 
-ChildSpec DynamicChild::spec() const {
+Shutdown DynamicChildren::shutdown(const DynamicChild& child) const noexcept {
+  if (child.brutal_) return Shutdown::brutal_kill();
+  const DynamicChild::Extras* extras = this->extras(child);
+  if (extras != nullptr && extras->shutdown_wait) return *extras->shutdown_wait;
+  return ChildSpec{.type = child.type}.effective_shutdown();
+}
+
+ChildSpec DynamicChildren::spec(const DynamicChild& child) const {
   ChildSpec spec;
-  if (extras) spec.id = extras->id;
-  spec.restart = restart;
-  spec.shutdown = shutdown();
-  spec.type = type;
+  if (const DynamicChild::Extras* extras = this->extras(child)) spec.id = extras->id;
+  spec.restart = child.restart;
+  spec.shutdown = shutdown(child);
+  spec.type = child.type;
   return spec;
+}
+
+std::uint32_t DynamicChildren::keep(DynamicChild::Extras extras) {
+  if (free_extras_.empty()) {
+    extras_.push_back(nullptr);
+    free_extras_.reserve(extras_.capacity());  // so that erase() cannot fail
+    free_extras_.push_back(static_cast<std::uint32_t>(extras_.size() - 1));
+  }
+  const std::uint32_t place = free_extras_.back();
+  extras_[place] = std::make_unique<DynamicChild::Extras>(std::move(extras));
+  free_extras_.pop_back();
+  return place;
 }
 
 void DynamicChildren::add(const Pid& pid, ChildSpec&& spec) {
   if (children_.size() * 2 >= index_.size()) grow();
   node_ = pid.node;
-  children_.emplace_back(pid, std::move(spec));
+  const Shutdown shutdown = spec.effective_shutdown();
+  const bool waits =
+      !shutdown.is_brutal_kill() && shutdown != ChildSpec{.type = spec.type}.effective_shutdown();
+  const bool backs_off = spec.backoff.min > Duration::zero();
+  std::uint32_t extras = none;
+  if (!spec.id.empty() || backs_off || waits) {
+    DynamicChild::Extras few;
+    few.id = std::move(spec.id);
+    few.backoff = spec.backoff;
+    if (waits) few.shutdown_wait = shutdown.wait();
+    if (backs_off) few.started = current_process().runtime().clock().now();
+    extras = keep(std::move(few));
+  }
+  children_.emplace_back(pid, std::move(spec)).extras_ = extras;
   put(pid.serial, static_cast<std::uint32_t>(children_.size() - 1));
 }
 
@@ -49,6 +74,10 @@ void DynamicChildren::rename(DynamicChild& child, const Pid& pid) noexcept {
 }
 
 void DynamicChildren::erase(DynamicChild& child) noexcept {
+  if (child.extras_ != none) {
+    extras_[child.extras_] = nullptr;
+    free_extras_.push_back(child.extras_);
+  }
   const std::size_t slot = slot_of(child.serial_);
   DynamicChild& last = children_.back();
   if (&child != &last) {
@@ -61,6 +90,8 @@ void DynamicChildren::erase(DynamicChild& child) noexcept {
 
 void DynamicChildren::clear() noexcept {
   children_.clear();
+  extras_.clear();
+  free_extras_.clear();
   index_.clear();
 }
 

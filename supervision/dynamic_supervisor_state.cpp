@@ -25,7 +25,8 @@ Pid DynamicSupervisorState::pid_of(const DynamicChild& child) const noexcept {
 }
 
 void DynamicSupervisorState::erase(DynamicChild& child) {
-  if (child.extras && child.extras->pause != Ref::none) cancel_timer(child.extras->pause);
+  const auto* extras = children_.extras(child);
+  if (extras != nullptr && extras->pause != Ref::none) cancel_timer(extras->pause);
   children_.erase(child);
 }
 
@@ -33,13 +34,14 @@ void DynamicSupervisorState::stop_all() {
   std::vector<Ending> endings;
   endings.reserve(children_.size());
   for (const DynamicChild& child : children_) {
-    if (!child.restarting) endings.push_back({pid_of(child), child.shutdown(), child.restart, {}});
+    if (child.restarting) continue;
+    endings.push_back({pid_of(child), children_.shutdown(child), child.restart, {}});
   }
   shut_down_all(endings);
   for (const auto& ending : endings) {
     if (!ending.wrong) continue;
     report_supervisor(name_, Context::shutdown_error, *ending.wrong,
-                      children_.find(ending.child)->spec(), ending.child);
+                      children_.spec(*children_.find(ending.child)), ending.child);
   }
   children_.clear();
 }
@@ -67,8 +69,9 @@ ChildResult<void> DynamicSupervisorState::terminate_child(const Pid& pid) {
   DynamicChild* child = children_.find(pid);
   if (child == nullptr) return std::unexpected(ChildError{Code::not_found, pid, {}, {}});
   if (!child->restarting) {
-    const auto wrong = shut_down(pid, child->shutdown(), child->restart);
-    if (wrong) report_supervisor(name_, Context::shutdown_error, *wrong, child->spec(), pid);
+    const auto wrong = shut_down(pid, children_.shutdown(*child), child->restart);
+    if (wrong)
+      report_supervisor(name_, Context::shutdown_error, *wrong, children_.spec(*child), pid);
   }
   erase(*child);
   return {};
@@ -112,7 +115,7 @@ bool DynamicSupervisorState::child_exited(const Pid& pid, const ExitReason& reas
   if (child == nullptr || child->restarting) return true;
   const ExitDecision decision = decide_exit(child->restart, reason);
   if (decision.report) {
-    report_supervisor(name_, Context::child_terminated, reason, child->spec(), pid);
+    report_supervisor(name_, Context::child_terminated, reason, children_.spec(*child), pid);
   }
   if (decision.act == ExitDecision::Act::restart) return restart(*child, true);
   erase(*child);
@@ -122,8 +125,9 @@ bool DynamicSupervisorState::child_exited(const Pid& pid, const ExitReason& reas
 bool DynamicSupervisorState::try_again(const Pid& pid) {
   DynamicChild* child = children_.find(pid);
   if (child == nullptr || !child->restarting) return true;
-  if (!child->extras || child->extras->pause == Ref::none) return restart(*child, false);
-  child->extras->pause = Ref::none;
+  auto* extras = children_.extras(*child);
+  if (extras == nullptr || extras->pause == Ref::none) return restart(*child, false);
+  extras->pause = Ref::none;
   return start_again(*child);
 }
 
@@ -133,11 +137,11 @@ bool DynamicSupervisorState::restart(DynamicChild& child, bool ended) {
   const Time now = runtime.clock().now();
   if (!intensity_.add(now)) {
     report_supervisor(name_, Context::shutdown, ExitReason::term("reached_max_restart_intensity"),
-                      child.spec(), pid_of(child));
+                      children_.spec(child), pid_of(child));
     erase(child);
     return false;
   }
-  DynamicChild::Extras* extras = child.extras.get();
+  DynamicChild::Extras* extras = children_.extras(child);
   if (extras == nullptr || extras->backoff.min <= Duration::zero()) return start_again(child);
   const Duration pause = extras->pauses.pause(
       extras->backoff, ended ? std::optional(now - extras->started) : std::nullopt,
@@ -151,15 +155,17 @@ bool DynamicSupervisorState::start_again(DynamicChild& child) {
   const Pid old = pid_of(child);
   const StartResult started = run_start(child.start);
   if (started) {
-    report_progress(name_, child.spec(), *started);
+    report_progress(name_, children_.spec(child), *started);
     children_.rename(child, *started);
     child.restarting = false;
-    if (child.extras) child.extras->started = current_process().runtime().clock().now();
+    if (auto* extras = children_.extras(child)) {
+      extras->started = current_process().runtime().clock().now();
+    }
   } else if (started.error().code == StartError::Code::ignored) {
     erase(child);
   } else {
-    report_supervisor(name_, Context::start_error, start_reason(started.error()), child.spec(),
-                      old);
+    report_supervisor(name_, Context::start_error, start_reason(started.error()),
+                      children_.spec(child), old);
     child.restarting = true;
     // Through the mailbox, so that requests which wait there are served between two tries.
     cast(self(), DynamicSupervisor::TryAgain{old});

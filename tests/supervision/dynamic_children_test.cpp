@@ -38,7 +38,7 @@ TEST(DynamicChildren, FindsWhatAPlainMapFinds) {
     }
     EXPECT_EQ(found->pid(node), pid);
     EXPECT_EQ(found->restart, model.at(pid.serial));
-    EXPECT_EQ(found->shutdown(), Shutdown(std::chrono::seconds(7)));
+    EXPECT_EQ(children.shutdown(*found), Shutdown(std::chrono::seconds(7)));
     const std::uint64_t other = serial();
     if (step % 3 == 0 && !model.contains(other)) {
       children.rename(*found, {node, other});

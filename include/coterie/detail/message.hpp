@@ -190,7 +190,7 @@ T* Message::as() noexcept {
 }
 
 /// Memory for a message of `bytes`, and back. Slots go from hand to hand between the threads in
-/// batches, so neither costs a lock (process/message_slots.hpp).
+/// batches, so neither costs a lock (process/message_slots.cpp).
 void* allocate_message(std::size_t bytes);
 void free_message(Message* message) noexcept;  // destroys the payload too; null is fine
 
