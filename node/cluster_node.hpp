@@ -20,6 +20,7 @@
 #include "process/ports/callback_watch.hpp"
 #include "process/ports/executor.hpp"
 #include "process/ports/random.hpp"
+#include "process/ports/rare_paths.hpp"
 #include "registry/store_agreement.hpp"
 #include "registry/store_names.hpp"
 #include "registry/voter.hpp"
@@ -45,7 +46,6 @@ struct NodeProtections {
   NameProtections names{};
   bool gate = true;            // I1: strict callbacks begin only before the lease's end
   bool guardians_only = true;  // I1: a lost link proves no death
-  bool leaves_last = true;     // I1: a node leaves once its children have stopped
 };
 
 /// Everything outside; all outlive the node.
@@ -60,6 +60,7 @@ struct NodeSurroundings {
   std::function<bool()> guardian_alive{};
   /// Also told which strict name's callback runs when; null: nobody.
   CallbackWatch* watch = nullptr;
+  RarePaths* rare = nullptr;
   NodeProtections protections{};
   unsigned processors = 1;  // workers, unless the configuration says otherwise
   std::int64_t os_pid = 0;

@@ -101,7 +101,6 @@ void NodeParts::drain() {
               after(left(), [] {}));
     }
   }
-  if (!out_.protections.leaves_last) agreement_->leave();
   // Children first, in reverse order; then the lease, so that nothing strict outlives it.
   unlink(*top_);
   static_cast<void>(GenServer::stop(*top_, ExitReason::shutdown(), left()));

@@ -49,8 +49,18 @@ void NodeParts::view_installed(std::shared_ptr<const View> view) {
   for (const auto& [name, member] : view->members) members += (members.empty() ? "" : ",") + name;
   out_.log.info(LogModule::registry, "view installed",
                 {{"view", view->number}, {"members", members}});
-  runtime_->announce(
-      [&] { return detail::make_message(detail::MessageKind::send, ViewChanged{view->number}); });
+  const auto changed = [&] {
+    return detail::make_message(detail::MessageKind::send, ViewChanged{view->number});
+  };
+  runtime_->announce(changed);
+  if (rare(out_.rare, "node.view_told_twice")) runtime_->announce(changed);
+}
+
+void NodeParts::hint_agreement() {
+  // The poll finds it too.
+  if (rare(out_.rare, "agreement.hint_lost")) return;
+  agreement_->hint();
+  if (rare(out_.rare, "agreement.hint_doubled")) agreement_->hint();
 }
 
 void NodeParts::state_changed(NodeState state, std::string_view why) {
@@ -83,6 +93,7 @@ void NodeParts::schedule_lease_watch(Strand& strand) {
 }
 
 void NodeParts::watch_lease() {
+  if (rare(out_.rare, "node.lease_unwatched")) return;
   const Time end = agreement_->lease_end();
   out_.page.beat();
   if (end == Time::min()) return;
@@ -196,6 +207,9 @@ NoticeTaken NodeParts::take_notice(const DeathNotice& notice) {
                  {"signal", notice.signal},
                  {"code", notice.exit_code}});
   agreement_->confirm_death(notice.name, notice.incarnation);
+  if (rare(out_.rare, "node.death_told_twice")) {
+    agreement_->confirm_death(notice.name, notice.incarnation);
+  }
   links_->confirm_dead(notice.incarnation);
   // A name is suspected of crashes only: SIGKILL comes from an operator, the system or the
   // guardian.

@@ -44,7 +44,7 @@ NameResult<T> ask(const Start& start) {
 
 NameResult<Location> NodeNames::resolve(std::string_view registry, std::string_view key, bool fresh,
                                         Duration timeout) {
-  if (!fresh) {
+  if (!fresh && !rare(rare_, "names.cache_missed")) {
     if (auto cached = names_.cached(registry, key)) return *cached;
   }
   const Time end = deadline(timeout);
@@ -67,6 +67,9 @@ NameError NodeNames::absent(std::string_view kind, std::string_view key, Duratio
     return NameError{code, {}, std::move(why)};
   };
   const std::string name = std::string(kind).append(1, '/').append(key);
+  if (rare(rare_, "names.spec_unread")) {
+    return error(NameError::Code::unavailable, "the store did not answer in time");
+  }
   // Many may wait for storage that is away, one after the other: not longer than the caller.
   const auto read = await<SpecRead>(
       [&](detail::Completer done) {

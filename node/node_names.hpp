@@ -11,6 +11,7 @@
 #include <string>
 
 #include "process/ports/name_service.hpp"
+#include "process/ports/rare_paths.hpp"
 #include "process/ports/storage.hpp"
 #include "process/runtime.hpp"
 #include "registry/store_names_driver.hpp"
@@ -21,8 +22,8 @@ class NodeNames final : public NameService {
  public:
   /// `kinds`: the registries whose names are children of cluster scope, with rows in `specs`.
   NodeNames(StoreNamesDriver& names, const Clock& clock, std::set<std::string, std::less<>> kinds,
-            Records& specs)
-      : names_(names), clock_(clock), kinds_(std::move(kinds)), specs_(specs) {}
+            Records& specs, RarePaths* rare = nullptr)
+      : names_(names), clock_(clock), kinds_(std::move(kinds)), specs_(specs), rare_(rare) {}
 
   NameResult<Location> resolve(std::string_view registry, std::string_view key, bool fresh,
                                Duration timeout) override;
@@ -44,6 +45,7 @@ class NodeNames final : public NameService {
   const Clock& clock_;
   const std::set<std::string, std::less<>> kinds_;
   Records& specs_;
+  RarePaths* const rare_;
 };
 
 }  // namespace coterie

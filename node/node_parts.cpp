@@ -211,12 +211,15 @@ void NodeParts::make_names() {
   names.names.node = own_.name;
   names.names.incarnation = incarnation_;
   names.names.protections = out_.protections.names;
+  if (rare(out_.rare, "names.batches_of_one")) names.names.batch_max = 1;
+  if (rare(out_.rare, "names.tiny_cache")) names.cache_max = 2;
   names_driver_ = std::make_unique<StoreNamesDriver>(
-      names, *storage_.names, out_.clock, out_.executor, [this] { agreement_->hint(); },
+      names, *storage_.names, out_.clock, out_.executor, [this] { hint_agreement(); },
       [this](std::string_view text) { out_.log.info(LogModule::registry, text); });
   std::set<std::string, std::less<>> kinds;
   for (const ClusterKind& kind : kinds_) kinds.insert(kind.kind.name);
-  cluster_names_ = std::make_unique<NodeNames>(*names_driver_, out_.clock, kinds, *storage_.names);
+  cluster_names_ =
+      std::make_unique<NodeNames>(*names_driver_, out_.clock, kinds, *storage_.names, out_.rare);
   names_ = std::make_unique<LocalNames>(cluster_names_.get());
   names_->add_cluster("global");
   for (const std::string& kind : kinds) names_->add_cluster(kind);
@@ -224,7 +227,10 @@ void NodeParts::make_names() {
 
   appends_ = out_.executor.make_strand("journal");
   opens_ = out_.executor.make_strand("replay");
-  journal_ = std::make_unique<JournalWriter>(*storage_.streams, *appends_, *opens_);
+  WriterLimits limits;
+  if (rare(out_.rare, "journal.batches_of_one")) limits.batch_requests_max = 1;
+  if (rare(out_.rare, "journal.queue_of_two")) limits.requests_max = 2;
+  journal_ = std::make_unique<JournalWriter>(*storage_.streams, *appends_, *opens_, limits);
   runtime_->set_journals(journal_.get());
 }
 
@@ -242,7 +248,7 @@ Member NodeParts::own_member() const {
 std::expected<void, NodeEnd> NodeParts::listen() {
   auto options = transport_options(config_, own_, incarnation_, out_.guardian_key);
   options.admission = out_.admission;
-  options.view_hint = [this](std::uint64_t) { agreement_->hint(); };
+  options.view_hint = [this](std::uint64_t) { hint_agreement(); };
   if (voters_ != nullptr) {
     options.note = [this](const std::string& node, BytesView note) {
       voters_->received(node, note);
@@ -256,7 +262,11 @@ std::expected<void, NodeEnd> NodeParts::listen() {
   links_ready_.store(true);
 
   if (!own_.client_listen.empty()) {
-    gateway_ = std::make_unique<ClientGateway>(*runtime_, kinds_, ClientGateway::Options{});
+    gateway_ = std::make_unique<ClientGateway>(
+        *runtime_, kinds_,
+        ClientGateway::Options{.calls_max = rare(out_.rare, "gateway.three_calls")
+                                                ? std::size_t{3}
+                                                : ClientGateway::Options{}.calls_max});
     ClientListenerOptions clients;
     clients.cluster_id = config_.cluster.id;
     clients.node = own_.name;
@@ -284,7 +294,9 @@ std::expected<void, NodeEnd> NodeParts::start_processes() {
     detail::ClusterInstanceOptions options;
     options.name = kind->kind.name;
     options.kind = kind->kind;
-    options.starts_in_flight = config_.supervision.start_in_flight;
+    options.starts_in_flight = rare(out_.rare, "supervision.one_start_at_a_time")
+                                   ? 1
+                                   : config_.supervision.start_in_flight;
     options.quarantine_deaths = config_.supervision.quarantine_deaths;
     options.quarantine_window = config_.supervision.quarantine_window;
     children.push_back(detail::ClusterInstance::child_spec(

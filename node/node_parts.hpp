@@ -79,6 +79,7 @@ class NodeParts final : public AgreementEvents,
   void node_down(const Peer& peer, std::string_view why, bool confirmed) override;
   void writable(NodeId node) override;
   void tell_heard_peers();
+  void hint_agreement();
   // Notes
   void send_note(std::string_view node, Bytes note) override;
   // CallbackWatch

@@ -239,7 +239,8 @@ bool StoreAgreement::removable(const Member& member) const {
       if (now_ - operation.issued > timing.late_limit()) return false;
     }
   }
-  const Duration wait = options_.protections.drift_margin ? timing.others_wait() : timing.length;
+  Duration wait = options_.protections.drift_margin ? timing.others_wait() : timing.length;
+  if (!options_.protections.lease_waited_out) wait = timing.length / 4;
   return now_ - watch->second.since >= wait;
 }
 

@@ -39,6 +39,8 @@ class SimCluster {
   SimOwners& owners() noexcept { return owners_; }
   /// Of nodes that start from now on.
   NodeProtections& protections() noexcept { return around_.protections; }
+  /// Likewise; outlives the nodes.
+  void set_rare(RarePaths* rare) noexcept { around_.rare = rare; }
 
   /// Every one of `nodes` holds a lease in a view of exactly them, and is connected with them all.
   bool whole(std::span<const std::string> nodes) const;

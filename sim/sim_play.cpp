@@ -14,6 +14,32 @@ std::string at_text(Duration at) {
   return format_duration(std::chrono::floor<std::chrono::milliseconds>(at));
 }
 
+/// Which rare paths a seed takes, and how often. Its draws shift those of nobody else.
+class SeededRarePaths final : public RarePaths {
+ public:
+  SeededRarePaths(SimWorld& world, std::uint64_t seed) : world_(world), random_(seed) {}
+
+  bool take(std::string_view name) noexcept override {
+    auto path = paths_.find(name);
+    if (path == paths_.end()) {
+      // Most are left alone in a run; of the others some are taken often.
+      const std::uint64_t one_in = random_.below(3) != 0 ? 0 : random_.below(2) == 0 ? 2 : 20;
+      path = paths_.emplace(std::string(name), one_in).first;
+    }
+    if (path->second == 0 || random_.below(path->second) != 0) return false;
+    world_.note(name);
+    ++taken_[path->first];
+    return true;
+  }
+  const auto& taken() const noexcept { return taken_; }
+
+ private:
+  SimWorld& world_;
+  SeededRandom random_;
+  std::map<std::string, std::uint64_t, std::less<>> paths_;
+  std::map<std::string, std::uint64_t, std::less<>> taken_;
+};
+
 /// What the checkers saw, as a line of the verdict and as its first violation, if it is the first.
 void judge_violations(SimPlayed& played, Time begin) {
   Check check;
@@ -46,8 +72,10 @@ std::expected<SimPlayed, FailoverRunError> play_simulated(const FailoverPlan& pl
   SimWorld world(options.seed);
   const Time start = world.now();
   SimPlayed played;
+  SeededRarePaths rare(world, options.seed ^ 0x9E6C63D0876A9A35ull);
   {
     SimCluster cluster(world, plan.config, program.applications);
+    if (options.rare_paths) cluster.set_rare(&rare);
     if (options.prepare) options.prepare(cluster);
     SimTestedCluster tested(cluster);
     SimExecutor clients(world);
@@ -76,6 +104,7 @@ std::expected<SimPlayed, FailoverRunError> play_simulated(const FailoverPlan& pl
     played.callbacks = cluster.owners().callbacks();
     played.moves = cluster.owners().moves();
     played.appends = cluster.store().appends;
+    played.rare = rare.taken();
     played.digest = world.digest();
     played.steps = world.steps();
     played.simulated = world.now() - start;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <expected>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -22,6 +23,8 @@ struct SimPlayOptions {
   /// Instead of all that the scenario and the seed give.
   std::optional<std::vector<PlannedFault>> faults{};
   std::optional<Duration> quiet_wait{};  // for the cluster to be whole at the end
+  /// Rare paths are taken, which and how often by the seed.
+  bool rare_paths = false;
   /// Before anything starts: a mutant, an observer.
   std::function<void(SimCluster&)> prepare{};
 };
@@ -32,9 +35,10 @@ struct SimPlayed {
   std::uint64_t digest = 0;
   Duration simulated{};  // of virtual time
   std::uint64_t steps = 0;
-  std::uint64_t callbacks = 0;  // of strict names, each checked
-  std::uint64_t appends = 0;    // likewise
-  std::uint64_t moves = 0;      // of names, from one run to another
+  std::uint64_t callbacks = 0;                             // of strict names, each checked
+  std::uint64_t appends = 0;                               // likewise
+  std::uint64_t moves = 0;                                 // of names, from one run to another
+  std::map<std::string, std::uint64_t, std::less<>> rare;  // paths that were taken, how often
 };
 
 /// `program` and `plan` outlive the call.

@@ -45,6 +45,7 @@ void SimRun::main() {
   out.guardian_alive = [] { return true; };
   out.watch = this;
   out.protections = around_.protections;
+  out.rare = around_.rare;
   out.processors = workers;
   out.os_pid = static_cast<std::int64_t>(start_.number);
   out.guardian_key = start_.guardian_key;

@@ -30,6 +30,7 @@ struct SimSurroundings {
   SimStore& store;
   SimOwners& owners;
   NodeProtections protections{};
+  RarePaths* rare = nullptr;
   /// One line of a node's log.
   std::function<void(const std::string& node, const LogRecord& record)> log;
 };

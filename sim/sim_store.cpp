@@ -12,7 +12,7 @@ using namespace std::chrono_literals;
 constexpr Duration usual_max = 1ms;
 constexpr Duration long_max = 20ms;
 constexpr std::uint64_t long_every = 50;
-constexpr Duration early_by = 10ms;
+constexpr Duration early_by = 150ms;
 
 StorageError error(std::string what) {
   return {StorageError::Code::unavailable, std::move(what), false};
@@ -44,8 +44,7 @@ class Statements {
   std::optional<StorageError> before(std::string_view operation) const {
     take_time();
     if (!alive_()) return error("the node is dead");
-    const bool writes = operation == "commit" || operation == "append" || operation == "open";
-    if (trouble_.full && writes) return error("simulated: no space left on device");
+    if (trouble_.full && writes(operation)) return error("simulated: no space left on device");
     if (draw(trouble_.refused)) return error("simulated: the store refuses a statement");
     if (trouble_.away) {
       executor_.sleep_world(away_wait_);
@@ -54,11 +53,16 @@ class Statements {
     return std::nullopt;
   }
 
-  std::optional<StorageError> after_effect(std::string_view) const {
+  std::optional<StorageError> after_effect(std::string_view operation) const {
     take_time();
     if (!alive_()) return error("the node is dead");
-    if (draw(trouble_.answers_lost)) return error("simulated: the answer to a statement was lost");
+    if (writes(operation) && draw(trouble_.answers_lost))
+      return error("simulated: the answer to a statement was lost");
     return std::nullopt;
+  }
+
+  static bool writes(std::string_view operation) {
+    return operation == "commit" || operation == "append" || operation == "open";
   }
 
   void take_time() const {
@@ -155,7 +159,13 @@ class SimStore::Watched final : public Streams {
       greatest = std::max(greatest, epoch);
       epoch = greatest;
     }
-    return store_.memory.streams.open(stream, epoch);
+    auto events = store_.memory.streams.open(stream, epoch);
+    // From now on nothing of an older epoch may be accepted.
+    if (events) {
+      Tail& tail = tails_[std::string(stream)];
+      tail.epoch = std::max(tail.epoch, epoch);
+    }
+    return events;
   }
   StorageResult<std::vector<StorageResult<void>>> append(std::span<const Append> appends) override {
     std::vector<Append> changed(appends.begin(), appends.end());
@@ -186,7 +196,7 @@ class SimStore::Watched final : public Streams {
     Tail& tail = tails_[append.stream];
     if (append.epoch < tail.epoch) {
       store_.violation("I2 " + append.stream + ": an append of epoch " + to_string(append.epoch) +
-                       " was accepted after one of " + to_string(tail.epoch));
+                       " was accepted after " + to_string(tail.epoch) + " had opened it");
     }
     if (append.expected_sequence != tail.next) {
       store_.violation("I3 " + append.stream + ": event " +

@@ -23,7 +23,7 @@ struct DiskTrouble {
   Duration latency{};       // on top of what each statement takes
   bool full = false;        // nothing is written
   bool away = false;        // nothing is answered
-  double answers_lost = 0;  // of statements that took effect
+  double answers_lost = 0;  // of writes that took effect
   double refused = 0;       // of all statements
 };
 

@@ -64,6 +64,8 @@ class Simulation {
                                                   const std::vector<std::size_t>* only) const {
     SimPlayOptions play;
     play.seed = seed;
+    // A file is played as it stands; what is drawn draws these too.
+    play.rare_paths = options_.scenario.empty();
     play.replay_command = command(seed, only);
     if (only != nullptr) {
       const auto all = timeline(plan.scenario, plan.nodes, seed);

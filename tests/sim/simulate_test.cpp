@@ -20,11 +20,25 @@ const Program& program() {
   return stock;
 }
 
+const std::set<std::string> rare_paths{"agreement.hint_doubled",
+                                       "agreement.hint_lost",
+                                       "gateway.three_calls",
+                                       "journal.batches_of_one",
+                                       "journal.queue_of_two",
+                                       "names.batches_of_one",
+                                       "names.cache_missed",
+                                       "names.spec_unread",
+                                       "names.tiny_cache",
+                                       "node.death_told_twice",
+                                       "node.lease_unwatched",
+                                       "node.view_told_twice",
+                                       "supervision.one_start_at_a_time"};
+
 SimPlayed play_drawn(std::size_t nodes, std::uint64_t seed,
                      AgreementEngine agreement = AgreementEngine::store) {
   const auto plan = draw_plan(program(), nodes, seed, agreement);
   EXPECT_TRUE(plan) << plan.error();
-  auto played = play_simulated(*plan, program(), {.seed = seed});
+  auto played = play_simulated(*plan, program(), {.seed = seed, .rare_paths = true});
   EXPECT_TRUE(played) << "seed " << seed << ": " << played.error().message;
   return played ? *std::move(played) : SimPlayed{};
 }
@@ -36,11 +50,15 @@ void expect_pass(const SimPlayed& played) {
 // Goal: whatever a seed draws, every promise holds and everything runs again. More by hand.
 TEST(Simulate, DrawnSeedsPass) {
   std::uint64_t moves = 0;
+  std::set<std::string> rare;
   for (std::uint64_t seed = 1; seed <= 16; ++seed) {
     const SimPlayed played = play_drawn(3, seed);
     expect_pass(played);
     moves += played.moves;
+    for (const auto& [name, count] : played.rare) rare.insert(name);
   }
+  // Every rare path in the code (docs/failover-testing.md lists them) was taken.
+  EXPECT_EQ(rare, rare_paths);
   EXPECT_GT(moves, 100u);  // names did move
   expect_pass(play_drawn(5, 101));
   expect_pass(play_drawn(7, 102));
@@ -80,6 +98,18 @@ TEST(Simulate, ShippedScenariosPass) {
     ASSERT_TRUE(played) << played.error().message;
     expect_pass(*played);
   }
+}
+
+// Goal: a rare path that is taken is part of the run.
+TEST(Simulate, RarePathsChangeTheRun) {
+  const auto plan = draw_plan(program(), 3, 4);
+  ASSERT_TRUE(plan);
+  const auto usual = play_simulated(*plan, program(), {.seed = 4});
+  ASSERT_TRUE(usual);
+  EXPECT_TRUE(usual->rare.empty());
+  const SimPlayed with = play_drawn(3, 4);
+  EXPECT_FALSE(with.rare.empty());
+  EXPECT_NE(with.digest, usual->digest);
 }
 
 // Goal: leaving faults out changes the run, and none of them leaves a quiet one.
