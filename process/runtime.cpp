@@ -57,19 +57,24 @@ bool Runtime::stop() {
   return true;
 }
 
-/// For as long as processes end: a million of them, or a busy machine, take their time. Returns the
-/// end of the last wait.
+/// For as long as processes end: a million of them, or a busy machine, take their time. Returns
+/// when the wait was to end: `stop_max` after the last process of which it knows.
 Time Runtime::wait_for_the_last() {
   // Pairs with the addition of zero in worker_rests(): whichever comes second sees the other's
   // writes, so either that worker sees `stopping_`, or this thread all that ended there.
   counts_.freed.fetch_add(0, std::memory_order_acq_rel);
   const auto ended = [this] { return process_count() == 0 && blocking_->none(); };
-  for (;;) {
-    const std::uint64_t before = sum(&Worker::Counts::freed);
-    const Time end = after(clock().now(), options_.stop_max);
-    ports_.executor.wait(&counts_, ended, end);
-    if (ended() || sum(&Worker::Counts::freed) == before) return end;
+  std::uint64_t freed = sum(&Worker::Counts::freed);
+  Time end = after(clock().now(), options_.stop_max);
+  while (!ended() && clock().now() < end) {
+    ports_.executor.wait(&counts_, ended,
+                         std::min(end, after(clock().now(), options_.stop_max / 8)));
+    const std::uint64_t now_freed = sum(&Worker::Counts::freed);
+    if (now_freed == freed) continue;
+    freed = now_freed;
+    end = after(clock().now(), options_.stop_max);
   }
+  return end;
 }
 
 void Runtime::worker_rests() {
