@@ -32,8 +32,8 @@ int sleep_ms(int ms) {
 int fail_with(int reason) { exit(ExitReason::term(std::to_string(reason))); }
 
 struct TaskSupervisorElixir : testing::Test {
+  LocalNames names;  // outlives the processes
   VirtualNode node;
-  LocalNames names;
   Pid supervisor;
   Pid me = self();
   TaskSupervisorElixir() {
