@@ -29,6 +29,10 @@ struct ConfigPlace {
 };
 
 enum class AgreementEngine : std::uint8_t { store, voters };
+/// As the cluster file names it.
+constexpr std::string_view word_of(AgreementEngine engine) noexcept {
+  return engine == AgreementEngine::voters ? "voters" : "store";
+}
 enum class ClusterMode : std::uint8_t { strict };
 
 struct ClusterSection {

@@ -70,8 +70,7 @@ SetResult set_voters(ClusterConfig& config, const ConfigValue& value) {
 }
 
 std::string show_agreement(const ClusterConfig& config) {
-  if (config.cluster.agreement == AgreementEngine::store) return "store";
-  std::string shown = "voters";
+  std::string shown(word_of(config.cluster.agreement));
   for (const std::string& voter : config.cluster.voters) shown += ' ' + voter;
   return shown;
 }

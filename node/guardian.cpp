@@ -14,14 +14,10 @@
 #include <system_error>
 
 #include "node/exit_codes.hpp"
+#include "process/overloaded.hpp"
 
 namespace coterie {
 namespace {
-
-template <class... Fs>
-struct Overloaded : Fs... {
-  using Fs::operator()...;
-};
 
 guardian::ExitStatus status_of(int wait_status) {
   if (WIFSIGNALED(wait_status)) return {0, WTERMSIG(wait_status)};

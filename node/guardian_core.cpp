@@ -3,14 +3,10 @@
 #include <algorithm>
 
 #include "node/exit_codes.hpp"
+#include "process/overloaded.hpp"
 
 namespace coterie::guardian {
 namespace {
-
-template <class... Fs>
-struct Overloaded : Fs... {
-  using Fs::operator()...;
-};
 
 int code_of(const ExitStatus& status) noexcept {
   return status.signal != 0 ? 128 + status.signal : status.code;

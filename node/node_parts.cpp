@@ -150,7 +150,6 @@ void NodeParts::make_runtime() {
 }
 
 std::expected<void, NodeEnd> NodeParts::make_agreement() {
-  const bool by_voters = config_.cluster.agreement == AgreementEngine::voters;
   if (auto claimed = claim_storage(); !claimed) return storage_failed(claimed.error());
   LeaseTiming timing;
   timing.interval = config_.lease.interval;
@@ -160,7 +159,7 @@ std::expected<void, NodeEnd> NodeParts::make_agreement() {
   for (const NodeSection& node : config_.nodes) configured.push_back(node.name);
   const bool predecessor_dead = out_.state.proven_dead().has_value();
   const auto notice = [this](std::string_view text) { out_.log.info(LogModule::registry, text); };
-  if (by_voters) {
+  if (config_.cluster.agreement == AgreementEngine::voters) {
     VoterAgreementOptions options;
     options.member.self = own_member();
     options.member.config_digest = config_digest(config_);
@@ -194,10 +193,9 @@ std::expected<void, NodeEnd> NodeParts::make_agreement() {
 
 // Storage that stumbles while a node starts costs the node no start.
 StorageResult<void> NodeParts::claim_storage() {
-  const bool by_voters = config_.cluster.agreement == AgreementEngine::voters;
   const Time end = after(out_.clock.now(), claim_waits * config_.storage.wait);
   for (;;) {
-    auto claimed = claim_for_engine(*storage_.agreement, by_voters ? "voters" : "store");
+    auto claimed = claim_for_engine(*storage_.agreement, word_of(config_.cluster.agreement));
     const bool later = !claimed && claimed.error().code == StorageError::Code::unavailable;
     if (!later || stop_requested_.load() || out_.clock.now() >= end) return claimed;
     out_.executor.wait(

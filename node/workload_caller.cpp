@@ -6,7 +6,6 @@
 #include <optional>
 
 #include "node/security.hpp"
-#include "transport/client.hpp"
 
 namespace coterie {
 namespace {
@@ -19,6 +18,8 @@ constexpr Duration first_connect_wait = 5s;
 // Of call_until: for one try, and before the next.
 constexpr Duration attempt_max = 2s;
 constexpr Duration pause = 50ms;
+
+}  // namespace
 
 Client::Request request_of(WorkloadCall call, std::string request_id, Duration timeout) {
   Client::Request request;
@@ -34,8 +35,6 @@ Client::Request request_of(WorkloadCall call, std::string request_id, Duration t
   request.named = false;
   return request;
 }
-
-}  // namespace
 
 std::expected<std::unique_ptr<ClusterCaller>, std::string> ClusterCaller::connect(
     const ClusterConfig& config, std::span<const std::string> nodes, const Clock& clock,

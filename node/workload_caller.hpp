@@ -16,10 +16,12 @@
 #include "node/config.hpp"
 #include "process/ports/executor.hpp"
 #include "process/ports/random.hpp"
+#include "transport/client.hpp"
 
 namespace coterie {
 
-class Client;
+/// A workload's call as a client sends it.
+Client::Request request_of(WorkloadCall call, std::string request_id, Duration timeout);
 
 class WorkloadCaller {
  public:

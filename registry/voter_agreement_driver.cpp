@@ -3,15 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "process/overloaded.hpp"
+
 namespace coterie {
-namespace {
-
-template <class... Functions>
-struct Overloaded : Functions... {
-  using Functions::operator()...;
-};
-
-}  // namespace
 
 StorageResult<std::unique_ptr<VoterAgreementDriver>> VoterAgreementDriver::open(
     VoterAgreementOptions options, VoterDisk* disk, Notes& notes, const Clock& clock,

@@ -48,6 +48,23 @@ class Draw {
     action.restart_after = Range{least, most};
     return action;
   }
+  Action slow_disk(Duration latency) const {
+    Action action = on_node(FaultKind::slow_disk, 500ms, 6s);
+    action.latency = latency;
+    return action;
+  }
+  Action clock_rate(double factor) const {
+    Action action = on_node(FaultKind::clock_rate, 2s, 12s);
+    action.factor = factor;
+    return action;
+  }
+  Action slow_link(Duration latency, Duration jitter) const {
+    Action action = on_link(FaultKind::delay);
+    action.latency = latency;
+    action.jitter = jitter;
+    action.lasts = Range{500ms, 5s};
+    return action;
+  }
   Action on_link(FaultKind kind) const {
     Action action;
     action.kind = kind;
@@ -130,34 +147,10 @@ const std::vector<Kind>& kinds() {
          action.over = 4s;
          return action;
        }},
-      {"slow link",
-       [](Draw& d) {
-         Action action = d.on_link(FaultKind::delay);
-         action.latency = 20ms;
-         action.jitter = 30ms;
-         action.lasts = Range{500ms, 5s};
-         return action;
-       }},
-      {"very slow link",
-       [](Draw& d) {
-         Action action = d.on_link(FaultKind::delay);
-         action.latency = 300ms;
-         action.jitter = 600ms;
-         action.lasts = Range{500ms, 5s};
-         return action;
-       }},
-      {"slow disk",
-       [](Draw& d) {
-         Action action = d.on_node(FaultKind::slow_disk, 500ms, 6s);
-         action.latency = 60ms;
-         return action;
-       }},
-      {"disk slower than a renewal",
-       [](Draw& d) {
-         Action action = d.on_node(FaultKind::slow_disk, 500ms, 6s);
-         action.latency = d.lease() * 2 / 5;
-         return action;
-       }},
+      {"slow link", [](Draw& d) { return d.slow_link(20ms, 30ms); }},
+      {"very slow link", [](Draw& d) { return d.slow_link(300ms, 600ms); }},
+      {"slow disk", [](Draw& d) { return d.slow_disk(60ms); }},
+      {"disk slower than a renewal", [](Draw& d) { return d.slow_disk(d.lease() * 2 / 5); }},
       {"full disk", [](Draw& d) { return d.on_node(FaultKind::full_disk, 200ms, 4s); }},
       {"answers of the disk lost",
        [](Draw& d) { return d.on_node(FaultKind::failing_fsync, 500ms, 6s); }},
@@ -169,18 +162,8 @@ const std::vector<Kind>& kinds() {
          action.factor = 0.1;
          return action;
        }},
-      {"fast clock within the bound",
-       [](Draw& d) {
-         Action action = d.on_node(FaultKind::clock_rate, 2s, 12s);
-         action.factor = 1.0099;
-         return action;
-       }},
-      {"slow clock within the bound",
-       [](Draw& d) {
-         Action action = d.on_node(FaultKind::clock_rate, 2s, 12s);
-         action.factor = 0.9901;
-         return action;
-       }},
+      {"fast clock within the bound", [](Draw& d) { return d.clock_rate(1.0099); }},
+      {"slow clock within the bound", [](Draw& d) { return d.clock_rate(0.9901); }},
       {"state directory lost", [](Draw& d) { return d.of_node(FaultKind::replace); }},
       {"wall clock set back",
        [](Draw& d) {
@@ -220,9 +203,9 @@ std::string node_name(std::size_t index, std::size_t count) {
 std::string cluster_text(std::size_t nodes, const Lease& lease, const std::string& hosted,
                          bool respawn, AgreementEngine agreement) {
   std::string text = "[cluster]\nid = \"simulated\"\njournal = \"memory\"\nagreement = \"" +
-                     std::string(agreement == AgreementEngine::voters ? "voters" : "store") +
-                     "\"\n[lease]\ninterval = \"" + std::string(lease.interval) +
-                     "\"\nlength = \"" + std::string(lease.length) + "\"\n";
+                     std::string(word_of(agreement)) + "\"\n[lease]\ninterval = \"" +
+                     std::string(lease.interval) + "\"\nlength = \"" + std::string(lease.length) +
+                     "\"\n";
   for (std::size_t i = 0; i < nodes; ++i) {
     // Addresses that are never used, one each.
     const std::string port = std::to_string(20'000 + i);

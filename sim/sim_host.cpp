@@ -5,6 +5,7 @@
 
 #include "node/exit_codes.hpp"
 #include "node/notice_reporter.hpp"
+#include "process/overloaded.hpp"
 
 namespace coterie::sim {
 namespace {
@@ -27,13 +28,6 @@ guardian::Policy policy_of(const ClusterConfig& config, const NodeSection& own) 
   policy.respawn = own.respawn;
   return policy;
 }
-
-template <class... Fs>
-struct Overloaded : Fs... {
-  using Fs::operator()...;
-};
-template <class... Fs>
-Overloaded(Fs...) -> Overloaded<Fs...>;
 
 /// Digits only: every group of five is a number that the encoding of keys knows.
 std::string draw_token(Random& random) {

@@ -46,20 +46,9 @@ class SimCaller final : public WorkloadCaller {
   bool connected(std::size_t connection) const override { return node_of(connection) != nullptr; }
   void submit(std::size_t connection, WorkloadCall call, std::string request_id, Duration timeout,
               Done done) override {
-    Client::Request request;
-    if (const auto* via = std::get_if<ViaName>(&call.target)) {
-      request.to = *via;
-    } else {
-      request.to = std::get<LocalName>(call.target);
-    }
-    request.type = std::move(call.type);
-    request.payload = std::move(call.payload);
-    request.timeout = timeout;
-    request.request_id = std::move(request_id);
-    request.named = false;
     const std::string* node = node_of(connection);
     doors_.submit(first_ + connection, node != nullptr ? *node : nodes_[connection],
-                  std::move(request), std::move(done));
+                  request_of(std::move(call), std::move(request_id), timeout), std::move(done));
   }
 
  private:

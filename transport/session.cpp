@@ -28,6 +28,16 @@ void Link::note(bool warning, std::string text) {
 
 // --- the peer's connections ---------------------------------------------------------------------
 
+wire::Hello LinkSelf::hello() const {
+  wire::Hello hello;
+  hello.cluster_id = cluster_id;
+  hello.config_digest = config_digest;
+  hello.history = history;
+  hello.name = name;
+  hello.incarnation = incarnation;
+  return hello;
+}
+
 bool Link::refuse(wire::Refuse::Code code, std::string text, NodeId whom,
                   std::uint64_t dead_counter) {
   ++counters_.refused;
@@ -272,12 +282,7 @@ void Link::lose(Time now, std::string_view why, bool confirmed) {
 
 void Link::send_hello(Time now) {
   hello_at_ = now;
-  wire::Hello hello;
-  hello.cluster_id = self_.cluster_id;
-  hello.config_digest = self_.config_digest;
-  hello.history = self_.history;
-  hello.name = self_.name;
-  hello.incarnation = self_.incarnation;
+  wire::Hello hello = self_.hello();
   hello.to = peer_.id;
   hello.connection = connection_;
   hello.position = position();

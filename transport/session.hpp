@@ -38,6 +38,9 @@ struct LinkSelf {
   std::uint64_t history = 0;
   std::uint16_t control_port = 0;
   std::string guardian_key;
+
+  /// What every hello of this node says.
+  wire::Hello hello() const;
 };
 
 struct LinkOptions {

@@ -345,17 +345,6 @@ void ZmqDistribution::carry_out(Time, PeerLine& peer, link_action::Hangup&) {
   peer.probe.reset();
 }
 
-wire::Hello ZmqDistribution::control_hello() const {
-  wire::Hello hello;
-  hello.cluster_id = self_.cluster_id;
-  hello.config_digest = self_.config_digest;
-  hello.history = self_.history;
-  hello.name = self_.name;
-  hello.incarnation = self_.incarnation;
-  hello.lane = wire::Lane::control;
-  return hello;
-}
-
 void ZmqDistribution::tell_control(PeerLine& peer) {
   if (!peer.wanted || peer.link.peer().id == NodeId::none) return;
   HostPort address{peer.target.host, peer.link.peer_control_port()};
@@ -374,7 +363,8 @@ void ZmqDistribution::tell_control(PeerLine& peer) {
   peer.control_told = peer.link.peer();
   peer.control_told_port = address.port;
   peer.control_told_key = key;
-  wire::Hello hello = control_hello();
+  wire::Hello hello = self_.hello();
+  hello.lane = wire::Lane::control;
   hello.to = peer.link.peer().id;
   control_->dial(peer.member.name, std::move(address), std::move(hello), std::move(key));
 }

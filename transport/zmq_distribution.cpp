@@ -80,7 +80,7 @@ std::expected<void, ListenError> ZmqDistribution::bind() {
   try {
     control_ = std::make_unique<ZmqControlLane>(
         ZmqControlLane::Options{control, options_.beat_interval, options_.link.link_down_after / 2,
-                                options_.admission, control_hello(), options_.note},
+                                options_.admission, self_.hello(), options_.note},
         clock_, random_, log_, [this] {
           control_news_.store(true);
           wake();

@@ -151,7 +151,6 @@ class ZmqDistribution final : public Links, private Lookout {
   void carry_out(Time now, PeerLine& peer, link_action::Outlived& action);
   void carry_out(Time now, PeerLine& peer, link_action::Note& action);
   void connect(Time now, PeerLine& peer);
-  wire::Hello control_hello() const;
   void disconnect(PeerLine& peer) noexcept;
   void tell_control(PeerLine& peer);
   void beat(Time now, PeerLine& peer);

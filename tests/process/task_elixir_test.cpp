@@ -7,12 +7,16 @@
 #include <coterie/task.hpp>
 
 #include "tests/process/sim_fixture.hpp"
+#include "tests/process/task_fixture.hpp"
 
 namespace coterie {
 namespace {
 
 using namespace std::chrono_literals;
+using test::fail_with;
+using test::read;
 using test::run_process;
+using test::sleep_ms;
 using test::VirtualNode;
 using test::wait_for_end;
 using Numbers = std::vector<int>;
@@ -22,11 +26,6 @@ int after_go(int value) {
   receive([](const Go&) {});
   return value;
 }
-int sleep_ms(int ms) {
-  sleep(ms * 1ms);
-  return ms;
-}
-int fail_with(int reason) { exit(ExitReason::term(std::to_string(reason))); }
 /// A task of this process that has ended, its result and its end in the mailbox.
 Task::Of<int> ended(std::move_only_function<int()> work) {
   const auto task = Task::async(std::move(work));
@@ -35,15 +34,6 @@ Task::Of<int> ended(std::move_only_function<int()> work) {
 }
 Task::Of<int> ended_with(const ExitReason& reason) {
   return ended([reason]() -> int { exit(reason); });
-}
-std::string read(auto&& stream, std::size_t most = 100) {
-  std::string text;
-  for (auto& result : stream) {
-    text += text.empty() ? "" : " ";
-    text += result ? std::to_string(*result) : "exit " + to_string(result.error());
-    if (--most == 0) break;
-  }
-  return text;
 }
 
 // Result and Down have both come: every question gives the result, and nothing is left.

@@ -9,31 +9,18 @@
 #include <coterie/task.hpp>
 
 #include "tests/process/sim_fixture.hpp"
+#include "tests/process/task_fixture.hpp"
 
 namespace coterie {
 namespace {
 
 using namespace std::chrono_literals;
+using test::fail_with;
+using test::read;
 using test::run_process;
+using test::sleep_ms;
 using test::VirtualNode;
 using Numbers = std::vector<int>;
-
-int sleep_ms(int ms) {
-  sleep(ms * 1ms);
-  return ms;
-}
-int fail_with(int reason) { exit(ExitReason::term(std::to_string(reason))); }
-
-/// The values, or "exit REASON", of a stream.
-std::string read(auto&& stream, std::size_t most = 100) {
-  std::string text;
-  for (auto& result : stream) {
-    text += text.empty() ? "" : " ";
-    text += result ? std::to_string(*result) : "exit " + to_string(result.error());
-    if (--most == 0) break;
-  }
-  return text;
-}
 
 class TaskStream : public testing::TestWithParam<std::size_t> {
  protected:

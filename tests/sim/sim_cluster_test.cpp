@@ -7,6 +7,7 @@
 
 #include "examples/contracts/contract_workload.hpp"
 #include "examples/contracts/contracts.hpp"
+#include "node/workload_caller.hpp"
 #include "sim/sim_cluster.hpp"
 
 namespace coterie::test {
@@ -35,16 +36,9 @@ struct Clients {
   bool answered(const WorkloadOperation& operation, Duration within) {
     const Time end = after(cluster.world().now(), within);
     for (std::size_t i = 0; cluster.world().now() < end; ++i) {
-      const WorkloadCall call = workload->call(operation);
-      Client::Request request;
-      request.to = std::get<ViaName>(call.target);
-      request.type = call.type;
-      request.payload = call.payload;
-      request.timeout = 1s;
-      request.request_id = operation.request_id;
-      request.named = false;
       std::optional<Client::Answer> answer;
-      cluster.doors().submit(1, config().nodes[i % config().nodes.size()].name, std::move(request),
+      cluster.doors().submit(1, config().nodes[i % config().nodes.size()].name,
+                             request_of(workload->call(operation), operation.request_id, 1s),
                              [&answer](Client::Answer got) { answer = std::move(got); });
       cluster.world().run_until([&answer] { return answer.has_value(); }, 2s);
       if (answer && *answer) return true;

@@ -9,20 +9,14 @@
 #include <ostream>
 #include <string>
 
-#include "examples/contracts/contracts.hpp"
 #include "sim/sim_draw.hpp"
 #include "sim/sim_play.hpp"
+#include "tests/sim/drawn_program.hpp"
 
 namespace coterie::test {
 namespace {
 
 using namespace sim;
-
-const Program& program() {
-  static const Program stock{
-      .name = "test", .description = "", .applications = {contracts::application()}};
-  return stock;
-}
 
 constexpr std::uint64_t seeds_max = 60;
 

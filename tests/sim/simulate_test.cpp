@@ -5,20 +5,14 @@
 #include <set>
 #include <string>
 
-#include "examples/contracts/contracts.hpp"
 #include "sim/sim_draw.hpp"
 #include "sim/sim_play.hpp"
+#include "tests/sim/drawn_program.hpp"
 
 namespace coterie::test {
 namespace {
 
 using namespace sim;
-
-const Program& program() {
-  static const Program stock{
-      .name = "test", .description = "", .applications = {contracts::application()}};
-  return stock;
-}
 
 const std::set<std::string> rare_paths{"agreement.hint_doubled",
                                        "agreement.hint_lost",

@@ -9,12 +9,16 @@
 
 #include "registry/local_names.hpp"
 #include "tests/process/sim_fixture.hpp"
+#include "tests/process/task_fixture.hpp"
 
 namespace coterie {
 namespace {
 
 using namespace std::chrono_literals;
+using test::fail_with;
+using test::read;
 using test::run_process;
+using test::sleep_ms;
 using test::VirtualNode;
 using test::wait_for_end;
 using Numbers = std::vector<int>;
@@ -25,11 +29,6 @@ struct Seen {
   Pids callers;
   Pids ancestors;
 };
-int sleep_ms(int ms) {
-  sleep(ms * 1ms);
-  return ms;
-}
-int fail_with(int reason) { exit(ExitReason::term(std::to_string(reason))); }
 
 struct TaskSupervisorElixir : testing::Test {
   LocalNames names;  // outlives the processes
@@ -39,15 +38,6 @@ struct TaskSupervisorElixir : testing::Test {
   TaskSupervisorElixir() {
     node.runtime.set_names(&names);
     supervisor = TaskSupervisor::start().value();
-  }
-  static std::string read(auto&& stream, std::size_t most = 100) {
-    std::string text;
-    for (auto& result : stream) {
-      text += text.empty() ? "" : " ";
-      text += result ? std::to_string(*result) : "exit " + to_string(result.error());
-      if (--most == 0) break;
-    }
-    return text;
   }
 };
 
