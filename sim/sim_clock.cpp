@@ -40,6 +40,7 @@ void SimNodeClock::rebase() {
 void SimNodeClock::set_rate(double rate) {
   rebase();
   rate_ = rate;
+  world_.all_changed();
 }
 
 void SimNodeClock::jump(Duration by) {
@@ -49,6 +50,7 @@ void SimNodeClock::jump(Duration by) {
   } else {
     wall_offset_ += by;
   }
+  world_.all_changed();
 }
 
 }  // namespace coterie::sim

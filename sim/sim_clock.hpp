@@ -9,7 +9,7 @@ namespace coterie::sim {
 
 class SimNodeClock final : public Clock {
  public:
-  explicit SimNodeClock(const SimClock& world)
+  explicit SimNodeClock(SimWorld& world)
       : world_(world), base_world_(world.now()), base_(world.now()) {}
 
   Time now() const noexcept override;
@@ -28,7 +28,7 @@ class SimNodeClock final : public Clock {
  private:
   void rebase();
 
-  const SimClock& world_;
+  SimWorld& world_;
   double rate_ = 1;
   Time base_world_;
   Time base_;

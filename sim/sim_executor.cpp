@@ -42,6 +42,11 @@ void SimExecutor::Seat::resume() {
   settle();
 }
 
+void SimExecutor::Seat::notify() {
+  thread_->notified = true;
+  owner_.world_.changed(item_);
+}
+
 void SimExecutor::Seat::settle() {
   if (!thread_->idle()) return;
   std::erase(owner_.seats_, this);
@@ -77,7 +82,10 @@ class SimExecutor::Slot final : public SimItem {
       busy_until_ = after(now, owner_.slice_rest);
     }
   }
-  void wake() noexcept { awake_ = true; }
+  void wake() {
+    awake_ = true;
+    owner_.world_.changed(*this);
+  }
   bool is(const Runnable& runnable) const noexcept { return &runnable_ == &runnable; }
 
  private:
@@ -91,7 +99,9 @@ class SimExecutor::Slot final : public SimItem {
 /// Jobs in posting order, timers in the order of their moments; the next one when one has ended.
 class SimExecutor::SimStrand final : public Strand, private SimItem {
  public:
-  explicit SimStrand(SimExecutor& owner) : owner_(owner), seat_(owner) { owner_.world_.add(*this); }
+  explicit SimStrand(SimExecutor& owner) : owner_(owner), seat_(owner, *this) {
+    owner_.world_.add(*this);
+  }
   ~SimStrand() override {
     if (seat_.taken())
       owner_.wait(
@@ -106,6 +116,7 @@ class SimExecutor::SimStrand final : public Strand, private SimItem {
   void post_at(Time at, Job job) override {
     if (stopping_) return;
     jobs_.emplace(std::pair(std::max(at, owner_.now()), ++posted_), std::move(job));
+    owner_.world_.changed(*this);
   }
 
  private:
@@ -148,6 +159,7 @@ class SimExecutor::Pool final : public SimItem {
     const auto wait = static_cast<std::uint64_t>(within.count()) + 1;
     const Duration delay(static_cast<Duration::rep>(world.random().below(wait)));
     jobs_.emplace(std::pair(after(world.now(), delay), ++posted_), std::move(job));
+    world.changed(*this);
   }
   bool ready() const noexcept override {
     if (owner_.frozen_) return false;
@@ -169,7 +181,7 @@ class SimExecutor::Pool final : public SimItem {
     }
     auto job = std::move(jobs_.begin()->second);
     jobs_.erase(jobs_.begin());
-    Seat& seat = seats_.emplace_back(owner_);
+    Seat& seat = seats_.emplace_back(owner_, *this);
     seat.begin(std::move(job));
     if (!seat.taken()) seats_.pop_back();
   }
@@ -211,7 +223,7 @@ bool SimExecutor::remove(Runnable& runnable, Time) {
   const auto found =
       std::ranges::find_if(slots_, [&](const auto& slot) { return slot->is(runnable); });
   if (found == slots_.end()) misuse("a runnable was removed that is not there");
-  if ((*found)->running) misuse("a runnable was removed while it runs");
+  if ((*found)->running()) misuse("a runnable was removed while it runs");
   slots_.erase(found);
   return true;
 }

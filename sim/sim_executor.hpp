@@ -41,7 +41,10 @@ class SimExecutor final : public Executor {
   void sleep_world(Duration duration);
 
   Time now() const noexcept { return clock_ != nullptr ? clock_->now() : world_.now(); }
-  void freeze(bool frozen) noexcept { frozen_ = frozen; }
+  void freeze(bool frozen) {
+    frozen_ = frozen;
+    world_.all_changed();
+  }
   bool frozen() const noexcept { return frozen_; }
 
   /// What a worker that never runs out of work has used when it comes back.
@@ -57,7 +60,7 @@ class SimExecutor final : public Executor {
   /// The thread of an item, while a job of it has begun and not ended.
   class Seat {
    public:
-    explicit Seat(SimExecutor& owner) : owner_(owner) {}
+    Seat(SimExecutor& owner, SimItem& item) : owner_(owner), item_(item) {}
     ~Seat();
     bool taken() const noexcept { return thread_ != nullptr; }
     bool ready() const noexcept;  // taken, and its wait may be over
@@ -65,11 +68,12 @@ class SimExecutor final : public Executor {
     void begin(SimThread::Job job);
     void resume();
     bool waits_for(const void* key) const noexcept { return taken() && thread_->key == key; }
-    void notify() noexcept { thread_->notified = true; }
+    void notify();
 
    private:
     void settle();
     SimExecutor& owner_;
+    SimItem& item_;  // that begins and resumes it
     std::unique_ptr<SimThread> thread_;
   };
 

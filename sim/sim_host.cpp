@@ -49,7 +49,7 @@ struct SimReport {
 };
 
 SimHost::SimHost(SimSurroundings& around, const NodeSection& own, std::uint64_t& runs)
-    : around_(around), own_(own), runs_(runs), clock_(around.world.clock()) {}
+    : around_(around), own_(own), runs_(runs), clock_(around.world) {}
 
 bool SimHost::start() {
   if (core_ || run_) return false;

@@ -35,18 +35,12 @@ void SimWorld::post_at(Time at, Job job) {
 
 bool SimWorld::step(Time until) {
   if (thread_ != nullptr) throw std::logic_error("a simulated thread drives its own world");
-  candidates_.clear();
-  for (std::size_t i = 0; i < items_.size(); ++i) {
-    if (!items_[i]->running && items_[i]->ready()) candidates_.emplace_back(i + 1, items_[i]);
-  }
-  if (!events_.empty() && events_.begin()->first.first <= now()) {
-    candidates_.emplace_back(0, nullptr);
-  }
-  if (candidates_.empty()) {
-    Time next = events_.empty() ? Time::max() : events_.begin()->first.first;
-    for (const SimItem* item : items_) {
-      if (!item->running) next = std::min(next, item->next());
-    }
+  agenda_.refresh(now());
+  const bool event = !events_.empty() && events_.begin()->first.first <= now();
+  const std::size_t ready = agenda_.ready();
+  if (ready == 0 && !event) {
+    Time next = agenda_.next();
+    if (!events_.empty()) next = std::min(next, events_.begin()->first.first);
     if (next == Time::max() || next > until) return false;
     clock_.now_ = std::max(now(), next);
     steps_of_moment_ = 0;
@@ -57,19 +51,22 @@ bool SimWorld::step(Time until) {
     clock_.now_ = std::min(after(now(), endless_moment), std::max(now(), until));
     steps_of_moment_ = 0;
   }
-  const auto [id, item] = candidates_[random_.below(candidates_.size())];
-  note(id);
+  const std::size_t choice = random_.below(ready + (event ? 1 : 0));
+  SimItem* const item = choice < ready ? &agenda_.pick(choice) : nullptr;
+  note(item != nullptr ? SimAgenda::place(*item) + 1 : 0);
   note(static_cast<std::uint64_t>(now().time_since_epoch().count()));
   if (item == nullptr) {
     Job job = std::move(events_.begin()->second);
     events_.erase(events_.begin());
     job();
   } else {
-    item->running = true;
+    item->running_ = true;
+    agenda_.changed(*item);
     item->run();
     // It may have been removed meanwhile, with its memory, only by its owner's own thread: not
     // here.
-    item->running = false;
+    item->running_ = false;
+    agenda_.changed(*item);
   }
   if (checker_) checker_();
   return true;

@@ -17,6 +17,7 @@
 
 #include "process/fiber.hpp"
 #include "process/seeded_random.hpp"
+#include "sim/sim_agenda.hpp"
 
 namespace coterie::sim {
 
@@ -35,17 +36,6 @@ class SimClock final : public Clock {
   Time now_{std::chrono::seconds(1)};
 };
 
-/// Something that would run on a thread of its own.
-class SimItem {
- public:
-  virtual ~SimItem() = default;
-  virtual bool ready() const noexcept = 0;
-  virtual void run() = 0;
-  /// When it becomes ready by time alone; Time::max(): never.
-  virtual Time next() const noexcept = 0;
-  bool running = false;
-};
-
 class SimWorld {
  public:
   using Job = std::move_only_function<void()>;
@@ -59,8 +49,13 @@ class SimWorld {
   Time now() const noexcept { return clock_.now(); }
   SeededRandom& random() noexcept { return random_; }
 
-  void add(SimItem& item) { items_.push_back(&item); }
-  void remove(SimItem& item) { std::erase(items_, &item); }
+  void add(SimItem& item) { agenda_.add(item); }
+  void remove(SimItem& item) { agenda_.remove(item); }
+  /// Must be told whenever an item's ready() or next() may have changed by anything but time and
+  /// its own run().
+  void changed(SimItem& item) { agenda_.changed(item); }
+  /// Likewise, of a node's clock, or of many items.
+  void all_changed() { agenda_.all_changed(); }
   /// Jobs of one moment run in posting order.
   void post_at(Time at, Job job);
 
@@ -95,8 +90,7 @@ class SimWorld {
   std::function<void()> checker_;
   SimClock clock_;
   SeededRandom random_;
-  std::vector<SimItem*> items_;
-  std::vector<std::pair<std::uint64_t, SimItem*>> candidates_;  // kept for its memory
+  SimAgenda agenda_;
   std::map<std::pair<Time, std::uint64_t>, Job> events_;
   std::uint64_t posted_ = 0;
   std::uint64_t steps_ = 0;
