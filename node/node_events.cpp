@@ -17,6 +17,7 @@ constexpr Duration lease_watch_interval = std::chrono::milliseconds(50);
 constexpr Duration keys_watch_interval = std::chrono::seconds(1);
 constexpr Duration status_timeout = std::chrono::seconds(1);
 constexpr std::size_t fullest_max = 10;
+constexpr Duration mailbox_timeout = status_timeout / fullest_max;
 constexpr std::uint32_t signal_kill = 9;
 
 std::int64_t milliseconds(Duration duration) {
@@ -303,17 +304,33 @@ NodeStatus NodeParts::status() {
     const Admission::Refusals refusals = out_.admission->refusals();
     status.security = {true, refusals.count, refusals.last};
   }
-  auto infos = runtime_->snapshot(status_timeout);
-  std::ranges::sort(infos, std::greater{}, &ProcessInfo::message_queue_length);
-  for (const ProcessInfo& info : infos) {
-    status.messages_queued += info.message_queue_length;
-    if (info.message_queue_length == 0 || status.fullest.size() >= fullest_max) continue;
-    const std::string name = !info.registered_name.empty()
-                                 ? info.registered_name
-                                 : to_string(info.pid, incarnation_.id) + " " + info.initial_call;
-    status.fullest.push_back({name, info.message_queue_length});
-  }
+  tell_mailboxes(status);
   return status;
+}
+
+// Looked at from outside: a question to each of a million processes would be a million messages,
+// and the one whose mailbox is full may be the one that answers nothing.
+void NodeParts::tell_mailboxes(NodeStatus& status) {
+  std::vector<std::pair<std::size_t, Pid>> waiting;
+  for (const Pid& pid : runtime_->list()) {
+    const detail::Process* process = runtime_->find(pid);
+    const std::size_t queued = process != nullptr ? process->queued() : 0;
+    if (queued == 0) continue;
+    status.messages_queued += queued;
+    waiting.emplace_back(queued, pid);
+  }
+  const std::size_t told = std::min(waiting.size(), fullest_max);
+  std::ranges::partial_sort(waiting, waiting.begin() + static_cast<std::ptrdiff_t>(told),
+                            std::greater{}, &std::pair<std::size_t, Pid>::first);
+  for (const auto& [queued, pid] : std::span(waiting).first(told)) {
+    std::string name = runtime_->name_of(pid);
+    if (name.empty()) {
+      name = to_string(pid, incarnation_.id);
+      const auto info = runtime_->info_of(pid, mailbox_timeout);
+      if (info && !info->initial_call.empty()) name += " " + info->initial_call;
+    }
+    status.fullest.push_back({std::move(name), queued});
+  }
 }
 
 std::vector<std::string> NodeParts::names(const std::string& kind) {

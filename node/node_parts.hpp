@@ -91,6 +91,7 @@ class NodeParts final : public AgreementEvents,
 
   NoticeTaken take_notice(const DeathNotice& notice);
   NodeStatus status();
+  void tell_mailboxes(NodeStatus& status);
   std::vector<std::string> names(const std::string& kind);
   const ClusterKind* hosted(std::string_view kind) const;
   Member own_member() const;
