@@ -110,31 +110,29 @@ void StoreAgreement::propose_join() {
 
 void StoreAgreement::propose_change() {
   const Member* own = own_entry();
+  const auto goes = [&](const auto& entry) {
+    return &entry.second == own ? leaving_ : removable(entry.second);
+  };
+  const bool drains = drain_wanted_ && !leaving_ && !own->draining;
+  if (!drains && std::ranges::none_of(view_.members, goes)) {
+    propose_eviction();
+    return;
+  }
   View next = view_;
   ++next.number;
   Transaction transaction{.conditions = {view_condition(), {own_row_, std::nullopt}},
                           .writes = {{}}};
-  bool different = false;
-  for (const auto& [name, member] : view_.members) {
-    const bool goes = &member == own ? leaving_ : removable(member);
-    if (!goes) continue;
-    remove(next, transaction, member);
-    different = true;
+  for (const auto& entry : view_.members) {
+    if (goes(entry)) remove(next, transaction, entry.second);
   }
-  if (drain_wanted_ && !leaving_ && !own->draining) {
-    next.members[own->name].draining = true;
-    different = true;
-  }
-  if (different) {
-    send_change(std::move(transaction), std::move(next));
-  } else {
-    propose_eviction();
-  }
+  if (drains) next.members[own->name].draining = true;
+  send_change(std::move(transaction), std::move(next));
 }
 
 // A member outside the largest connected group for too long is refused its renewals, so that its
 // silence removes it as any other; one that is back inside in time gets them again.
 bool StoreAgreement::propose_eviction() {
+  if (evictions_.empty() && outside_.empty()) return false;
   if (!group_.contains(options_.self.name)) return false;
   for (const auto& [name, member] : view_.members) {
     const std::string key = evict_key(name, member.incarnation);
@@ -171,13 +169,18 @@ void StoreAgreement::learn_connectivity(const std::vector<Record>& records) {
   for (const auto& [name, member] : view_.members) {
     if (std::ranges::find(ranked, name) == ranked.end()) ranked.push_back(name);
   }
+  std::vector<std::pair<const std::string*, const LeaseRow*>> known;  // in the order of names
+  for (const auto& [name, member] : view_.members) {
+    const auto row = rows.find(lease_key(name, member.incarnation));
+    if (row != rows.end()) known.emplace_back(&name, &row->second);
+  }
   std::set<std::pair<std::string, std::string>> broken;
-  for (const auto& [a, member_a] : view_.members) {
-    const auto row_a = rows.find(lease_key(a, member_a.incarnation));
-    for (const auto& [b, member_b] : view_.members) {
-      const auto row_b = rows.find(lease_key(b, member_b.incarnation));
-      if (a == b || row_a == rows.end() || row_b == rows.end()) continue;
-      if (!row_a->second.heard.contains(b)) broken.emplace(a, b);
+  for (const auto& [a, row] : known) {
+    auto heard = row->heard.begin();
+    for (const auto& [b, other] : known) {
+      while (heard != row->heard.end() && *heard < *b) ++heard;
+      const bool hears = heard != row->heard.end() && *heard == *b;
+      if (a != b && !hears) broken.emplace(*a, *b);
     }
   }
   group_ = largest_connected_group(ranked, broken);

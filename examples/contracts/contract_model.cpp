@@ -31,8 +31,10 @@ std::optional<Contract> contract_of(BytesView json) {
   return *std::move(contract);
 }
 
-Bytes state_of(const std::optional<Contract>& contract) {
-  return contract ? to_json_text(*contract) : Bytes();
+bool is_accepted_with(BytesView contract, BytesView answer) {
+  return answer.size() == accepted_prefix.size() + contract.size() + 1 &&
+         answer.starts_with(accepted_prefix) &&
+         answer.substr(accepted_prefix.size(), contract.size()) == contract && answer.back() == '}';
 }
 
 std::string canonical(const std::string& at) {
@@ -59,7 +61,11 @@ std::optional<Bytes> ContractModel::step(BytesView state, BytesView operation,
   std::optional<Contract> contract = contract_of(state);
   const Command command = command_of(operation);
   const Result result = perform(contract, command, policy_);
-  if (!answer || *answer == answer_of(result)) return state_of(contract);
+  // What is accepted answers with the contract as it is now; what is refused leaves it as it was.
+  Bytes next = result ? to_json_text(*result) : Bytes(state);
+  if (!answer || (result ? is_accepted_with(next, *answer) : *answer == answer_of(result))) {
+    return next;
+  }
   if (std::holds_alternative<Disburse>(command) && result && is_payment_refusal(*answer)) {
     return Bytes(state);
   }
