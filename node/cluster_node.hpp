@@ -61,6 +61,7 @@ struct NodeSurroundings {
   /// Also told which strict name's callback runs when; null: nobody.
   CallbackWatch* watch = nullptr;
   RarePaths* rare = nullptr;
+  bool faulty = false;  // takes CrashRequest: a failover test's node
   NodeProtections protections{};
   unsigned processors = 1;  // workers, unless the configuration says otherwise
   std::int64_t os_pid = 0;

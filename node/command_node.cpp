@@ -16,6 +16,7 @@
 #include "node/command_config.hpp"
 #include "node/config_watch.hpp"
 #include "node/exit_codes.hpp"
+#include "node/faulty_outside.hpp"
 #include "node/guardian.hpp"
 #include "node/node_log.hpp"
 #include "node/notice_reporter.hpp"
@@ -32,6 +33,7 @@ namespace {
 struct NodeOptions {
   ConfigOptions config;
   std::string name;
+  std::string faults;  // the page of a failover test; empty: none
 };
 
 /// Before anything is started: the kinds that the file gives this node are in this program.
@@ -84,6 +86,16 @@ void warn_of_strangers(Log& log, const NodeSection& own) {
                {"clients", own.client_listen.empty() ? "none" : own.client_listen}});
 }
 
+/// What a failover test does inside of this node.
+struct InnerFaults {
+  InnerFaults(std::unique_ptr<FaultPage> opened, NodeOutside& outside, const std::string& node,
+              const Clock& clock)
+      : page(std::move(opened)), faulty(outside, *page, node, clock), poison(*page) {}
+  const std::unique_ptr<FaultPage> page;
+  FaultyOutside faulty;
+  PoisonWatch poison;
+};
+
 int run_node(Invocation& invocation, const std::string& who, const NodeOptions& options,
              const ClusterConfig& config, const NodeSection& own,
              std::shared_ptr<Admission> admission) {
@@ -108,7 +120,17 @@ int run_node(Invocation& invocation, const std::string& who, const NodeOptions& 
 
   ThreadExecutor executor(clock, {.blocking_threads_max = config.limits.blocking_threads});
   SystemOutside outside(clock, random, log);
-  NodeSurroundings out{clock, random, executor, log, outside, **state, guardian.page()};
+  std::optional<InnerFaults> faults;
+  if (!options.faults.empty()) {
+    auto page = FaultPage::attach(options.faults);
+    if (!page) return complain(who, "--faults: " + page.error(), exit_code::usage);
+    faults.emplace(*std::move(page), outside, own.name, clock);
+    log.warning(LogModule::node, "--faults: this node fails as a test tells it to");
+  }
+  NodeOutside& reached = faults ? static_cast<NodeOutside&>(faults->faulty) : outside;
+  NodeSurroundings out{clock, random, executor, log, reached, **state, guardian.page()};
+  if (faults) out.watch = &faults->poison;
+  out.faulty = faults.has_value();
   out.guardian_alive = [&guardian] { return guardian.guardian_alive(); };
   out.processors = static_cast<unsigned>(std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
   out.os_pid = ::getpid();
@@ -174,6 +196,8 @@ Command node_command() {
             app.add_option("--name", options->name, "Which node of the cluster file this is")
                 ->required()
                 ->type_name("NAME");
+            // Not in the help: `coterie failover` gives it to the nodes of a test.
+            app.add_option("--faults", options->faults)->type_name("FILE")->group("");
             return [options, &invocation] { return run(invocation, *options); };
           }};
 }

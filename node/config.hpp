@@ -103,6 +103,9 @@ struct NodeSection {
   std::string client_listen;     // host:port for clients; empty: none
   std::string advertise;         // host:port that other nodes dial; filled in: `listen`
   std::string client_advertise;  // filled in: `client_listen`
+  std::string control_listen;    // of the control lane; empty: the host of `listen`, any port
+  /// What other nodes dial for it; empty: the host of `advertise`, the port that the node tells.
+  std::string control_advertise;
   std::string state_dir;         // filled in; relative to the working directory
   std::uint32_t weight = 100;
   std::vector<std::string> kinds;  // of cluster scope that it may host

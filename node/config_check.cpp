@@ -186,10 +186,11 @@ class Check {
     std::map<std::string_view, std::size_t> advertised;
     for (std::size_t i = 0; i < config_.nodes.size(); ++i) {
       const NodeSection& node = config_.nodes[i];
-      for (const auto& [key, text] :
-           {std::pair{"listen", &node.listen}, std::pair{"client_listen", &node.client_listen}}) {
+      for (const auto& [key, text] : {std::pair{"listen", &node.listen},
+                                      std::pair{"client_listen", &node.client_listen},
+                                      std::pair{"control_listen", &node.control_listen}}) {
         const auto address = parse_address(*text);
-        if (!address) continue;  // client_listen may be absent
+        if (!address) continue;  // only `listen` must be there
         Listener added{path(i, key),  host_of(*text),      host_of(node.advertise),
                        address->port, address->loopback(), address->wildcard()};
         for (const Listener& other : listeners) {
@@ -269,7 +270,8 @@ class Check {
       const NodeSection& node = config_.nodes[i];
       for (const auto& [key, text, advertised] :
            {std::tuple{"listen", &node.listen, &node.advertise},
-            std::tuple{"client_listen", &node.client_listen, &node.client_advertise}}) {
+            std::tuple{"client_listen", &node.client_listen, &node.client_advertise},
+            std::tuple{"control_listen", &node.control_listen, &node.advertise}}) {
         const auto address = parse_address(*text);
         if (!address) continue;
         if (!address->loopback() && !config_.cluster.insecure && !config_.has_keys()) {
@@ -349,8 +351,8 @@ std::expected<void, ConfigError> check_own_node(const ClusterConfig& config, std
                                      " programs can share, found \"memory\"; write journal = "
                                      "\"sqlite:DIRECTORY\" under [cluster]"});
   }
-  for (const std::string& text :
-       {node->listen, node->advertise, node->client_listen, node->client_advertise}) {
+  for (const std::string& text : {node->listen, node->advertise, node->client_listen,
+                                  node->client_advertise, node->control_listen}) {
     const auto address = parse_address(text);
     if (!address || address->wildcard()) continue;
     if (const auto found = resolver.resolve(address->host); !found) {

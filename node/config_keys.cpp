@@ -281,6 +281,8 @@ std::span<const NodeKey> node_keys() {
       address_key("client_listen", &NodeSection::client_listen),
       address_key("advertise", &NodeSection::advertise),
       address_key("client_advertise", &NodeSection::client_advertise),
+      address_key("control_listen", &NodeSection::control_listen),
+      address_key("control_advertise", &NodeSection::control_advertise),
       {"state_dir",
        [](NodeSection& node, const ConfigValue& value) {
          return store(node.state_dir, config_value::text(value));

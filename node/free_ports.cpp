@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include "node/address.hpp"
 #include "node/file_descriptor.hpp"
 
 namespace coterie {
@@ -45,6 +46,12 @@ std::expected<std::vector<std::uint16_t>, std::string> free_ports(std::size_t co
     }
   }
   return ports;
+}
+
+std::string on_port(const std::string& address, std::uint16_t port) {
+  const auto parsed = parse_address(address);
+  const std::string host = parsed && parsed->loopback() ? parsed->host : "127.0.0.1";
+  return (host.contains(':') ? '[' + host + ']' : host) + ':' + std::to_string(port);
 }
 
 }  // namespace coterie

@@ -16,4 +16,7 @@ namespace coterie {
 std::expected<std::vector<std::uint16_t>, std::string> free_ports(std::size_t count,
                                                                   Random& random);
 
+/// That port on the host of `address` if it is of the loopback interface, else on 127.0.0.1.
+std::string on_port(const std::string& address, std::uint16_t port);
+
 }  // namespace coterie

@@ -11,7 +11,6 @@
 
 #include <coterie/pack.hpp>
 
-#include "node/address.hpp"
 #include "node/config_copy.hpp"
 #include "node/free_ports.hpp"
 #include "node/local_program.hpp"
@@ -44,12 +43,6 @@ ConfigOverride own(std::string key, ConfigValue value) {
   return {std::move(key), std::move(value), {"for a cluster of its own", 0, 0}};
 }
 
-std::string on_port(const std::string& address, std::uint16_t port) {
-  const auto parsed = parse_address(address);
-  const std::string host = parsed && parsed->loopback() ? parsed->host : "127.0.0.1";
-  return (host.contains(':') ? '[' + host + ']' : host) + ':' + std::to_string(port);
-}
-
 LocalCluster::Result<std::vector<ConfigOverride>> own_keys(const ClusterConfig& config,
                                                            const LocalClusterOptions& options,
                                                            Random& random) {
@@ -65,7 +58,8 @@ LocalCluster::Result<std::vector<ConfigOverride>> own_keys(const ClusterConfig& 
     }
   }
   if (options.own_ports) {
-    const auto ports = free_ports(2 * config.nodes.size(), random);
+    const std::size_t lanes = options.proxied ? 3 : 2;
+    const auto ports = free_ports(lanes * config.nodes.size(), random);
     if (!ports) return std::unexpected(ports.error());
     auto port = ports->begin();
     for (const NodeSection& node : config.nodes) {
@@ -75,6 +69,10 @@ LocalCluster::Result<std::vector<ConfigOverride>> own_keys(const ClusterConfig& 
       keys.push_back(own("node." + node.name + ".advertise", members));
       keys.push_back(own("node." + node.name + ".client_listen", clients));
       keys.push_back(own("node." + node.name + ".client_advertise", clients));
+      // A proxy has to know it.
+      if (options.proxied) {
+        keys.push_back(own("node." + node.name + ".control_listen", on_port(node.listen, *port++)));
+      }
     }
   }
   keys.insert(keys.end(), options.overrides.begin(), options.overrides.end());
@@ -102,8 +100,19 @@ LocalCluster::Result<std::unique_ptr<LocalCluster>> LocalCluster::make(
   if (!config) return std::unexpected(to_string(config.error()));
   if (!options.wait) options.wait = sleep_for;
   local_program::adopt_orphans();
-  return std::unique_ptr<LocalCluster>(
+  const bool proxied = options.proxied;
+  const bool faulty = options.faulty;
+  std::unique_ptr<LocalCluster> cluster(
       new LocalCluster(clock, random, std::move(options), *std::move(config), file));
+  if (proxied) {
+    if (auto made = cluster->make_network(*copy); !made) return std::unexpected(made.error());
+  }
+  if (faulty) {
+    auto page = FaultPage::create((file.parent_path() / "faults").string(), cluster->nodes());
+    if (!page) return std::unexpected(page.error());
+    cluster->faults_ = *std::move(page);
+  }
+  return cluster;
 }
 
 LocalCluster::LocalCluster(const Clock& clock, Random& random, LocalClusterOptions options,
@@ -142,6 +151,7 @@ void LocalCluster::look(Member& member) {
 
 void LocalCluster::end_group(Member& member) {
   if (member.guardian == 0) return;
+  member.slowness.reset();
   local_program::end_group(member.guardian);
   member.guardian = 0;
 }
@@ -151,9 +161,10 @@ LocalCluster::Result<void> LocalCluster::start(const std::string& node) {
   if (!member) return std::unexpected(member.error());
   if (started(node)) return std::unexpected("node " + node + " is started already");
   end_group(**member);  // what its last guardian left behind, if that was killed
-  const auto started = local_program::start(
-      options_.program, {"coterie", "node", "--config", file_.string(), "--name", node},
-      log_file(node));
+  std::vector<std::string> arguments{"coterie", "node", "--config", file_of(node).string(),
+                                     "--name",  node};
+  if (faults_) arguments.push_back("--faults=" + (file_.parent_path() / "faults").string());
+  const auto started = local_program::start(options_.program, arguments, log_file(node));
   if (!started) return std::unexpected(started.error());
   (*member)->guardian = *started;
   (*member)->exit_code.reset();
@@ -170,10 +181,30 @@ LocalCluster::Result<void> LocalCluster::kill(const std::string& node) {
   return signal_program(node, SIGKILL);
 }
 LocalCluster::Result<void> LocalCluster::pause(const std::string& node) {
+  const auto member = find(node);
+  if (member && (*member)->slowness) (*member)->slowness->hold(true);
   return signal_program(node, SIGSTOP);
 }
 LocalCluster::Result<void> LocalCluster::resume(const std::string& node) {
-  return signal_program(node, SIGCONT);
+  auto resumed = signal_program(node, SIGCONT);
+  const auto member = find(node);
+  if (member && (*member)->slowness) (*member)->slowness->hold(false);
+  return resumed;
+}
+
+LocalCluster::Result<void> LocalCluster::crash(const std::string& name, const std::string& reason) {
+  const Time end = after(clock_.now(), 1s);
+  for (;;) {
+    std::string why = "no node runs";
+    for (const auto& [node, member] : members_) {
+      if (!program(node)) continue;
+      const auto refusal = ask(node, CrashRequest{name, reason}, 300ms);
+      if (refusal && refusal->empty()) return {};
+      why = "node " + node + ": " + (refusal ? *refusal : refusal.error());
+    }
+    // It may be on its way from one node to another.
+    if (clock_.now() >= end || !wait(poll_interval)) return std::unexpected(why);
+  }
 }
 
 LocalCluster::Result<void> LocalCluster::power_off(const std::string& node) {

@@ -25,6 +25,9 @@
 #include <coterie/time.hpp>
 
 #include "node/config.hpp"
+#include "node/fault_page.hpp"
+#include "node/local_network.hpp"
+#include "node/local_slowness.hpp"
 #include "node/status.hpp"
 #include "process/ports/random.hpp"
 
@@ -40,6 +43,10 @@ struct LocalClusterOptions {
   bool own_paths = true;
   /// Free ports of the loopback interface, instead of those in the file.
   bool own_ports = true;
+  /// Each node reaches the others through proxies; needs `own_ports`. See network().
+  bool proxied = false;
+  /// The nodes' disks and names take faults. See faults().
+  bool faulty = false;
   std::filesystem::path program = "/proc/self/exe";  // takes `node --config FILE --name NAME`
   /// Sleeps that long; false: somebody wants to end, so every wait here gives up. Default: sleeps.
   std::function<bool(Duration)> wait{};
@@ -75,6 +82,17 @@ class LocalCluster final {
   /// SIGSTOP and SIGCONT to the program.
   Result<void> pause(const std::string& node);
   Result<void> resume(const std::string& node);
+  /// Empties the state directory of a node that is down, guardian and all.
+  Result<void> lose_state(const std::string& node);
+  /// The program gets that share of its processor time, until its guardian ends or for good: 1.
+  Result<void> slow(const std::string& node, double share);
+  /// An exit signal to the process of that name of cluster scope, through a node that answers. The
+  /// only one here that waits, for at most a second. Needs `faulty`.
+  Result<void> crash(const std::string& name, const std::string& reason);
+
+  /// Null without `proxied`; null without `faulty`.
+  LocalNetwork* network() noexcept { return network_.get(); }
+  FaultPage* faults() noexcept { return faults_.get(); }
 
   /// The node's guardian runs.
   bool started(const std::string& node);
@@ -105,12 +123,15 @@ class LocalCluster final {
     pid_t guardian = 0;  // 0: down
     std::optional<int> exit_code;
     std::unique_ptr<Client> client;
+    std::unique_ptr<LocalSlowness> slowness;
   };
 
   LocalCluster(const Clock& clock, Random& random, LocalClusterOptions options,
                ClusterConfig config, std::filesystem::path file);
+  Result<void> make_network(const std::string& text);
   Result<Member*> find(const std::string& node);
   Result<void> signal_program(const std::string& node, int signal);
+  std::filesystem::path file_of(const std::string& node) const;
   void look(Member& member);
   void end_group(Member& member);
   bool wait(Duration duration) const { return options_.wait(duration); }
@@ -124,6 +145,8 @@ class LocalCluster final {
   const LocalClusterOptions options_;
   const ClusterConfig config_;
   const std::filesystem::path file_;
+  std::unique_ptr<LocalNetwork> network_;
+  std::unique_ptr<FaultPage> faults_;
   std::map<std::string, Member, std::less<>> members_;
 };
 

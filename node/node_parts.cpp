@@ -41,6 +41,7 @@ TransportOptions transport_options(const ClusterConfig& config, const NodeSectio
   options.incarnation = incarnation;
   options.guardian_key = std::move(guardian_key);
   options.listen = own.listen;
+  options.control_listen = own.control_listen;
   options.beat_interval = config.link.beat_interval;
   options.link.link_down_after = config.link.link_down_after;
   options.link.stream.window_messages = config.link.window_messages;
@@ -70,6 +71,7 @@ NodeParts::NodeParts(const ClusterConfig& config, const NodeSection& own,
   }
   answers_.status = [this] { return status(); };
   answers_.names = [this](const std::string& kind) { return names(kind); };
+  answers_.faulty = out_.faulty;
 }
 
 NodeParts::~NodeParts() { static_cast<void>(stop_parts()); }

@@ -13,18 +13,20 @@ namespace coterie {
 
 class NodeServer final : public GenServer {
  public:
-  using Calls = Messages<StatusRequest, NamesRequest>;
+  using Calls = Messages<StatusRequest, NamesRequest, CrashRequest>;
 
   /// Both run in this process and may park; they outlive it.
   struct Answers {
     std::function<NodeStatus()> status;
     std::function<std::vector<std::string>(const std::string& kind)> names;
+    bool faulty = false;  // names may be made to crash
   };
   explicit NodeServer(const Answers* answers) : answers_(*answers) {}
 
   // Asking every process takes as long as the slowest callback: meanwhile others may ask.
   Next handle_call(const StatusRequest&, From<StatusRequest> from);
   Next handle_call(const NamesRequest& request, From<NamesRequest> from);
+  Next handle_call(const CrashRequest& request, From<CrashRequest> from);
 
  private:
   const Answers& answers_;

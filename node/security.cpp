@@ -24,7 +24,7 @@ std::vector<MemberAddress> member_addresses(const ClusterConfig& config, const C
   for (const NodeSection& node : config.nodes) {
     if (node.name == own) continue;
     const NodeSection* later = keys.find(node.name);
-    members.push_back({node.name, node.advertise, "",
+    members.push_back({node.name, node.advertise, node.control_advertise,
                        later != nullptr ? later->public_keys : std::vector<std::string>{}});
   }
   return members;

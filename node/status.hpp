@@ -85,4 +85,13 @@ struct NamesRequest {
   std::string kind;
 };
 
+/// For failover tests: an exit signal to the process of "KIND/ID", wherever it runs. Refused by
+/// nodes that were started without `--faults`. The answer is why not; empty: it was sent.
+struct CrashRequest {
+  using Reply = std::string;
+  static constexpr std::string_view type_name = "coterie.crash_name";
+  std::string name;
+  std::string reason;
+};
+
 }  // namespace coterie

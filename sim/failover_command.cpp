@@ -17,7 +17,9 @@
 #include "sim/failover_plan.hpp"
 #include "sim/failover_run.hpp"
 #include "sim/failover_workloads.hpp"
+#include "sim/fault_kinds.hpp"
 #include "sim/real_cluster.hpp"
+#include "sim/scenario_reader.hpp"
 
 namespace coterie::sim {
 namespace {
@@ -36,6 +38,8 @@ int play(const FailoverPlan& plan, const FailoverOptions& options, std::uint64_t
   local.directory = directory.path();
   local.overrides = plan.overrides;
   local.program = options.program;
+  local.proxied = has_fault(plan.scenario, is_of_links);
+  local.faulty = has_fault(plan.scenario, is_inside);
   local.wait = wait;
   auto cluster = LocalCluster::make(clock, random, std::move(local));
   if (!cluster) return complain(who, cluster.error(), exit_code::usage);
@@ -55,7 +59,7 @@ int play(const FailoverPlan& plan, const FailoverOptions& options, std::uint64_t
   run_options.replay_command =
       "coterie failover " + options.scenario + " --seed " + std::to_string(seed);
   run_options.progress = tell;
-  RealCluster tested(clock, random, **cluster);
+  RealCluster tested(clock, random, **cluster, plan.nodes);
   FailoverRun run(clock, plan.scenario, tested, **load, wait, std::move(run_options));
   const auto verdict = run.run();
   if (!verdict) {

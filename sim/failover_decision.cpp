@@ -78,6 +78,19 @@ FailoverDirector::Decision FailoverDirector::resolve(const NodeSelector& selecto
     }
     return {Kind::play, selector.text, {}};
   }
+  if (selector.kind == NodeSelector::Kind::primary) {
+    std::vector<std::string> members;
+    for (const NodeFacts& node : facts) {
+      if (node.active && node.program) members.push_back(node.name);
+    }
+    if (policy_.primary) {
+      if (auto node = policy_.primary(selector.text, members)) return {Kind::play, *node, {}};
+    }
+    return {Kind::wait, {}, "no active node hosts the kind of " + selector.text};
+  }
+  if (selector.kind == NodeSelector::Kind::voter || selector.kind == NodeSelector::Kind::any) {
+    return {Kind::drop, {}, "there was nobody to draw for \"" + to_string(selector) + "\""};
+  }
   const std::string* chosen = nullptr;
   std::size_t most = 0;
   for (const NodeFacts& node : facts) {

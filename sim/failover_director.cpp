@@ -81,6 +81,15 @@ std::optional<Duration> FailoverDirector::paused_since(const NodeFacts& node) co
   return pause->second.since;
 }
 
+bool FailoverDirector::poison_took(const std::string& node, Duration now) {
+  if (poisons_ == 0) return false;
+  --poisons_;
+  doomed_.insert(node);
+  gone_.insert(node);
+  note(now, "poison", node + " ran the poisonous name");
+  return true;
+}
+
 void FailoverDirector::came_back(const std::string& node) {
   doomed_.erase(node);
   gone_.erase(node);
@@ -210,6 +219,7 @@ void FailoverDirector::play_beside(const PlannedFault& fault, const std::string&
   if (kind == FaultKind::crash_name || kind == FaultKind::poison) {
     names.push_back(fault.action.name.substr(fault.action.name.find('/') + 1));
   }
+  if (kind == FaultKind::poison) ++poisons_;
   const std::string text = describe(*shared);
   if (!names.empty()) {
     moments_.push_back({now, names});

@@ -11,6 +11,7 @@
 // and which names will miss their node.
 
 #include <expected>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -45,6 +46,10 @@ struct DirectorPolicy {
   Duration patience = std::chrono::seconds(5);
   /// So long a fault waits for a sighting before it goes without one.
   Duration sighting_wait = std::chrono::milliseconds(1500);
+  /// Of these members, the one that "primary:KIND/ID" means; none: nobody hosts the kind.
+  std::function<std::optional<std::string>(const std::string& name,
+                                           std::span<const std::string> members)>
+      primary{};
 };
 
 class FailoverDirector {
@@ -69,6 +74,9 @@ class FailoverDirector {
   std::optional<Duration> paused_since(const NodeFacts& node) const;
   /// The end of this node's program is the doing of a fault, so far as can be known.
   bool death_is_asked_for(const std::string& node) const { return doomed_.contains(node); }
+  /// A program ended that no fault was sent to. True: a poisonous name did it, and nothing else is
+  /// to be asked for it; it stays down unless its guardian or the timeline starts it.
+  bool poison_took(const std::string& node, Duration now);
   /// Its program runs again: the next end is another matter.
   void came_back(const std::string& node);
   /// Nodes that the timeline leaves down or paused for good, so that nobody waits for them.
@@ -118,6 +126,7 @@ class FailoverDirector {
   std::vector<Undo> undo_;
   std::map<std::string, Pause> pauses_;
   std::set<std::string> doomed_;
+  std::size_t poisons_ = 0;                                // that have killed nobody yet
   std::set<std::string> gone_;                             // sent away without a way back
   std::map<std::string, std::vector<std::string>> lived_;  // names per node, as last seen
   Duration sighted_ = Duration::min();                     // when the last sighting was asked for

@@ -106,6 +106,9 @@ std::expected<FailoverPlan, std::string> plan_failover(const std::string& file,
   auto config = load_config(plan.config_file, plan.overrides);
   if (!config) return std::unexpected(to_string(config.error()));
   plan.config = *std::move(config);
+  if (plan.config.cluster.agreement == AgreementEngine::voters) {
+    plan.scenario.cluster.voters = plan.config.cluster.voters;
+  }
   if (auto hosted = check_hosts(plan); !hosted) return std::unexpected(hosted.error());
   return plan;
 }

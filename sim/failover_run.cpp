@@ -4,6 +4,7 @@
 
 #include "node/exit_codes.hpp"
 #include "process/duration_text.hpp"
+#include "registry/placement.hpp"
 
 namespace coterie::sim {
 namespace {
@@ -27,6 +28,24 @@ std::vector<std::string> kinds_of(const Scenario& scenario) {
   return {kinds.begin(), kinds.end()};
 }
 
+/// The best home by rendezvous: where the name's partition of the directory is, and where it is
+/// started when nothing speaks against it.
+std::optional<std::string> primary_of(const ClusterConfig& config, const std::string& name,
+                                      std::span<const std::string> members) {
+  View view;
+  for (const std::string& node : members) {
+    const NodeSection& section = *config.find(node);
+    Member member;
+    member.name = node;
+    member.kinds = section.kinds;
+    member.weight = section.weight;
+    view.members.emplace(node, std::move(member));
+  }
+  const std::size_t slash = name.find('/');
+  const Member* best = home(view, name.substr(0, slash), name.substr(slash + 1));
+  return best != nullptr ? std::optional(best->name) : std::nullopt;
+}
+
 }  // namespace
 
 FailoverRun::FailoverRun(const Clock& clock, const Scenario& scenario, TestedCluster& cluster,
@@ -41,7 +60,11 @@ FailoverRun::FailoverRun(const Clock& clock, const Scenario& scenario, TestedClu
       end_(timeline_end(scenario)),
       director_(
           options_.faults ? *options_.faults : timeline(scenario, options_.nodes, options_.seed),
-          end_),
+          end_,
+          {.primary =
+               [&cluster](const std::string& name, std::span<const std::string> members) {
+                 return primary_of(cluster.config(), name, members);
+               }}),
       watch_(options_.nodes, cluster.config().lease.length),
       expectations_(scenario.expectations),
       questions_(clock, cluster, kinds_of(scenario)),
@@ -192,6 +215,7 @@ void FailoverRun::look() {
 
 void FailoverRun::node_ended(const NodeFacts& node) {
   if (!playing_ || director_.death_is_asked_for(node.name)) return;
+  if (director_.poison_took(node.name, now())) return;
   std::string text = node.name + " ended, and no fault asked for it";
   if (node.guardian) {
     text += "; its guardian decides";

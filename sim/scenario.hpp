@@ -153,6 +153,8 @@ struct ClusterChoice {
   Placed config;              // relative to the scenario's file
   std::vector<Placed> nodes;  // empty: all of them
   std::vector<Override> overrides;
+  /// Of its nodes, those that vote on the view, as the cluster's file says. Empty: all take part.
+  std::vector<std::string> voters{};
 };
 
 struct WorkloadChoice {

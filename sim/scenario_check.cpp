@@ -70,27 +70,15 @@ std::expected<void, std::string> check_nodes(const Scenario& scenario,
   }
 }
 
+bool has_fault(const Scenario& scenario, bool (*is_one)(FaultKind)) {
+  bool found = false;
+  for_each_action(scenario, [&](const Action& action) { found = found || is_one(action.kind); });
+  return found;
+}
+
 bool is_built(FaultKind kind, Engine engine) noexcept {
   switch (kind) {
-    case FaultKind::kill:
-    case FaultKind::power_off:
-    case FaultKind::stop:
-    case FaultKind::restart:
-    case FaultKind::pause:
-    case FaultKind::resume:
-      return true;
-    case FaultKind::replace:
-    case FaultKind::partition:
-    case FaultKind::heal:
-    case FaultKind::one_way:
-    case FaultKind::reset:
-    case FaultKind::delay:
-    case FaultKind::slow_disk:
-    case FaultKind::full_disk:
-    case FaultKind::failing_fsync:
-    case FaultKind::crash_name:
-    case FaultKind::poison:
-    case FaultKind::slow_node:
+    // A real machine's clock is everybody's.
     case FaultKind::clock_rate:
     case FaultKind::clock_jump:
     case FaultKind::clock_stop:
@@ -98,9 +86,10 @@ bool is_built(FaultKind kind, Engine engine) noexcept {
     // The simulated network counts frames, not bytes.
     case FaultKind::throttle:
     case FaultKind::blackhole_large:
-      return false;
+      return engine == Engine::real;
+    default:
+      return true;
   }
-  return false;
 }
 
 std::expected<void, std::string> check_built(const Scenario& scenario, Engine engine) {
@@ -116,15 +105,6 @@ std::expected<void, std::string> check_built(const Scenario& scenario, Engine en
       }
       if (!is_built(action.kind, engine)) {
         throw TomlMistake{action.place, "\"" + word + "\" is not built yet"};
-      }
-      for (const auto* selector : {&action.node, &action.from, &action.to}) {
-        if (!*selector) continue;
-        // Votes and partitions of the directory come with the `voters` engine.
-        if ((*selector)->kind == NodeSelector::Kind::voter ||
-            (*selector)->kind == NodeSelector::Kind::primary) {
-          throw TomlMistake{(*selector)->place,
-                            "the selector \"" + to_string(**selector) + "\" is not built yet"};
-        }
       }
     });
     return {};

@@ -31,6 +31,9 @@ bool is_built(FaultKind kind, Engine engine) noexcept;
 /// Refuses, by name and place, an engine that the file excludes and every word that is not built.
 std::expected<void, std::string> check_built(const Scenario& scenario, Engine engine);
 
+/// Whether some fault of the file is one of those.
+bool has_fault(const Scenario& scenario, bool (*is_one)(FaultKind));
+
 /// The nodes that start: the file's choice, or all of the cluster's.
 std::vector<std::string> chosen_nodes(const Scenario& scenario,
                                       std::span<const std::string> cluster_nodes);

@@ -29,7 +29,8 @@ bool is_return(FaultKind kind) {
 
 class Planner {
  public:
-  Planner(std::span<const std::string> nodes, std::uint64_t seed) : nodes_(nodes), random_(seed) {}
+  Planner(std::span<const std::string> nodes, std::vector<std::string> voters, std::uint64_t seed)
+      : nodes_(nodes), voters_(std::move(voters)), random_(seed) {}
 
   std::vector<PlannedFault> plan(const Scenario& scenario) {
     struct Moment {
@@ -77,10 +78,22 @@ class Planner {
     return from[random_.below(from.size())];
   }
 
+  static bool is_drawn(const std::optional<NodeSelector>& selector) {
+    return selector && (selector->kind == NodeSelector::Kind::any ||
+                        selector->kind == NodeSelector::Kind::voter);
+  }
+
   void draw_selector(std::optional<NodeSelector>& selector, std::span<const std::string> from) {
-    if (!selector || selector->kind != NodeSelector::Kind::any || from.empty()) return;
+    if (!is_drawn(selector)) return;
+    std::vector<std::string> candidates(from.begin(), from.end());
+    if (selector->kind == NodeSelector::Kind::voter && !voters_.empty()) {
+      std::erase_if(candidates, [&](const std::string& node) {
+        return std::ranges::find(voters_, node) == voters_.end();
+      });
+    }
+    if (candidates.empty()) return;
     selector->kind = NodeSelector::Kind::name;
-    selector->text = draw_node(from);
+    selector->text = draw_node(candidates);
   }
 
   void draw_durations(PlannedFault& fault) {
@@ -129,10 +142,8 @@ class Planner {
                          repeated.max_down.value_or(minority(nodes_.size())), index};
     draw_durations(planned);
     const auto candidates = candidates_for(planned.action, at);
-    const bool needs_node =
-        planned.action.node && planned.action.node->kind == NodeSelector::Kind::any;
-    if (needs_node && candidates.empty()) return;
     draw_selector(planned.action.node, candidates);
+    if (is_drawn(planned.action.node)) return;  // there is nobody to draw from
     draw_pairs(planned.action);
     if (!leaves_enough(planned)) return;
     enter(planned);
@@ -205,6 +216,7 @@ class Planner {
   }
 
   std::span<const std::string> nodes_;
+  const std::vector<std::string> voters_;  // empty: all of them
   SeededRandom random_;
   std::vector<Absence> absences_;
   std::vector<PlannedFault> fixed_;
@@ -258,7 +270,7 @@ unsigned nodes_taken(const Action& action) noexcept {
 
 std::vector<PlannedFault> timeline(const Scenario& scenario, std::span<const std::string> nodes,
                                    std::uint64_t seed) {
-  return Planner(nodes, seed).plan(scenario);
+  return Planner(nodes, scenario.cluster.voters, seed).plan(scenario);
 }
 
 Duration timeline_end(const Scenario& scenario) {

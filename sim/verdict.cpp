@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <set>
 
 #include "process/duration_text.hpp"
 
@@ -97,25 +98,60 @@ class Judge {
     }
     undecided_.insert(undecided_.end(), order.undecided.begin(), order.undecided.end());
 
-    const auto audit = audit_effects(workload.history, workload.last_answers, *workload.model);
+    const std::set<std::string> withheld = quarantined_keys(workload);
+    History audited = workload.history;
+    std::erase_if(audited, [&](const Operation& one) { return withheld.contains(one.key); });
+    const auto audit = audit_effects(audited, workload.last_answers, *workload.model);
     lost_ += audit.lost;
     doubled_ += audit.doubled;
     effects_.insert(effects_.end(), audit.examples.begin(), audit.examples.end());
     const auto repeated = repeated_request_ids(workload.history);
     repeated_.insert(repeated_.end(), repeated.begin(), repeated.end());
-    find_silent_keys(workload);
+    find_silent_keys(workload, withheld);
     find_overdue(workload);
     all_.insert(all_.end(), workload.history.begin(), workload.history.end());
   }
 
-  void find_silent_keys(const WorkloadEvidence& workload) {
+  /// The names that this scenario poisoned and that are refused for it: that is what a cluster
+  /// should do with them. What they hold is in their journals, where no client can look.
+  std::set<std::string> quarantined_keys(const WorkloadEvidence& workload) {
+    std::set<std::string> keys;
+    const auto add_poisoned = [&](const Action& action) {
+      const std::string prefix = workload.kind + "/";
+      if (action.kind != FaultKind::poison || !action.name.starts_with(prefix)) return;
+      const std::string key = action.name.substr(prefix.size());
+      if (workload.last_answers.contains(key)) return;
+      const auto last =
+          std::ranges::find_if(workload.history.rbegin(), workload.history.rend(),
+                               [&](const Operation& operation) { return operation.key == key; });
+      if (last == workload.history.rend() || last->error.find("quarantined") == std::string::npos) {
+        return;
+      }
+      if (keys.insert(key).second) quarantined_.push_back(key);
+    };
+    for (const Fault& fault : scenario_.faults) {
+      if (const auto* at = std::get_if<FaultAt>(&fault.when)) {
+        add_poisoned(at->action);
+      } else {
+        for (const Action& one : std::get<FaultEvery>(fault.when).pick) add_poisoned(one);
+      }
+    }
+    return keys;
+  }
+
+  std::string quarantined_text() const {
+    if (quarantined_.empty()) return {};
+    return " but those that poison put into quarantine: " + names_text(quarantined_);
+  }
+
+  void find_silent_keys(const WorkloadEvidence& workload, const std::set<std::string>& withheld) {
     std::vector<std::string> keys;
     for (const Operation& operation : workload.history) keys.push_back(operation.key);
     std::ranges::sort(keys);
     const auto rest = std::ranges::unique(keys);
     keys.erase(rest.begin(), rest.end());
     for (const std::string& key : keys) {
-      if (!workload.last_answers.contains(key)) silent_.push_back(key);
+      if (!workload.last_answers.contains(key) && !withheld.contains(key)) silent_.push_back(key);
     }
   }
 
@@ -189,7 +225,7 @@ class Judge {
                 std::to_string(keys_) + " names behaved as one owner's");
       } else if (promise == "P2") {
         add("P2 it comes back", silent_.empty(),
-            silent_.empty() ? "every name answered at the end"
+            silent_.empty() ? "every name answered at the end" + quarantined_text()
                             : std::to_string(silent_.size()) +
                                   " names did not answer at the end: " + names_text(silent_));
       } else if (promise == "P3") {
@@ -292,6 +328,7 @@ class Judge {
   std::vector<std::string> violating_keys_;
   std::vector<std::string> undecided_;
   std::vector<std::string> silent_;
+  std::vector<std::string> quarantined_;  // as poison of this scenario asked for
   std::vector<std::string> repeated_;
   std::vector<EffectFault> effects_;
   std::uint64_t lost_ = 0;

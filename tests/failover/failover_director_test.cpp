@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "sim/fault_kinds.hpp"
 #include "sim/scenario_reader.hpp"
 
 namespace coterie::sim {
@@ -253,6 +254,60 @@ TEST(FailoverDirector, ANodeThatIsBackRunsNothingYet) {
   EXPECT_THAT(table.log, ElementsAre("1000 kill b", "2000 restart b", "4500 kill b"));
   EXPECT_THAT(table.director->moments(), SizeIs(1));
   EXPECT_THAT(table.events, testing::Contains("fault: kill b, where 0 names live"));
+}
+
+// "primary:" is asked at its moment, of the nodes that are active then.
+TEST(FailoverDirector, FindsThePrimaryAmongActiveNodes) {
+  Table table("");
+  std::vector<std::string> asked;
+  DirectorPolicy policy;
+  policy.primary = [&](const std::string& name, std::span<const std::string> members) {
+    asked.assign(members.begin(), members.end());
+    return name == "contracts/contract-7" && !members.empty() ? std::optional(members.back())
+                                                              : std::nullopt;
+  };
+  const auto scenario = read_scenario(
+      "[scenario]\nname = \"t\"\nduration = \"10s\"\n[cluster]\nconfig = \"c.toml\"\n"
+      "[[fault]]\nat = \"1s\"\ndo = \"kill\"\nnode = \"primary:contracts/contract-7\"\n",
+      "t.toml", {});
+  const std::vector<std::string> nodes{"a", "b", "c"};
+  table.director.emplace(timeline(*scenario, nodes, 1), timeline_end(*scenario), policy);
+  table.at("c").active = false;
+  table.run(2s);
+  EXPECT_THAT(asked, ElementsAre("a", "b"));
+  EXPECT_THAT(table.log, ElementsAre("1000 kill b"));
+}
+
+// The node that a poisonous name kills was killed by the test, once for each poison, and is not
+// waited for; its guardian may bring it back.
+TEST(FailoverDirector, PoisonAsksForADeath) {
+  Table table("[[fault]]\nat = \"1s\"\ndo = \"poison\"\nname = \"contracts/contract-7\"\n");
+  EXPECT_FALSE(table.director->poison_took("b", 0s));
+  table.run(2s);
+  EXPECT_TRUE(table.director->poison_took("b", 2s));
+  EXPECT_TRUE(table.director->death_is_asked_for("b"));
+  EXPECT_EQ(table.director->left_away(), std::set<std::string>{"b"});
+  EXPECT_FALSE(table.director->poison_took("c", 2s));
+  table.director->came_back("b");
+  EXPECT_THAT(table.director->left_away(), IsEmpty());
+}
+
+// The storage of a cluster that is parted stays with the largest group, of equals with the first
+// node's, and with everybody when some node sees all.
+TEST(FaultKinds, APartitionPartsTheSmallerGroupsFromTheStorage) {
+  const auto apart = [](const std::string& groups) {
+    const auto scenario = read_scenario(
+        "[scenario]\nname = \"t\"\nduration = \"10s\"\n[cluster]\nconfig = \"c.toml\"\n"
+        "[[fault]]\nat = \"1s\"\ndo = \"partition\"\ngroups = " +
+            groups + "\n",
+        "t.toml", {});
+    const std::vector<std::string> nodes{"a", "b", "c", "d"};
+    return apart_from_storage(std::get<FaultAt>(scenario->faults[0].when).action, nodes);
+  };
+  EXPECT_THAT(apart(R"([["a"], ["b", "c", "d"]])"), ElementsAre("a"));
+  EXPECT_THAT(apart(R"([["c", "d"], ["b", "a"]])"), ElementsAre("c", "d"));
+  EXPECT_THAT(apart(R"([["c", "d"], ["b"], ["a"]])"), ElementsAre("a", "b"));
+  EXPECT_THAT(apart(R"([["a", "d"], ["c"]])"), IsEmpty());
 }
 
 }  // namespace

@@ -110,8 +110,8 @@ TEST_F(FailoverPlanTest, MistakesAreLinesWithTheirPlace) {
               AllOf(StartsWith(at + "9:6: "), HasSubstr("\"kill\"")));
   EXPECT_THAT(error("[[fault]]\nat = \"1s\"\ndo = \"kill\"\nnode = \"d\"\n"),
               AllOf(StartsWith(at + "10:8: "), HasSubstr("no node \"d\"")));
-  EXPECT_THAT(error("[[fault]]\nat = \"1s\"\ndo = \"heal\"\n"),
-              AllOf(StartsWith(at + "9:6: "), HasSubstr("\"heal\" is not built yet")));
+  EXPECT_THAT(error("[[fault]]\nat = \"1s\"\ndo = \"clock_stop\"\nnode = \"a\"\n"),
+              AllOf(StartsWith(at + "9:6: "), HasSubstr("for the simulator only")));
   EXPECT_THAT(error("[[expect]]\nat = \"1s\"\nnode = \"c\"\nstate = \"active\"\n"),
               AllOf(StartsWith(at + "9:8: "), HasSubstr("no node \"c\"")));
   EXPECT_THAT(error("", "nodes = [\"a\", \"x\"]"),

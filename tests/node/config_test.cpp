@@ -252,7 +252,8 @@ TEST(Config, EveryKeyIsUsed) {
     EXPECT_TRUE(takes(field)) << key.path << " has no effect";
   }
   for (const NodeKey& key : node_keys()) {
-    EXPECT_TRUE(takes("own." + key.name) || takes("own_." + key.name) || takes("own->" + key.name))
+    EXPECT_TRUE(takes("own." + key.name) || takes("own_." + key.name) ||
+                takes("own->" + key.name) || takes("node." + key.name))
         << "node." << key.name << " has no effect";
   }
   for (const ClientKey& key : client_keys()) {

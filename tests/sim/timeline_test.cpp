@@ -92,6 +92,23 @@ TEST(Timeline, TheSameSeedDrawsTheSameFaults) {
   EXPECT_NE(told(timeline(s, nodes, 7)), told(timeline(s, nodes, 8)));
 }
 
+TEST(Timeline, AVoterIsDrawnAmongTheVoters) {
+  Scenario s = scenario_with(R"(
+[[fault]]
+every = "1s"
+pick = [{ do = "kill", node = "voter", restart_after = "100ms" }]
+)");
+  const auto nodes = first_nodes(5);
+  const auto drawn = [&] {
+    std::set<std::string> found;
+    for (const PlannedFault& fault : timeline(s, nodes, 3)) found.insert(fault.action.node->text);
+    return found;
+  };
+  EXPECT_EQ(drawn(), std::set<std::string>(nodes.begin(), nodes.end())) << "all take part";
+  s.cluster.voters = {"b", "d", "e"};
+  EXPECT_EQ(drawn(), (std::set<std::string>{"b", "d", "e"}));
+}
+
 TEST(Timeline, MaxDownIsNeverExceeded) {
   const Scenario s = scenario_with(busy);
   std::set<FaultKind> kinds_seen;
