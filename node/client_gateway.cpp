@@ -1,5 +1,6 @@
 #include "node/client_gateway.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include <coterie/call.hpp>
@@ -7,6 +8,11 @@
 #include "node/start_child.hpp"
 
 namespace coterie {
+namespace {
+
+constexpr Duration answer_reserve_max = std::chrono::milliseconds(60);
+
+}  // namespace
 
 /// One call of a client.
 class ClientCall final : public detail::Behaviour {
@@ -30,6 +36,11 @@ class ClientCall final : public detail::Behaviour {
     answer_ = ClientGateway::failure(
         envelope_.ref, CallError(CallError::Code::exited, CallError::Execution::unknown));
     detail::Runtime& runtime = gateway_.runtime_;
+    // The client gives up at the end of its budget: what is known of the call by then, above all
+    // that it certainly did not run, must have reached it.
+    if (envelope_.budget != infinity) {
+      envelope_.budget -= std::min(envelope_.budget / 10, answer_reserve_max);
+    }
     const Time end = after(runtime.clock().now(), envelope_.budget);
     if (const ClusterKind* kind = gateway_.kind_started_by(envelope_.to, envelope_.type)) {
       const auto& key = std::get<ViaName>(envelope_.to).key;
@@ -90,13 +101,6 @@ void ClientGateway::client_call(ClientId client, Envelope&& envelope) {
     return;
   }
   ClientDoor* door = door_.load();
-  // Requests of the runtime itself stop and change servers: not for clients.
-  if (envelope.type.starts_with("coterie.sys.")) {
-    door->reply(client, failure(envelope.ref, CallError(CallError::Code::refused,
-                                                        CallError::Execution::not_executed, {},
-                                                        "not allowed for clients")));
-    return;
-  }
   std::unique_lock guard(lock_);
   const bool room = calls_.size() < options_.calls_max;
   Pid pid;

@@ -7,6 +7,7 @@
 
 #include "process/resolve.hpp"
 #include "process/switch.hpp"
+#include "process/sys_messages.hpp"
 
 namespace coterie::detail {
 namespace {
@@ -28,6 +29,11 @@ constexpr auto not_executed = CallError::Execution::not_executed;
 // Between lookups of a name that is being moved: about the time of one, and what nobody notices.
 constexpr Duration moving_pause_min = std::chrono::milliseconds(5);
 constexpr Duration moving_pause_max = std::chrono::milliseconds(100);
+
+// After the deadline of a call to another node: how long to wait for the word whether the request
+// was taken back in time, and never longer than the call itself. A call ends within 50 ms of its
+// deadline, and this is most of it.
+constexpr Duration word_max = std::chrono::milliseconds(40);
 
 /// One request on its way: the typed payload stays here, so that it can be sent again.
 class Request {
@@ -165,7 +171,28 @@ class Request {
                  : failure(CallError::Code::nodedown, not_executed, "its node is not connected");
     }
     const Withdrawal withdrawal{*this, there.pid, there.name, ref};
-    return wait(ref, left());
+    Answer answer = wait(ref, left());
+    return timed_out_ ? take_back(there, ref) : std::move(answer);
+  }
+
+  /// The deadline has passed. What the other node says now, an answer that comes too late too,
+  /// tells at least whether the request ran.
+  Answer take_back(const Destination& there, Ref ref) {
+    send_cancel(there.pid, there.name, ref, true);
+    bool refused = false;
+    const MessagePtr word = self_.wait_answer(ref, std::min(options_.timeout, word_max), refused);
+    answered_ = true;  // the server knows
+    if (!word) {
+      runtime_.forget_call(there.pid.node, ref);
+      const bool killed = !refused && self_.ending();
+      return failure(killed ? CallError::Code::killed : CallError::Code::timeout,
+                     CallError::Execution::unknown);
+    }
+    if (const CallError* error = word->as<CallError>()) {
+      return failure(CallError::Code::timeout, error->execution(), error->detail());
+    }
+    return failure(CallError::Code::timeout, CallError::Execution::executed,
+                   "its reply came after the deadline");
   }
 
   /// Tells the server when its caller stops to wait without an answer: at its deadline, or because
@@ -186,8 +213,14 @@ class Request {
       return;
     }
     runtime_.forget_call(to.node, ref);
+    send_cancel(to, name, ref, false);
+  }
+
+  /// `tell`: whether it was in time is waited for.
+  void send_cancel(const Pid& to, std::string_view name, Ref ref, bool tell) {
     Envelope envelope;
     envelope.signal = Signal::cancel;
+    envelope.link = tell;
     envelope.from = self_.pid();
     envelope.ref = ref;
     if (name.empty()) {
@@ -236,7 +269,7 @@ class Request {
 
   [[gnu::always_inline]] Answer wait(Ref ref, Duration timeout) {
     bool refused = false;
-    answered_ = false;
+    answered_ = timed_out_ = false;
     MessagePtr answer = self_.await_answer(ref, timeout, refused, in_place_);
     answered_ = answer != nullptr || (in_place_ != nullptr && in_place_->filled);
     if (answered_ && !answer) return answer;
@@ -247,6 +280,7 @@ class Request {
                      "the node's bound of parked fibers is reached");
     }
     if (self_.ending()) return failure(CallError::Code::killed, CallError::Execution::unknown);
+    timed_out_ = true;
     return failure(CallError::Code::timeout, CallError::Execution::unknown);
   }
 
@@ -258,6 +292,7 @@ class Request {
   ReplyPlace* const in_place_;
   const bool infinite_;
   bool answered_ = false;
+  bool timed_out_ = false;
   Time end_ = Time::max();
 };
 
@@ -314,36 +349,6 @@ CallError undecodable_reply(std::string_view type, const std::string& why) {
           "the reply " + std::string(type) + " could not be decoded: " + why};
 }
 
-RetrySchedule::RetrySchedule(Duration deadline, bool has_request_id)
-    : end_(after(current_process().runtime().clock().now(), deadline)),
-      has_request_id_(has_request_id) {}
-
-CallOptions RetrySchedule::options(const std::string& request_id) const {
-  const Duration left = end_ - current_process().runtime().clock().now();
-  return {.timeout = std::max(left, Duration::zero()), .request_id = request_id};
-}
-
-bool RetrySchedule::again(const CallError& error) {
-  switch (error.code()) {
-    case CallError::Code::calling_self:
-    case CallError::Code::data_unavailable:
-    case CallError::Code::quarantined:
-    case CallError::Code::failed:
-    case CallError::Code::refused:
-    case CallError::Code::undecodable:
-    case CallError::Code::killed:
-      return false;
-    default:
-      break;
-  }
-  if (error.maybe_executed() && !has_request_id_) return false;
-  const Duration left = end_ - current_process().runtime().clock().now();
-  if (left <= Duration::zero()) return false;
-  current_process().rest(std::min(pause_, left));
-  pause_ = std::min<Duration>(pause_ * 2, std::chrono::milliseconds(100));
-  return true;
-}
-
 }  // namespace coterie::detail
 
 namespace coterie {
@@ -351,8 +356,9 @@ namespace coterie {
 std::expected<PackedReply, CallError> call_packed(const ServerRef& to, std::string type,
                                                   Bytes bytes, const CallOptions& options,
                                                   bool named) {
-  auto request = detail::make_message(detail::MessageKind::call,
-                                      detail::Packed{std::move(type), std::move(bytes)});
+  const auto kind =
+      detail::is_system_request(type) ? detail::MessageKind::system : detail::MessageKind::call;
+  auto request = detail::make_message(kind, detail::Packed{std::move(type), std::move(bytes)});
   request->named = named;
   auto answer = detail::call_message(to, std::move(request), options);
   if (!answer) return std::unexpected(std::move(answer.error()));

@@ -21,7 +21,7 @@ enum class Signal : std::uint8_t {
   call = 3,         // type, payload, ref, budget, request_id
   reply = 4,        // answer to ref: payload
   call_failed = 5,  // answer to ref: code, execution, reason
-  cancel = 6,       // the caller of ref is gone or its deadline has passed
+  cancel = 6,       // the caller of ref is gone or its deadline has passed; link = it waits to hear
   link = 7,
   unlink = 8,  // ref identifies the request; answered by unlink_ack
   unlink_ack = 9,
@@ -38,7 +38,7 @@ using Target = std::variant<Pid, LocalName, ViaName>;
 struct Envelope {
   Signal signal = Signal::send;
   bool named = false;  // call: answer with field names (maps), for clients without our types
-  bool link = false;   // exit: through a link
+  bool link = false;   // exit: through a link; cancel: an answer is wanted
   Pid from;            // the sender; its node is that of the session, checked on receipt
   Target to;
   Ref ref = Ref::none;         // call reference = alias = monitor reference, unique per incarnation

@@ -193,6 +193,8 @@ class alignas(64) Process {
     return behaviour_ ? behaviour_->callers() : std::span<const Pid>();
   }
   bool ending() const noexcept { return exit_.has_value(); }
+  /// It does not end by itself: an exit signal says so.
+  bool ended_by_signal() const noexcept { return exit_by_signal_; }
   bool attached() const noexcept { return attached_ != nullptr; }
   /// A wait would return at once with an error, or does not need a worker.
   bool cannot_park() const noexcept;
@@ -269,8 +271,8 @@ class alignas(64) Process {
   static void on_wait_timer(Timer& timer);
   Wake wait_attached(Duration timeout);
   [[noreturn]] void abandon();
-  void cancel(const Pid& caller, Ref ref);
-  void forget_caller(const Pid& caller, Ref ref) noexcept;
+  void cancel(const Pid& caller, Ref ref, bool tell);
+  bool forget_caller(const Pid& caller, Ref ref) noexcept;  // false: it is none
   void set_limits(const MailboxLimits& limits) noexcept;
   MailboxLimits limits() const noexcept;
   void bounce_late();

@@ -38,7 +38,7 @@ void Process::accept_signal(Message& message, SignalBody& body) {
       return;
     }
     case Signal::cancel:
-      cancel(message.from, message.ref());
+      cancel(message.from, message.ref(), body.link);
       return;
     case Signal::fence:
       if (strict()) exit_later(body.reason);
@@ -101,6 +101,7 @@ void Process::drop_oldest() {
     if (oldest == nullptr) return;
     if (oldest->kind == MessageKind::system || oldest->as<Down>() != nullptr ||
         oldest->as<Exit>() != nullptr || oldest->as<Response>() != nullptr ||
+        oldest->as<NodeUp>() != nullptr || oldest->as<NodeDown>() != nullptr ||
         oldest->as<IdleTick>() != nullptr) {
       previous = oldest;
       continue;
@@ -116,9 +117,19 @@ void Process::drop_oldest() {
   }
 }
 
-/// The caller is gone or has its answer: a request still queued is not run.
-void Process::cancel(const Pid& caller, Ref ref) {
-  forget_caller(caller, ref);
+/// The caller is gone or does not wait any more: a request still queued is not run. `tell`: it
+/// wants to hear whether that was in time. Of a request that is neither queued nor taken there is
+/// nothing to say: its answer is on the way.
+void Process::cancel(const Pid& caller, Ref ref, bool tell) {
+  const auto say = [&](CallError::Execution execution, std::string_view what) {
+    if (!tell) return;
+    runtime_.fail({caller, ref, false, pid()},
+                  CallError(CallError::Code::timeout, execution, ExitReason::term("timeout"),
+                            std::string(what)));
+  };
+  if (forget_caller(caller, ref)) {
+    return say(CallError::Execution::unknown, "the server had begun with it");
+  }
   Message* previous = nullptr;
   for (Message* message = queue_.front(); message != nullptr;
        previous = message, message = message->next) {
@@ -126,24 +137,25 @@ void Process::cancel(const Pid& caller, Ref ref) {
       continue;
     uncount(*queue_.remove_after(previous));
     runtime_.counters().expired_requests.fetch_add(1, std::memory_order_relaxed);
-    return;
+    return say(CallError::Execution::not_executed, "it was taken back from the server's mailbox");
   }
 }
 
-void Process::forget_caller(const Pid& caller, Ref ref) noexcept {
+bool Process::forget_caller(const Pid& caller, Ref ref) noexcept {
   if (serving_ != nullptr && serving_->caller() != nullptr && serving_->caller()->ref == ref &&
       serving_->caller()->pid == caller) {
     serving_->answered();
-    return;
+    return true;
   }
-  if (!relations_) return;
+  if (!relations_) return false;
   std::vector<Caller>& callers = relations_->callers;
   for (std::size_t i = callers.size(); i-- > 0;) {
     if (callers[i].ref != ref || callers[i].pid != caller) continue;
     callers[i] = callers.back();
     callers.pop_back();
-    return;
+    return true;
   }
+  return false;
 }
 
 void Process::finish() {

@@ -12,6 +12,10 @@
 
 namespace coterie::detail {
 
+/// Whether a packed call of that type is one of these.
+constexpr std::string_view system_requests = "coterie.sys.";
+inline bool is_system_request(std::string_view type) { return type.starts_with(system_requests); }
+
 /// A state as it crosses to another node.
 struct RawState {
   static constexpr std::string_view type_name = "coterie.sys.raw_state";
@@ -95,7 +99,7 @@ namespace coterie {
 template <>
 struct Packing<detail::GetState> {
   static void pack(Packer& packer, const detail::GetState&) { packer.nil(); }
-  static bool unpack(Unpacker& unpacker, detail::GetState&) { return unpacker.nil(); }
+  static bool unpack(Unpacker& unpacker, detail::GetState&) { return unpacker.skip(); }
 };
 
 }  // namespace coterie

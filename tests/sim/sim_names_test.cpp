@@ -77,6 +77,7 @@ struct NamedBox : SimCluster {
     join_all();
     runtime(a).set_names(&name);
     runtime(b).set_names(&name);
+    runtime(b).gate().follow(lease_of_b);
     start_box();
   }
   ~NamedBox() {
@@ -99,6 +100,8 @@ struct NamedBox : SimCluster {
   void on_a(std::move_only_function<void()> body) { complete_on(a, std::move(body)); }
 
   NodeId a{}, b{};
+  static constexpr std::int64_t for_ever = Time::max().time_since_epoch().count();
+  Gate::Nanoseconds lease_of_b{for_ever};
   RememberedName name;
   int notes = 0;
 };
@@ -145,6 +148,23 @@ TEST(SimNames, ACallThatTimesOutForgetsWhereItWent) {
     EXPECT_EQ(call(box(), Box::Put{1}).value(), 1);
   });
   EXPECT_EQ(cluster.name.lookups, 2);
+}
+
+// Goal: a request that waits at a server whose node holds no lease is taken back at the deadline,
+// and its caller knows that it certainly did not run.
+TEST(SimNames, ARequestToAFrozenNodeIsTakenBack) {
+  NamedBox cluster;
+  cluster.on_a([&] {
+    EXPECT_EQ(call(box(), Box::Put{1}).value(), 1);
+    cluster.lease_of_b.store(0);
+    const auto frozen = call(box(), Box::Put{2}, 100ms);
+    ASSERT_FALSE(frozen);
+    EXPECT_EQ(frozen.error().code(), CallError::Code::timeout);
+    EXPECT_EQ(frozen.error().execution(), CallError::Execution::not_executed);
+    cluster.lease_of_b.store(NamedBox::for_ever);
+    cluster.runtime(cluster.b).gate_moved();
+    EXPECT_EQ(call(box(), Box::Put{4}).value(), 5);
+  });
 }
 
 }  // namespace

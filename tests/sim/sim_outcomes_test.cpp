@@ -167,8 +167,53 @@ TEST_F(OutcomeTable, TargetStoppedWithoutAReply) {
   EXPECT_EQ(error.reason(), ExitReason::normal());
 }
 
-TEST_F(OutcomeTable, DeadlineWithoutAnAnswer) {
+TEST_F(OutcomeTable, DeadlineWhileTheRequestWasQueued) {
+  suspend();
+  for (const ServerRef& to : {ServerRef(till), ServerRef(at("till", "b"))}) {
+    expect(error_of(to, Till::Pay{1}, 100ms), Code::timeout, Execution::not_executed);
+  }
+  complete_on(a, [this] {
+    ASSERT_TRUE(sys::resume(till));
+    EXPECT_EQ(call(till, Till::Pay{0}).value(), 0);
+  });
+}
+
+TEST_F(OutcomeTable, DeadlineWhenTheRequestHadBegun) {
+  const Time before = world.now();
   expect(error_of(till, Till::Hold{}, 100ms), Code::timeout, Execution::unknown);
+  // The server says so: the wait for its word is a round trip, and the test's own second.
+  EXPECT_LT(world.now() - before, 1s + 100ms + 15ms);
+}
+
+TEST_F(OutcomeTable, DeadlineWithTheReplyOnItsWay) {
+  network.stall(b, a, true);
+  run_on(runtime(a), [this] {
+    sleep(110ms);
+    network.stall(b, a, false);
+  });
+  expect(error_of(till, Till::Pay{1}, 100ms), Code::timeout, Execution::executed);
+  EXPECT_EQ(paid, 1);
+}
+
+TEST_F(OutcomeTable, DeadlineWithoutAWord) {
+  suspend();
+  network.stall(b, a, true);
+  run_on(runtime(a), [this] {
+    sleep(1s);
+    network.stall(b, a, false);
+  });
+  complete_on(a, [this] {
+    const Time before = world.now();
+    const auto late = call(till, Till::Pay{1}, 100ms);
+    ASSERT_FALSE(late);
+    expect(late.error(), Code::timeout, Execution::unknown);
+    EXPECT_LE(world.now() - before, 150ms);  // the deadline and what is promised after it
+    const Time again = world.now();
+    ASSERT_FALSE(call(till, Till::Pay{1}, 1ms));
+    EXPECT_LE(world.now() - again, 3ms);  // never longer than the call itself
+    sleep(2s);
+    EXPECT_FALSE(receive([](AnyMessage) { return true; }, after(0s, [] { return false; })));
+  });
 }
 
 TEST_F(OutcomeTable, ReplyUndecodable) {
