@@ -4,6 +4,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include <coterie/nodes.hpp>
+
 #include "process/exit_cause.hpp"
 #include "process/resolve.hpp"
 #include "process/runtime.hpp"
@@ -346,6 +348,22 @@ NodeCounters node_counters() {
 void system_monitor(bool on) {
   Process& self = current_process();
   self.runtime().system_monitor(self.pid(), on);
+}
+
+std::vector<std::string> nodes() {
+  std::vector<std::string> names;
+  const Distribution* distribution = current_process().runtime().distribution();
+  if (distribution == nullptr) return names;
+  for (const Peer& peer : distribution->peers()) {
+    if (!peer.hidden) names.push_back(peer.name);
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
+void monitor_nodes(bool on) {
+  Process& self = current_process();
+  self.runtime().subscribe_nodes(self.pid(), on);
 }
 
 std::vector<Pid> list() { return current_process().runtime().list(); }

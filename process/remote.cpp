@@ -222,11 +222,12 @@ Runtime::RemoteTables Runtime::remote_tables() {
   return sum;
 }
 
-void Runtime::subscribe_nodes(const Pid& subscriber) {
+void Runtime::subscribe_nodes(const Pid& subscriber, bool on) {
   std::lock_guard guard(remote_lock_);
-  if (std::ranges::find(node_subscribers_, subscriber) == node_subscribers_.end()) {
-    node_subscribers_.push_back(subscriber);
-  }
+  // The dead leave no trace, however seldom nodes come and go.
+  std::erase_if(node_subscribers_,
+                [&](const Pid& pid) { return pid == subscriber || find(pid) == nullptr; });
+  if (on) node_subscribers_.push_back(subscriber);
 }
 
 void Runtime::announce(const std::function<MessagePtr()>& make) {
@@ -237,7 +238,12 @@ void Runtime::announce(const std::function<MessagePtr()>& make) {
     subscribers = node_subscribers_;
   }
   for (const Pid& pid : subscribers) {
-    auto message = make();
+    // As DOWN and EXIT, which they must stay in order with, they are put into the queue by the
+    // process itself.
+    auto message =
+        make_message(MessageKind::signal, RunInside{[news = make()](Process* subscriber) mutable {
+                       if (subscriber != nullptr) subscriber->enqueue_own(std::move(news));
+                     }});
     push(pid, message);
   }
 }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "process/runtime.hpp"
+#include "process/sys_messages.hpp"
 
 namespace coterie::detail {
 
@@ -47,7 +48,8 @@ void Runtime::node_down(const Peer& peer, std::string_view why, bool confirmed) 
   for (const Ticket& ticket : lost.waiting)
     complete(ticket, make_message(MessageKind::reply, true));
   announce([&] {
-    return make_message(MessageKind::send, NodeDown{peer.name, peer.incarnation, confirmed});
+    return make_message(MessageKind::send,
+                        NodeDown{peer.name, peer.incarnation, confirmed, std::string(why)});
   });
 }
 
@@ -84,7 +86,7 @@ void Runtime::deliver_request(Envelope& envelope) {
   }
   auto message = make_message(MessageKind::send,
                               Packed{std::move(envelope.type), std::move(envelope.payload)});
-  const bool system = message->as<Packed>()->type.starts_with("coterie.sys.");
+  const bool system = is_system_request(message->as<Packed>()->type);
   message->kind = envelope.signal == Signal::call ? system ? MessageKind::system : MessageKind::call
                   : envelope.signal == Signal::cast ? MessageKind::cast
                                                     : MessageKind::send;

@@ -1,5 +1,7 @@
 #include <coterie/requests.hpp>
 
+#include <coterie/nodes.hpp>
+
 #include "process/resolve.hpp"
 
 namespace coterie::detail {
@@ -126,12 +128,8 @@ CallError no_response() {
 }
 
 std::vector<std::string> known_nodes() {
-  Runtime& runtime = current_process().runtime();
-  std::vector<std::string> names{runtime.options().node};
-  if (runtime.distribution() == nullptr) return names;
-  for (const Peer& peer : runtime.distribution()->peers()) {
-    if (!peer.hidden) names.push_back(peer.name);
-  }
+  std::vector<std::string> names = nodes();
+  names.insert(names.begin(), node_name());
   return names;
 }
 

@@ -208,12 +208,12 @@ class Runtime final : public DistributionEvents {
                 waiting = 0;
   };
   RemoteTables remote_tables();
-  void subscribe_nodes(const Pid& subscriber);
+  void subscribe_nodes(const Pid& subscriber, bool on = true);
   void node_up(const Peer& peer) override;
   void deliver(NodeId from, Envelope&& envelope) override;
   void node_down(const Peer& peer, std::string_view why, bool confirmed) override;
   void writable(NodeId node) override;
-  /// Messages to the subscribers of node events.
+  /// Messages to the subscribers of node events, past the bounds of their mailboxes.
   void announce(const std::function<MessagePtr()>& make);
 
   /// What every process says of itself; one that is stuck is left out. Parks the calling process

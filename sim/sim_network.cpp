@@ -153,14 +153,24 @@ bool SimNetwork::connect(NodeId a, NodeId b) {
   if (a == b || first == nullptr || second == nullptr) return false;
   if (!first->strand_ || !second->strand_) return false;
   if (first->refused_.contains(high) || second->refused_.contains(low)) return false;
+  if (hears(*first, *second) || hears(*second, *first)) return false;
   auto& slot = sessions_[{low, high}];
-  if (slot && !(slot->sides[0].over && slot->sides[1].over)) return false;
   slot = std::make_shared<Session>();
   slot->sides[0].port = first;
   slot->sides[1].port = second;
   post_up(slot, 0);
   post_up(slot, 1);
   return true;
+}
+
+bool SimNetwork::hears(const Port& here, const Port& there) const {
+  return std::ranges::any_of(sessions_, [&](const auto& entry) {
+    if (!entry.second) return false;
+    const auto& sides = entry.second->sides;
+    const std::size_t side = sides[0].port == &here ? 0 : 1;
+    return sides[side].port == &here && !sides[side].over &&
+           sides[1 - side].port->self_.name == there.self_.name;
+  });
 }
 
 void SimNetwork::connect_all() {

@@ -37,8 +37,8 @@ class SimNetwork {
   /// A node joins; it has no session yet. `events` and `executor` outlive its kill().
   Distribution& join(Peer self, SimExecutor& executor);
   void listen(NodeId node, DistributionEvents& events);
-  /// Begins a session. False while an older one of the pair is not over on both sides, or when one
-  /// node is dead or refused.
+  /// Begins a session. False while an older one of the pair, or with an older incarnation of the
+  /// same name, is not over, or when one node is dead or refused.
   bool connect(NodeId a, NodeId b);
   void connect_all();
   /// The session is lost; each side is told later.
@@ -65,6 +65,8 @@ class SimNetwork {
   void post_down(const std::shared_ptr<Session>& session, int side, bool confirmed);
   void lose(const std::shared_ptr<Session>& session, bool confirmed);
   Port* port(NodeId node) const;
+  /// It has not been told that its session with that name, any incarnation of it, is over.
+  bool hears(const Port& here, const Port& there) const;
   static std::pair<NodeId, NodeId> pair_of(NodeId a, NodeId b) { return std::minmax({a, b}); }
 
   SimWorld& world_;

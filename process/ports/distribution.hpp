@@ -27,7 +27,8 @@ struct Peer {
 
 /// What the distribution tells the node. Called from the distribution's own thread, or one that
 /// lends itself with turn() (or the simulator), one call at a time for one session, in this order:
-/// node_up, any number of deliver, node_down. Must not block.
+/// node_up, any number of deliver, node_down. Of two incarnations of one name the older one's
+/// node_down comes before the newer one's node_up. Must not block.
 class DistributionEvents {
  public:
   virtual ~DistributionEvents() = default;
