@@ -45,10 +45,16 @@ struct ClusterSection {
   std::string journal;
   bool insecure = false;  // listen off loopback without keys
 };
+/// In a list of nodes: all of them.
+inline constexpr std::string_view every_node = "*";
+
 struct SecuritySection {
   /// Of the commands that are clients (call, status, ...); filled in: relative to the working
   /// directory. Empty: none.
   std::string client_key_file;
+  // Names of nodes, or every_node: whose processes may send requests of sys, call registered
+  // functions, and start servers on other nodes. sys_from counts with keys only.
+  std::vector<std::string> sys_from, erpc_from, spawn_from;
 };
 struct LeaseSection {
   Duration interval = std::chrono::milliseconds(200);  // H: between two renewals

@@ -23,6 +23,7 @@ class Check {
     if (!error_) sizes();
     if (!error_) names();
     if (!error_) voters();
+    if (!error_) rights();
     if (!error_) ports();
     if (!error_) keys();
     if (!error_) exposure();
@@ -119,6 +120,18 @@ class Check {
           fail(path(i, "kinds"), "expected each kind once, found \"" + kind + "\" again");
         }
       }
+    }
+  }
+
+  void rights() {
+    named_nodes("security.sys_from", config_.security.sys_from);
+    named_nodes("security.erpc_from", config_.security.erpc_from);
+    named_nodes("security.spawn_from", config_.security.spawn_from);
+  }
+  void named_nodes(const std::string& path, const std::vector<std::string>& names) {
+    for (const std::string& name : names) {
+      if (name == every_node || config_.find(name) != nullptr) continue;
+      fail(path, "expected names of nodes in this file, or \"*\" for all, found \"" + name + '"');
     }
   }
 

@@ -69,6 +69,16 @@ SetResult set_voters(ClusterConfig& config, const ConfigValue& value) {
   return store(config.cluster.voters, config_value::texts(value));
 }
 
+/// Whether they are nodes of the file is checked when all of it was read.
+ConfigKey nodes_key(std::string path, std::vector<std::string> SecuritySection::*field) {
+  return {std::move(path),
+          false,
+          [=](ClusterConfig& config, const ConfigValue& value) {
+            return store(config.security.*field, config_value::texts(value));
+          },
+          {}};
+}
+
 std::string show_agreement(const ClusterConfig& config) {
   std::string shown(word_of(config.cluster.agreement));
   for (const std::string& voter : config.cluster.voters) shown += ' ' + voter;
@@ -169,6 +179,9 @@ void add_cluster_keys(std::vector<ConfigKey>& keys) {
                     return store(config.security.client_key_file, config_value::text(value));
                   },
                   {}});
+  keys.push_back(nodes_key("security.sys_from", &SecuritySection::sys_from));
+  keys.push_back(nodes_key("security.erpc_from", &SecuritySection::erpc_from));
+  keys.push_back(nodes_key("security.spawn_from", &SecuritySection::spawn_from));
   keys.push_back(
       everywhere(duration_key("lease.interval", &C::lease, &LeaseSection::interval, 10ms, 10s)));
   keys.push_back(

@@ -154,6 +154,7 @@ void NodeParts::leave(unsigned worker) noexcept {
 // ---- the links
 
 void NodeParts::node_up(const Peer& peer) {
+  rights_.node_up(peer);
   runtime_->node_up(peer);
   {
     std::lock_guard guard(mutex_);
@@ -163,11 +164,20 @@ void NodeParts::node_up(const Peer& peer) {
 }
 
 void NodeParts::deliver(NodeId from, Envelope&& envelope) {
+  if (const auto why = rights_.refusal(from, envelope)) {
+    if (rights_.first_refusal(from)) {
+      out_.log.warning(LogModule::node, why->detail(), {{"type", envelope.type}});
+    }
+    if (envelope.signal != Signal::call) return;
+    runtime_->fail({envelope.from, envelope.ref, false, Pid{incarnation_.id, 0}}, *why);
+    return;
+  }
   runtime_->deliver(from, std::move(envelope));
 }
 
 void NodeParts::node_down(const Peer& peer, std::string_view why, bool confirmed) {
   runtime_->node_down(peer, why, confirmed);
+  rights_.node_down(peer);
   if (!out_.protections.guardians_only) agreement_->confirm_death(peer.name, peer.incarnation);
   {
     std::lock_guard guard(mutex_);

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <utility>
 
+#include <coterie/remote_start.hpp>
 #include <coterie/supervisor.hpp>
 
 #include "node/applications.hpp"
@@ -60,7 +61,8 @@ NodeParts::NodeParts(const ClusterConfig& config, const NodeSection& own,
       applications_(std::move(applications)),
       out_(std::move(surroundings)),
       incarnation_(out_.state.incarnation()),
-      started_at_(out_.clock.now()) {
+      started_at_(out_.clock.now()),
+      rights_(config_, incarnation_.id) {
   for (const Application& application : applications_) {
     kinds_.insert(kinds_.end(), application.kinds.begin(), application.kinds.end());
   }
@@ -303,6 +305,8 @@ std::expected<void, NodeEnd> NodeParts::start_processes() {
         detail::ClusterPorts{*storage_.names, *agreement_, *this}, std::move(options)));
   }
   children.push_back(applications_child_);
+  // What others may ask of the applications: after them, so it is there as long as they are.
+  for (ChildSpec& served : served_children()) children.push_back(std::move(served));
   SupervisorOptions options;
   options.label = "node";
   options.auto_shutdown = AutoShutdown::any_significant;
@@ -321,6 +325,20 @@ std::expected<void, NodeEnd> NodeParts::start_processes() {
                  {"listen", links_->address()},
                  {"clients", clients_ ? clients_->address() : std::string("none")}});
   return {};
+}
+
+std::vector<ChildSpec> NodeParts::served_children() const {
+  std::vector<erpc::Function> functions;
+  std::vector<Kind> startable;
+  for (const Application& application : applications_) {
+    functions.insert(functions.end(), application.functions.begin(), application.functions.end());
+    startable.insert(startable.end(), application.startable.begin(), application.startable.end());
+  }
+  std::vector<ChildSpec> children = remote_start_children(std::move(startable));
+  ChildSpec& spec = children.emplace_back();
+  spec.id = "coterie.erpc";
+  spec.start = [functions = std::move(functions)] { return erpc::start_link(functions); };
+  return children;
 }
 
 const ClusterKind* NodeParts::hosted(std::string_view kind) const {

@@ -16,6 +16,7 @@
 #include "node/cluster_node.hpp"
 #include "node/node_names.hpp"
 #include "node/node_server.hpp"
+#include "node/peer_rights.hpp"
 #include "process/ports/placement.hpp"
 #include "process/runtime.hpp"
 #include "registry/agreement_driver.hpp"
@@ -94,6 +95,7 @@ class NodeParts final : public AgreementEvents,
   void tell_mailboxes(NodeStatus& status);
   std::vector<std::string> names(const std::string& kind);
   const ClusterKind* hosted(std::string_view kind) const;
+  std::vector<ChildSpec> served_children() const;
   Member own_member() const;
   NodeEnd end_of(const Departure& departure);
 
@@ -106,6 +108,7 @@ class NodeParts final : public AgreementEvents,
   NodeSurroundings out_;
   const Incarnation incarnation_;
   const Time started_at_;
+  PeerRights rights_;
 
   StorageSet storage_;
   std::unique_ptr<detail::Runtime> runtime_;

@@ -19,6 +19,7 @@
 
 #include <coterie/application_env.hpp>
 #include <coterie/child_spec.hpp>
+#include <coterie/erpc.hpp>
 #include <coterie/kind.hpp>
 
 namespace coterie {
@@ -43,6 +44,10 @@ struct Application {
   std::function<std::vector<ChildSpec>()> children{};
   std::vector<ClusterKind> kinds{};
   std::vector<std::shared_ptr<const Workload>> workloads{};
+  /// What processes of other nodes may call here (<coterie/erpc.hpp>), and which servers they may
+  /// start here (<coterie/remote_start.hpp>), if the cluster file lets them.
+  std::vector<erpc::Function> functions{};
+  std::vector<Kind> startable{};
   /// Names of those that it needs: started before it, stopped after it.
   std::vector<std::string> applications{};
   /// Defaults of its environment; the cluster file's [applications.NAME] goes over them.

@@ -190,6 +190,8 @@ TEST(Config, ErrorsAreOneLineWithPlaceExpectedAndFound) {
        "etc/c.toml:4:10: expected 1, 3, 5 or 7 voters, found 2; three survive the loss of one, "
        "five "
        "of two, an even number of no more than one less"},
+      {"[cluster]", "[security]\nerpc_from = [\"*\", \"d\"]\n[cluster]",
+       "etc/c.toml:2:13: expected names of nodes in this file, or \"*\" for all, found \"d\""},
       {"id = \"test\"", "id = \"test\"\nagreement = \"voters\"\nvoters = [\"d\"]\n",
        "etc/c.toml:4:10: expected names of nodes in this file, found \"d\""},
       {"id = \"test\"", "id = \"test\"\nmode = \"strickt\"",

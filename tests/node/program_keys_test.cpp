@@ -94,6 +94,35 @@ TEST_F(ProgramKeys, AClusterWithKeysFailsOverAndRefusesStrangers) {
   EXPECT_TRUE(cluster_->stop_all(60s));
 }
 
+TEST_F(ProgramKeys, SysIsForOperators) {
+  // Goal: with keys an operator looks into servers; a client, and a node that no list names, may
+  // not, and the refusal says what to write; a node of the list may.
+  make_with_keys();
+  replace_in(cluster_->config_file(), "[security]\n", "[security]\nsys_from = [\"a\"]\n");
+  start({"a", "b"});
+  const ProgramResult status =
+      call_as("ops.key", {"greeter@b", "coterie.sys.get_status", "--node", "b"});
+  EXPECT_EQ(status.code, 0) << status.error;
+  EXPECT_THAT(status.out, HasSubstr("\"name\":\"greeter\""));
+  const ProgramResult client =
+      call_as("shop.key", {"greeter@b", "coterie.sys.terminate", "--node", "b"});
+  EXPECT_EQ(client.code, 4);
+  EXPECT_THAT(client.error, HasSubstr("need an operator's key"));
+  // A process of one node asks a server of the other.
+  const auto asked = [&](const std::string& from, const std::string& of) {
+    return call({"greeter@" + from, "status_of", R"({"node": ")" + of + "\"}"});
+  };
+  EXPECT_EQ(asked("a", "b").out, "\"greeter\"\n") << asked("a", "b").out;
+  EXPECT_THAT(asked("b", "a").out, AllOf(HasSubstr("requests of sys from node b are refused"),
+                                         HasSubstr("add \\\"b\\\" to security.sys_from")));
+  // So are functions and starts, which no list allows here.
+  EXPECT_THAT(call({"greeter@a", "greet_at", R"({"node": "b"})"}).out,
+              HasSubstr("calls of functions from node a are refused"));
+  EXPECT_THAT(call({"greeter@a", "start_at", R"({"node": "b"})"}).out,
+              HasSubstr("starts of servers from node a are refused"));
+  EXPECT_TRUE(cluster_->stop_all(60s));
+}
+
 TEST_F(ProgramKeys, KeysChangeWhileTheClusterRuns) {
   // Goal: a client's and a node's key are replaced without the cluster ever being away.
   make_with_keys();

@@ -6,6 +6,8 @@
 
 #include <coterie/gen_server.hpp>
 #include <coterie/program.hpp>
+#include <coterie/remote_start.hpp>
+#include <coterie/sys.hpp>
 
 namespace {
 
@@ -75,8 +77,38 @@ class Greeter final : public coterie::GenServer {
     static constexpr std::string_view type_name = "greeter.hello";
     std::string name = "you";
   };
-  using Calls = Messages<Hello>;
+  struct StatusOf {  // of the greeter there
+    using Reply = std::string;
+    static constexpr std::string_view type_name = "greeter.status_of";
+    std::string node;
+  };
+  struct GreetAt {  // by its registered function
+    using Reply = std::string;
+    static constexpr std::string_view type_name = "greeter.greet_at";
+    std::string node;
+  };
+  struct StartAt {  // another greeter
+    using Reply = std::string;
+    static constexpr std::string_view type_name = "greeter.start_at";
+    std::string node;
+  };
+  using Calls = Messages<Hello, StatusOf, GreetAt, StartAt>;
+
+  Greeter() = default;
+  Greeter(std::string, coterie::NoArguments) {}
   std::string handle_call(const Hello& hello) { return "hello " + hello.name; }
+  std::string handle_call(const StatusOf& of) {
+    const auto status = coterie::sys::get_status(coterie::at("greeter", of.node));
+    return status ? status->name : to_string(status.error());
+  }
+  std::string handle_call(const GreetAt& at) {
+    const auto greeting = coterie::erpc::call(at.node, Hello{coterie::node_name()});
+    return greeting ? *greeting : to_string(greeting.error());
+  }
+  std::string handle_call(const StartAt& at) {
+    const auto started = coterie::start_link_on(at.node, "greeters");
+    return started ? call(*started, Hello{"child"}).value() : to_string(started.error());
+  }
 };
 
 }  // namespace
@@ -90,6 +122,10 @@ int main(int argc, char** argv) {
                 coterie::child<Greeter>("greeter", {.name = coterie::local("greeter")})};
           },
       .kinds = {{.kind = coterie::kind<Box, coterie::NoArguments>("boxes"),
-                 .starting_message = "boxes.put"}}};
+                 .starting_message = "boxes.put"}},
+      .functions = {coterie::erpc::function<Greeter::Hello>([](const Greeter::Hello& hello) {
+        return "hello " + hello.name + " from " + coterie::node_name();
+      })},
+      .startable = {coterie::kind<Greeter, coterie::NoArguments>("greeters")}};
   return coterie::run_program(argc, argv, {.name = "trials", .applications = {trials}});
 }
