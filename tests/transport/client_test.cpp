@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "tcp_proxy.hpp"
+#include "tests/transport/tcp_proxy.hpp"
 #include "transport/zmq_client_listener.hpp"
 #include "transport_fixture.hpp"
 

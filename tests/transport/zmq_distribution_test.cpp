@@ -2,10 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-
+#include "fault_storm.hpp"
 #include "process/seeded_random.hpp"
-#include "tcp_proxy.hpp"
 #include "transport_fixture.hpp"
 
 namespace coterie {
@@ -14,6 +12,8 @@ namespace {
 using namespace std::chrono_literals;
 using testing::eventually;
 using testing::join;
+using testing::storm;
+using testing::storm_time;
 using testing::TcpProxy;
 using testing::TestNode;
 
@@ -265,12 +265,6 @@ TEST(ZmqDistribution, SurvivesResetsUnderLoad) {
   EXPECT_GT(a.last_number, 1000u);
 }
 
-/// Seconds that the storm below takes: COTERIE_FAULT_SECONDS, else few.
-Duration storm_time() {
-  const char* const given = std::getenv("COTERIE_FAULT_SECONDS");
-  return given ? std::chrono::seconds(std::atoi(given)) : 3s;
-}
-
 // Every fault of the proxy, drawn by a seed, one after the other and under load, with keys:
 // whatever happens, nothing is missing or doubled within a session, and each session ends once for
 // each side.
@@ -299,43 +293,9 @@ TEST(ZmqDistribution, KeepsItsPromisesInAStormOfFaults) {
     }
   };
   std::thread one([&] { load(a, b.id); }), other([&] { load(b, a.id); });
-  const SystemClock clock;
-  const Time until = after(clock.now(), storm_time());
   SeededRandom random(11);
   TcpProxy* const proxies[] = {&to_b, &to_a, &to_b_control, &to_a_control};
-  std::size_t faults = 0;
-  while (clock.now() < until) {
-    TcpProxy& proxy = *proxies[random.below(std::size(proxies))];
-    const auto pause =
-        std::chrono::milliseconds(1 + random.below(random.below(10) == 0 ? 600 : 30));
-    switch (random.below(6)) {
-      case 0:
-        proxy.reset();
-        break;
-      case 1:
-        proxy.delay_ms(static_cast<int>(random.below(20)));
-        break;
-      case 2:
-        proxy.stall(true, random.below(2) == 0);
-        break;
-      case 3:
-        proxy.stall(false, true);
-        break;
-      case 4:
-        proxy.refuse(true);
-        proxy.reset();
-        break;
-      default:  // what is on its way arrives in part
-        proxy.delay_ms(10);
-        std::this_thread::sleep_for(5ms);
-        proxy.reset();
-    }
-    std::this_thread::sleep_for(pause);
-    proxy.stall(false, false);
-    proxy.refuse(false);
-    proxy.delay_ms(0);
-    ++faults;
-  }
+  const std::size_t faults = storm(proxies, random, after(a.clock.now(), storm_time()));
   done = true;
   one.join();
   other.join();
