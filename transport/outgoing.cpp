@@ -24,27 +24,27 @@ void OutgoingQueue::push(const Envelope& envelope, Time deadline) {
   const std::size_t envelope_begin = wire::append_record(batch->bytes, envelope, ends_);
   ++batch->count;
   if (deadline != Time::max()) batch->budgets.push_back({envelope_begin, deadline});
-  ++messages_;
-  bytes_ += batch->bytes.size() - begin;
+  held_.add(1, batch->bytes.size() - begin, false);
 }
 
 void OutgoingQueue::push(OutgoingMessage&& message) {
   apart_ = true;
   ++waiting_apart_;
-  ++messages_;
-  bytes_ += message.bytes.size();
+  held_.add(1, message.bytes.size(), message.is_cut(*options_));
   queued_.emplace_back(std::move(message));
 }
 
 void OutgoingQueue::take(std::vector<Outgoing>& emptied) {
   emptied.clear();
   queued_.swap(emptied);
-  messages_ = bytes_ = waiting_apart_ = 0;
+  held_ = {};
+  waiting_apart_ = 0;
 }
 
 void OutgoingQueue::clear() noexcept {
   queued_.clear();
-  messages_ = bytes_ = waiting_apart_ = 0;
+  held_ = {};
+  waiting_apart_ = 0;
 }
 
 }  // namespace coterie

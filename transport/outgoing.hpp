@@ -14,12 +14,44 @@
 namespace coterie {
 
 struct StreamOptions {
-  std::size_t window_messages = 8192;                // kept by the sender until acknowledged
-  std::size_t window_bytes = std::size_t{16} << 20;  // likewise; one message may go above it
+  std::size_t window_messages = 8192;  // kept by the sender until acknowledged
+  // Likewise; of messages that travel whole, and of those in pieces, where one may go above it.
+  std::size_t window_bytes = std::size_t{16} << 20;
   std::size_t message_bytes_max = std::size_t{256} << 20;
   std::size_t piece_bytes = 64 << 10;  // bigger messages travel in pieces of this size
   std::size_t frame_bytes = 64 << 10;  // records share a frame up to this size
   std::size_t frame_records = 64;      // and this number
+};
+
+/// What a session holds of messages until they are acknowledged. Those in pieces have a bound of
+/// their own: a payload larger than the window keeps nobody else's messages waiting.
+struct Held {
+  std::size_t messages = 0;
+  std::size_t bytes = 0;      // of those that travel whole
+  std::size_t big_bytes = 0;  // of those in pieces
+
+  Held& operator+=(const Held& more) noexcept {
+    messages += more.messages;
+    bytes += more.bytes;
+    big_bytes += more.big_bytes;
+    return *this;
+  }
+  void add(std::size_t count, std::size_t size, bool big) noexcept {
+    messages += count;
+    (big ? big_bytes : bytes) += size;
+  }
+  void remove(std::size_t count, std::size_t size, bool big) noexcept {
+    messages -= count;
+    (big ? big_bytes : bytes) -= size;
+  }
+  bool has_room(const StreamOptions& options, bool big) const noexcept {
+    return messages < options.window_messages && (big ? big_bytes : bytes) < options.window_bytes;
+  }
+  /// A quarter is free.
+  bool has_much_room(const StreamOptions& options, bool big) const noexcept {
+    return messages * 4 <= options.window_messages * 3 &&
+           (big ? big_bytes : bytes) * 4 <= options.window_bytes * 3;
+  }
 };
 
 /// Records, encoded as they stand in a frame.
@@ -39,6 +71,10 @@ struct OutgoingMessage {
   Pid from;
   Target to;
   Time deadline = Time::max();  // what the budget in `bytes` means on this node's clock
+
+  bool is_cut(const StreamOptions& options) const noexcept {
+    return bytes.size() > options.piece_bytes;
+  }
 };
 
 using Outgoing = std::variant<RecordBatch, OutgoingMessage>;
@@ -63,19 +99,19 @@ class OutgoingQueue {
   }
   void clear() noexcept;
 
-  std::size_t messages() const noexcept { return messages_; }
-  std::size_t bytes() const noexcept { return bytes_; }
+  const Held& held() const noexcept { return held_; }
   wire::Ends ends() const noexcept { return ends_; }
   /// What waits fills a frame.
   bool fills_frame() const noexcept {
-    return messages_ >= options_->frame_records || bytes_ * 2 >= options_->frame_bytes;
+    return held_.messages >= options_->frame_records ||
+           (held_.bytes + held_.big_bytes) * 2 >= options_->frame_bytes;
   }
 
  private:
   const StreamOptions* options_;
   wire::Ends ends_;
   std::vector<Outgoing> queued_;
-  std::size_t messages_ = 0, bytes_ = 0;
+  Held held_;
   std::size_t waiting_apart_ = 0;  // of queued_
   bool apart_ = false;             // something is, or may be, in the Interleaver
 };

@@ -65,7 +65,9 @@ void Interleaver::push_small(OutgoingMessage&& message) {
 StreamRecord Interleaver::pop_small() {
   ++small_popped_;
   ++small_in_row_;
-  StreamRecord record{std::move(small_.front().bytes), small_.front().deadline, 0};
+  StreamRecord record;
+  record.bytes = std::move(small_.front().bytes);
+  record.deadline = small_.front().deadline;
   record.releases = record.bytes.size();
   small_.pop_front();
   return record;
@@ -79,8 +81,9 @@ Interleaver::Lanes::iterator Interleaver::next_lane() {
   });
 }
 
-StreamRecord Interleaver::pop(Time now) {
-  if (lanes_.empty() || (!small_.empty() && small_in_row_ < small_in_row_max)) return pop_small();
+StreamRecord Interleaver::pop(Time now, bool pieces) {
+  if (!pieces || lanes_.empty() || (!small_.empty() && small_in_row_ < small_in_row_max))
+    return pop_small();
   const auto lane = next_lane();
   if (lane == lanes_.end()) return pop_small();
   small_in_row_ = 0;
@@ -101,6 +104,7 @@ StreamRecord Interleaver::pop_from(Lanes::iterator lane, Time now) {
       if (message.deadline != Time::max())
         wire::set_budget(message.bytes, 0, message.deadline - now);
     }
+    record.piece = true;
     const std::size_t size = std::min(piece_bytes_, message.bytes.size() - lane->offset);
     record.bytes.reserve(size + 40);
     wire::Writer out(record.bytes);

@@ -26,6 +26,7 @@ struct StreamRecord {
   Bytes bytes;
   Time deadline = Time::max();  // whole envelopes only: their budget is lowered at transmission
   std::size_t releases = 0;     // bytes of the message that is complete with this record
+  bool piece = false;
 };
 
 class Interleaver {
@@ -34,8 +35,11 @@ class Interleaver {
 
   void push(OutgoingMessage&& message);
   bool empty() const noexcept { return small_.empty() && lanes_.empty(); }
-  /// The next record in the order of transmission; there must be one.
-  StreamRecord pop(Time now);
+  /// Something small waits that is behind no big message.
+  bool has_small() const noexcept { return !small_.empty(); }
+  /// The next record in the order of transmission; there must be one. Without `pieces` something
+  /// small, which there must be.
+  StreamRecord pop(Time now, bool pieces = true);
 
  private:
   struct Lane {

@@ -265,7 +265,7 @@ void Link::lose(Time now, std::string_view why, bool confirmed) {
   ++counters_.losses;
   send_ = SendStream(options_.stream);
   receive_ = ReceiveStream(options_.stream);
-  unacked_records_ = 0;
+  unacked_records_ = unacked_bytes_ = 0;
   ack_at_ = Time::max();
   trouble_ = why;
   actions_.emplace_back(Lost{{name_, peer_, false}, std::string(why), confirmed});

@@ -47,8 +47,8 @@ struct LinkOptions {
   StreamOptions stream;
   Duration link_down_after = std::chrono::seconds(5);  // silence or no connection: session lost
   Duration ack_delay = std::chrono::milliseconds(5);   // an ack waits so long for company
-  std::uint64_t ack_every = 64;                        // records, then it waits no longer
-  Duration ack_stall = std::chrono::seconds(3);        // first: new connection; second: lost
+  std::uint64_t ack_every = 64;  // records, or a 16th of the window in bytes: it waits no longer
+  Duration ack_stall = std::chrono::seconds(3);  // first: new connection; second: lost
   Duration dial_timeout = std::chrono::seconds(3);
   Duration redial_in_session_min = std::chrono::milliseconds(1);  // doubles up to redial_max
   Duration redial_min = std::chrono::milliseconds(10);  // without a session; doubles up to
@@ -220,7 +220,7 @@ class Link {
   // The peer's connection, and acks due to it.
   std::uint64_t in_connection_ = 0;
   bool knows_me_ = false;  // its newest hello was meant for this incarnation
-  std::uint64_t unacked_records_ = 0;
+  std::uint64_t unacked_records_ = 0, unacked_bytes_ = 0;
   Time ack_at_ = Time::max();
   Time asked_again_at_{};
 

@@ -7,6 +7,11 @@
 #include "transport/session.hpp"
 
 namespace coterie {
+namespace {
+
+constexpr std::size_t ack_parts = 16;  // of the window, received and not yet acknowledged
+
+}  // namespace
 
 using namespace link_action;
 
@@ -27,13 +32,15 @@ void Link::on_data(Time now, const wire::Data& data) {
       break;
     }
     ++unacked_records_;
+    unacked_bytes_ += record.size();
     if (!unpack(now, record, told)) return;
   }
   if (!told.envelopes.empty()) actions_.emplace_back(std::move(told));
   if (gap && now - asked_again_at_ >= options_.ack_delay) {
     asked_again_at_ = now;
     send_ack(true);
-  } else if (unacked_records_ >= options_.ack_every) {
+  } else if (unacked_records_ >= options_.ack_every ||
+             unacked_bytes_ >= options_.stream.window_bytes / ack_parts) {
     ack_at_ = std::min(ack_at_, now);  // with the next flush, if nothing carries it
   } else if (ack_at_ == Time::max()) {
     ack_at_ = now + options_.ack_delay;  // a repeat is acknowledged again: its ack was lost
@@ -74,7 +81,7 @@ bool Link::unpack(Time now, BytesView record, Deliver& told) {
 }
 
 void Link::send_ack(bool again) {
-  unacked_records_ = 0;
+  unacked_records_ = unacked_bytes_ = 0;
   ack_at_ = Time::max();
   // Behind data it would wait; a data lane without any is the shorter way.
   const bool data_lane_is_free = resumed_ && !send_.unacknowledged();
@@ -90,7 +97,7 @@ void Link::flush(Time now, std::size_t frames_max) {
        ++i) {
     ++counters_.frames_out;
     if (idle && i == 0) progress_at_ = now;  // the wait for an ack begins
-    unacked_records_ = 0;                    // the frame carries the ack
+    unacked_records_ = unacked_bytes_ = 0;   // the frame carries the ack
     ack_at_ = Time::max();
     actions_.emplace_back(Send{wire::Lane::data, std::move(frame)});
   }

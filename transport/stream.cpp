@@ -6,11 +6,15 @@
 #include "transport/envelope_codec.hpp"
 
 namespace coterie {
+namespace {
+
+constexpr std::size_t piece_part = 4;  // of the window that pieces may fill
+
+}  // namespace
 
 void SendStream::push(Outgoing&& outgoing) {
   if (auto* message = std::get_if<OutgoingMessage>(&outgoing)) {
-    ++held_messages_;
-    held_bytes_ += message->bytes.size();
+    held_.add(1, message->bytes.size(), message->is_cut(*options_));
     waiting_.push(std::move(*message));
     return;
   }
@@ -18,8 +22,7 @@ void SendStream::push(Outgoing&& outgoing) {
   unit.records = std::move(std::get<RecordBatch>(outgoing));
   unit.messages = unit.records.count;
   unit.message_bytes = unit.records.bytes.size();
-  held_messages_ += unit.messages;
-  held_bytes_ += unit.message_bytes;
+  held_.add(unit.messages, unit.message_bytes, false);
   keep(std::move(unit));
 }
 
@@ -37,8 +40,8 @@ bool SendStream::acknowledge(std::uint64_t sequence) {
     const Unit& unit = units_.front();
     units_records_ -= unit.records.count;
     units_bytes_ -= unit.records.bytes.size();
-    held_messages_ -= unit.messages;
-    held_bytes_ -= unit.message_bytes;
+    units_piece_bytes_ -= unit.piece_bytes;
+    held_.remove(unit.messages, unit.message_bytes, unit.cut);
     units_.pop_front();
     if (cursor_ > 0) --cursor_;
   }
@@ -50,13 +53,18 @@ bool SendStream::pull(Time now) {
       units_bytes_ >= options_->window_bytes) {
     return false;
   }
-  StreamRecord record = waiting_.pop(now);
+  // What is on its way delays what comes behind it: of pieces that is a part of the window.
+  const bool pieces = units_piece_bytes_ < options_->window_bytes / piece_part;
+  if (!pieces && !waiting_.has_small()) return false;
+  StreamRecord record = waiting_.pop(now, pieces);
   Unit unit;
   unit.bare = true;
   unit.messages = record.releases > 0 ? 1 : 0;
   unit.message_bytes = record.releases;
+  unit.cut = record.releases > options_->piece_bytes;
   unit.records.count = 1;
   unit.records.bytes = std::move(record.bytes);
+  if (record.piece) units_piece_bytes_ += unit.piece_bytes = unit.records.bytes.size();
   if (record.deadline != Time::max()) unit.records.budgets.push_back({0, record.deadline});
   keep(std::move(unit));
   return true;

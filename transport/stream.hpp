@@ -19,14 +19,13 @@ class SendStream {
   explicit SendStream(const StreamOptions& options)
       : options_(&options), waiting_(options.piece_bytes) {}
 
-  /// No room: messages or bytes not yet acknowledged are at the bound.
+  /// No room for some message: what is not yet acknowledged is at a bound.
   bool full() const noexcept {
-    return held_messages_ >= options_->window_messages || held_bytes_ >= options_->window_bytes;
+    return !held_.has_room(*options_, false) || !held_.has_room(*options_, true);
   }
   /// No big message is under way, nor anything that waits behind one.
   bool interleaved() const noexcept { return waiting_.empty(); }
-  std::size_t held_messages() const noexcept { return held_messages_; }
-  std::size_t held_bytes() const noexcept { return held_bytes_; }
+  const Held& held() const noexcept { return held_; }
   /// What an OutgoingQueue gave, in its order.
   void push(Outgoing&& outgoing);
 
@@ -51,6 +50,8 @@ class SendStream {
     std::uint64_t last = 0;    // sequence number
     std::size_t messages = 0;  // that end with it
     std::size_t message_bytes = 0;
+    bool cut = false;             // what ends with it travelled in pieces
+    std::size_t piece_bytes = 0;  // it is a piece
   };
   bool pull(Time now);
   void keep(Unit&& unit);
@@ -58,13 +59,12 @@ class SendStream {
   const StreamOptions* options_;
   Interleaver waiting_;
   std::deque<Unit> units_;  // the first one holds acknowledged_ + 1
-  std::size_t units_records_ = 0, units_bytes_ = 0;
+  std::size_t units_records_ = 0, units_bytes_ = 0, units_piece_bytes_ = 0;
   std::size_t cursor_ = 0;          // index in units_ of the next one to transmit
   std::uint64_t last_ = 0;          // sequence number in units_, ever
   std::uint64_t acknowledged_ = 0;  // highest
   std::uint64_t transmitted_ = 0;   // highest ever
-  std::size_t held_messages_ = 0;
-  std::size_t held_bytes_ = 0;
+  Held held_;
 };
 
 class ReceiveStream {

@@ -76,8 +76,7 @@ void ZmqDistribution::work(Time now, PeerLine& peer) {
   }
   if (peer.outbox) {
     const SendStream& sending = link.sending();
-    if (peer.outbox->publish(sending.held_messages(), sending.held_bytes(),
-                             sending.interleaved())) {
+    if (peer.outbox->publish(sending.held(), sending.interleaved())) {
       events_.writable(peer.outbox->peer().incarnation.id);
     }
   }
@@ -112,9 +111,10 @@ void ZmqDistribution::publish_states(Time now) {
   for (auto& [name, peer] : peers_) {
     if (!peer->wanted) continue;
     const Link& link = peer->link;
+    const Held& held = link.sending().held();
     states.push_back({name, peer->member.address, link.peer(), link.up(), control_->connected(name),
-                      link.flapping(now), link.describe(now), link.sending().held_messages(),
-                      link.sending().held_bytes(), link.counters()});
+                      link.flapping(now), link.describe(now), held.messages,
+                      held.bytes + held.big_bytes, link.counters()});
   }
   std::lock_guard lock(mutex_);
   states_ = std::move(states);

@@ -26,15 +26,15 @@ class ZmqOutbox {
   /// Any thread. `sent`: the message was taken over. `enough`: what waits fills a frame. A small
   /// Envelope, or a big one encoded with its deadline.
   SendResult push(const Envelope& envelope, Time deadline, bool& enough) {
-    return push(enough, [&] { queue_.push(envelope, deadline); });
+    return push(false, enough, [&] { queue_.push(envelope, deadline); });
   }
   SendResult push(OutgoingMessage&& message, bool& enough) {
-    return push(enough, [&] { queue_.push(std::move(message)); });
+    return push(message.is_cut(options_), enough, [&] { queue_.push(std::move(message)); });
   }
-  /// Whether a push would be refused now; remembers that somebody waits for room.
+  /// Whether a push of something big would be refused now; remembers that somebody waits for room.
   SendResult try_room() {
     std::lock_guard lock(mutex_);
-    return room();
+    return room(true);
   }
   /// Whether there is something to take. Of a push that is under way it may not know.
   bool waits() const noexcept { return waits_.load(std::memory_order_relaxed); }
@@ -43,22 +43,26 @@ class ZmqOutbox {
   /// what it took counts as held.
   void take(std::vector<Outgoing>& emptied) {
     std::lock_guard lock(mutex_);
-    held_messages_ += queue_.messages();
-    held_bytes_ += queue_.bytes();
+    held_ += queue_.held();
     queue_.take(emptied);
     waits_.store(false, std::memory_order_relaxed);
   }
   /// What the session holds, unacknowledged, and whether its Interleaver is empty. True: somebody
   /// was refused and there is room again.
-  bool publish(std::size_t held_messages, std::size_t held_bytes, bool interleaved) {
+  bool publish(const Held& held, bool interleaved) {
     std::lock_guard lock(mutex_);
-    held_messages_ = held_messages;
-    held_bytes_ = held_bytes;
+    held_ = held;
     if (interleaved) queue_.interleaved();
     // A quarter free, so that the two sides do not take turns message by message.
-    const bool free = (held_messages_ + queue_.messages()) * 4 <= options_.window_messages * 3 &&
-                      (held_bytes_ + queue_.bytes()) * 4 <= options_.window_bytes * 3;
-    return free && std::exchange(told_busy_, false);
+    Held all = held;
+    all += queue_.held();
+    bool somebody = false;
+    for (const bool big : {false, true}) {
+      if (!told_busy_[big] || !all.has_much_room(options_, big)) continue;
+      told_busy_[big] = false;
+      somebody = true;
+    }
+    return somebody;
   }
   void close() {
     std::lock_guard lock(mutex_);
@@ -67,19 +71,18 @@ class ZmqOutbox {
   }
 
  private:
-  SendResult room() noexcept {
+  SendResult room(bool big) noexcept {
     if (closed_) return SendResult::no_node;
-    if (held_messages_ + queue_.messages() < options_.window_messages &&
-        held_bytes_ + queue_.bytes() < options_.window_bytes) {
-      return SendResult::sent;
-    }
-    told_busy_ = true;
+    Held all = held_;
+    all += queue_.held();
+    if (all.has_room(options_, big)) return SendResult::sent;
+    told_busy_[big] = true;
     return SendResult::busy;
   }
   template <class Push>
-  SendResult push(bool& enough, Push put) {
+  SendResult push(bool big, bool& enough, Push put) {
     std::lock_guard lock(mutex_);
-    if (const SendResult refused = room(); refused != SendResult::sent) return refused;
+    if (const SendResult refused = room(big); refused != SendResult::sent) return refused;
     put();
     waits_.store(true, std::memory_order_relaxed);
     enough = queue_.fills_frame();
@@ -91,9 +94,9 @@ class ZmqOutbox {
   std::atomic<bool> waits_{false};
   std::mutex mutex_;
   OutgoingQueue queue_;
-  std::size_t held_messages_ = 0, held_bytes_ = 0;
+  Held held_;
   bool closed_ = false;
-  bool told_busy_ = false;
+  bool told_busy_[2] = {};  // of messages that travel whole, of those in pieces
 };
 
 }  // namespace coterie

@@ -64,7 +64,7 @@ struct Session {
       }
     }
     fuzz::require(up == link.up() || link.has_actions(), "the link and its actions agree");
-    fuzz::require(link.sending().held_messages() <= options.stream.window_messages,
+    fuzz::require(link.sending().held().messages <= options.stream.window_messages,
                   "the window is a bound");
   }
 

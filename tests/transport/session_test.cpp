@@ -86,8 +86,8 @@ void play(std::uint64_t seed, Totals& totals) {
         << "seed " << seed << ": " << world.process(i)->link.describe(world.now());
     ASSERT_EQ(world.process(i)->sent, world.process(1 - i)->received) << "seed " << seed;
     ASSERT_TRUE(world.process(i)->link.sending().idle()) << "seed " << seed;
-    ASSERT_EQ(world.process(i)->link.sending().held_bytes(), 0u) << "seed " << seed;
-    ASSERT_EQ(world.process(i)->link.sending().held_messages(), 0u) << "seed " << seed;
+    ASSERT_EQ(world.process(i)->link.sending().held().bytes, 0u) << "seed " << seed;
+    ASSERT_EQ(world.process(i)->link.sending().held().messages, 0u) << "seed " << seed;
     totals.add(world.process(i)->link.counters());
   }
 }

@@ -1,0 +1,258 @@
+// Big payloads between two real nodes, and a peer that stops reading: order of a pair across all
+// sizes, what passes a big payload, and how much a node holds for a peer that takes nothing.
+
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+#include <coterie/gen_server.hpp>
+
+#include "tests/sanitizer.hpp"
+#include "tests/transport/real_node.hpp"
+#include "tests/transport/tcp_proxy.hpp"
+
+namespace coterie {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::eventually;
+using testing::RealNode;
+using testing::TcpProxy;
+
+constexpr std::size_t mib = std::size_t{1} << 20;
+
+struct Parcel {
+  static constexpr std::string_view type_name = "payload.parcel";
+  std::uint64_t number = 0;
+  std::uint64_t size = 0;
+  Bytes bytes;
+};
+
+/// Takes parcels and says what came; echoes at once.
+class Depot final : public GenServer {
+ public:
+  struct Echo {
+    using Reply = std::int64_t;
+    static constexpr std::string_view type_name = "payload.echo";
+    std::int64_t number = 0;
+  };
+  struct Count {
+    using Reply = std::vector<std::uint64_t>;
+    static constexpr std::string_view type_name = "payload.count";
+  };
+  using Calls = Messages<Echo, Count>;
+  using Casts = Messages<Parcel>;
+  std::int64_t handle_call(const Echo& echo) { return echo.number; }
+  std::vector<std::uint64_t> handle_call(const Count&) { return numbers_; }
+  void handle_cast(const Parcel& parcel) {
+    numbers_.push_back(parcel.bytes.size() == parcel.size ? parcel.number : 0);
+  }
+
+ private:
+  std::vector<std::uint64_t> numbers_;
+};
+
+TransportOptions big_options() {
+  TransportOptions options;
+  options.link.stream.message_bytes_max = 2048 * mib;
+  options.link.link_down_after = 60s;
+  options.beat_interval = 20ms;
+  return options;
+}
+
+detail::RuntimeOptions roomy() {
+  detail::RuntimeOptions sizes;
+  sizes.mailbox.bytes = 4096 * mib;
+  sizes.workers = 2;  // packing so much holds one of them
+  return sizes;
+}
+
+void start_depots(RealNode& node) {
+  ASSERT_TRUE(node.complete([] {
+    ASSERT_TRUE(GenServer::start<Depot>({.name = local("depot")}));
+    ASSERT_TRUE(GenServer::start<Depot>({.name = local("other")}));
+  }));
+}
+
+// Goal: what one process sends to another arrives in the order in which it was sent, from one byte
+// to a payload of thousands of pieces; what others send, and the beats, pass it meanwhile.
+TEST(BigPayload, KeepsThePairsOrderAndDelaysNobodyElse) {
+  const std::size_t huge = 192 * mib / test::work_divisor;
+  std::atomic<std::uint64_t> hinted{0};
+  TransportOptions hearing = big_options();
+  hearing.view_hint = [&hinted](std::uint64_t view) { hinted = view; };
+  RealNode a("a", big_options(), roomy()), b("b", hearing, roomy());
+  a.links->set_members({{"b", b.links->address(), ""}});
+  b.links->set_members({{"a", a.links->address(), ""}});
+  ASSERT_TRUE(connected(a, b));
+  start_depots(b);
+
+  const std::size_t sizes[] = {1,      16,      70'000, huge, 1,        65'536,
+                               65'537, 3 * mib, 0,      1000, 20 * mib, 1};
+  a.run([&] {
+    std::uint64_t number = 0;
+    for (const std::size_t size : sizes) {
+      cast(at("depot", "b"), Parcel{++number, size, Bytes(size, 'x')});
+    }
+  });
+  // Calls to another process, and hints on the control lane, while the parcels travel.
+  std::vector<Duration> calls, hints;
+  ASSERT_TRUE(a.complete(
+      [&] {
+        std::int64_t number = 0;
+        for (bool over = false; !over;) {
+          const Time asked = a.clock.now();
+          EXPECT_EQ(call(at("other", "b"), Depot::Echo{++number}, 60s).value(), number);
+          calls.push_back(a.clock.now() - asked);
+          const Time told = a.clock.now();
+          const auto view = static_cast<std::uint64_t>(number);
+          a.links->set_view(view);
+          while (hinted < view) sleep(100us);
+          hints.push_back(a.clock.now() - told);
+          over = call(at("depot", "b"), Depot::Count{}, 60s).value().size() == std::size(sizes);
+        }
+      },
+      120s));
+  std::vector<std::uint64_t> numbers;
+  ASSERT_TRUE(b.complete([&] { numbers = call(local("depot"), Depot::Count{}).value(); }));
+  std::vector<std::uint64_t> wanted;
+  for (std::uint64_t n = 1; n <= std::size(sizes); ++n) wanted.push_back(n);
+  EXPECT_EQ(numbers, wanted);
+  // A call that waited for the payload could not have been made many times before its end.
+  EXPECT_GT(calls.size(), 10u);
+  const auto ms = [](std::vector<Duration>& times, std::size_t percent) {
+    std::ranges::sort(times);
+    return std::chrono::duration<double, std::milli>(times[(times.size() - 1) * percent / 100])
+        .count();
+  };
+  std::printf("while %zu MiB went: %zu calls, p50 %.2f ms, max %.2f ms; hints p50 %.2f, max %.2f\n",
+              huge / mib, calls.size(), ms(calls, 50), ms(calls, 100), ms(hints, 50),
+              ms(hints, 100));
+}
+
+std::size_t resident_bytes() {
+  std::size_t pages = 0;
+  if (FILE* file = std::fopen("/proc/self/statm", "r")) {
+    if (std::fscanf(file, "%*s %zu", &pages) != 1) pages = 0;
+    std::fclose(file);
+  }
+  return pages * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+}
+
+/// Node b in a program of its own, that can be stopped: it reads nothing then.
+struct OtherProgram {
+  OtherProgram() {
+    int to[2], from[2];
+    if (::pipe(to) != 0 || ::pipe(from) != 0) std::abort();
+    pid = ::fork();
+    if (pid == 0) serve(to[0], from[1]);
+    ::close(to[0]);
+    ::close(from[1]);
+    in = from[0], out = to[1];
+  }
+  ~OtherProgram() {
+    ::kill(pid, SIGKILL);
+    ::waitpid(pid, nullptr, 0);
+    ::close(in);
+    ::close(out);
+  }
+  static void write_line(int descriptor, std::string text) {
+    text.resize(64, '\0');
+    if (::write(descriptor, text.data(), text.size()) != 64) ::_exit(1);
+  }
+  static std::string read_line(int descriptor) {
+    std::string text(64, '\0');
+    if (::read(descriptor, text.data(), text.size()) != 64) ::_exit(1);
+    return text.c_str();
+  }
+  [[noreturn]] static void serve(int in, int out) {
+    RealNode node("b", big_options());
+    if (!node.complete([] {
+          if (!GenServer::start<Depot>({.name = local("depot")})) ::_exit(1);
+        })) {
+      ::_exit(1);
+    }
+    write_line(out, node.links->address());
+    node.links->set_members({{"a", read_line(in), ""}});
+    for (;;) ::pause();
+  }
+
+  pid_t pid = 0;
+  int in = -1, out = -1;
+};
+
+// Goal: a peer that stops reading costs its window and no more, however many want to send: senders
+// wait, calls end in time and say that they did not run, try_cast says so at once; when it reads
+// again everything goes on, in order, and nothing is missing.
+TEST(BigPayload, APeerThatStopsReadingCostsItsWindow) {
+  OtherProgram other;  // before this one has threads
+  TransportOptions options = big_options();
+  options.link.stream.window_bytes = 2 * mib;
+  options.link.ack_stall = 60s;
+  RealNode a("a", options);
+  a.links->set_members({{"b", OtherProgram::read_line(other.in), ""}});
+  OtherProgram::write_line(other.out, a.links->address());
+  ASSERT_TRUE(eventually([&] { return a.links->connected("b") != NodeId::none; }));
+
+  constexpr std::size_t senders = 100, each = 40;
+  ::kill(other.pid, SIGSTOP);
+  const std::size_t before = resident_bytes();
+  std::atomic<std::size_t> sent{0}, done{0};
+  for (std::size_t i = 0; i < senders; ++i) {
+    a.run([&, i] {
+      for (std::size_t n = 0; n < each; ++n) {
+        cast(at("depot", "b"), Parcel{i * each + n + 1, 60'000, Bytes(60'000, 'x')});
+        ++sent;
+      }
+      ++done;
+    });
+  }
+  // The window is full and all wait for it.
+  ASSERT_TRUE(eventually([&] { return a.runtime.remote_tables().waiting >= senders; }));
+  const std::size_t accepted = sent;
+  ASSERT_TRUE(a.complete([&] {
+    const auto refused = try_cast(at("depot", "b"), Parcel{});
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code(), CallError::Code::overloaded);
+    const auto late = call(at("depot", "b"), Depot::Echo{1}, 50ms);
+    ASSERT_FALSE(late);
+    EXPECT_EQ(late.error().code(), CallError::Code::timeout);
+    EXPECT_FALSE(late.error().maybe_executed());
+  }));
+  EXPECT_EQ(sent, accepted);
+  EXPECT_EQ(done, 0u);
+  // The window, what is under way in ZeroMQ of it, and what each sender holds in its hands.
+  const std::size_t held = senders * 3 * 60'000 + 4 * options.link.stream.window_bytes + 16 * mib;
+  if (test::work_divisor == 1) {
+    EXPECT_LT(resident_bytes(), before + held);
+  }
+  std::vector<PeerState> peers;
+  ASSERT_TRUE(eventually([&] {  // of the last 100 ms
+    peers = a.links->peer_states();
+    return peers.size() == 1 && peers[0].held_bytes > 0;
+  }));
+  EXPECT_LE(peers[0].held_bytes, options.link.stream.window_bytes + 2 * 60'000);
+
+  ::kill(other.pid, SIGCONT);
+  EXPECT_TRUE(eventually([&] { return done == senders; }, 60s));
+  std::vector<std::uint64_t> numbers;
+  ASSERT_TRUE(a.complete([&] {
+    while (numbers.size() < senders * each) {
+      numbers = call(at("depot", "b"), Depot::Count{}, 10s).value();
+    }
+  }));
+  // Each sender's came in its order.
+  std::vector<std::uint64_t> last(senders, 0);
+  for (const std::uint64_t number : numbers) {
+    ASSERT_NE(number, 0u);
+    std::uint64_t& previous = last[(number - 1) / each];
+    EXPECT_LT(previous, number);
+    previous = number;
+  }
+}
+
+}  // namespace
+}  // namespace coterie
