@@ -1,5 +1,5 @@
-// coterie_bench local|remote [--json FILE] [--only ROW] [--peers FOLDER]: prints each figure and,
-// with --json, writes them as lines; of the local ones, those whose names begin with ROW. With
+// coterie_bench local|remote|mesh [--json FILE] [--only ROW] [--peers FOLDER]: prints each figure
+// and, with --json, writes them as lines; of the local ones, those whose names begin with ROW. With
 // --peers the programs of other systems in that folder run after ours.
 
 #include <cstdio>
@@ -27,13 +27,18 @@ int main(int count, char** arguments) {
       what = "?";
     }
   }
-  if (what != "local" && what != "remote") {
+  if (what != "local" && what != "remote" && what != "mesh") {
     std::fprintf(stderr,
-                 "usage: coterie_bench local|remote [--json FILE] [--only ROW] [--peers FOLDER]\n");
+                 "usage: coterie_bench local|remote|mesh [--json FILE] [--only ROW] [--peers "
+                 "FOLDER]\n");
     return 2;
   }
   // The remote ones are set against each other.
   coterie::bench::Figures figures(json, what == "local" ? only : std::string());
+  if (what == "mesh") {
+    coterie::bench::measure_mesh(figures);
+    return 0;
+  }
   if (what == "remote") {
     coterie::bench::measure_remote(figures, peers);
     return 0;

@@ -6,15 +6,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
 #include <utility>
 #include <vector>
 
 #include "bench/bench_line.hpp"
 #include "bench/local_node.hpp"
 #include "bench/remote.hpp"
-#include "transport/zmq_distribution.hpp"
+#include "bench/remote_node.hpp"
 
 namespace coterie::bench {
 namespace {
@@ -40,60 +42,6 @@ class Sink final : public GenServer {
  private:
   std::int64_t seen_ = 0;
 };
-
-struct Keys {
-  CurveKeys a, b;
-  explicit operator bool() const { return static_cast<bool>(a); }
-  std::shared_ptr<Admission> admission(const CurveKeys& own) const {
-    if (!own) return nullptr;
-    return std::make_shared<Admission>(own, AllowList{{a.public_key, {KeyRole::member, "a"}},
-                                                      {b.public_key, {KeyRole::member, "b"}}});
-  }
-};
-
-struct RemoteNode {
-  RemoteNode(const std::string& name, const Keys& keys, const CurveKeys& own)
-      : incarnation{1, static_cast<NodeId>(random.next() | 1)},
-        runtime({.node = name, .incarnation = incarnation, .workers = 1},
-                {clock, random, executor, log}) {
-    runtime.set_names(&names);
-    TransportOptions options;
-    options.cluster_id = "bench";
-    options.node = name;
-    options.incarnation = incarnation;
-    options.listen = "127.0.0.1:0";
-    options.admission = keys.admission(own);
-    links = ZmqDistribution::start(std::move(options), clock, random, log, runtime).value();
-    runtime.set_distribution(links.get());
-    self.emplace(runtime);
-  }
-  ~RemoteNode() {
-    links->stop(0s);
-    self.reset();
-    if (!runtime.stop()) std::abort();
-  }
-
-  SystemClock clock;
-  SystemRandom random;
-  CapturedLog sink;
-  Log log{sink, clock, "bench", LogLevel::error};
-  ThreadExecutor executor{clock};
-  LocalNames names;
-  Incarnation incarnation;
-  detail::Runtime runtime;
-  std::optional<detail::AttachedThread> self;
-  std::unique_ptr<ZmqDistribution> links;
-};
-
-void write_line(int descriptor, std::string text) {
-  text.resize(64, '\0');
-  if (::write(descriptor, text.data(), text.size()) != 64) ::_exit(1);
-}
-std::string read_line(int descriptor) {
-  std::string text(64, '\0');
-  if (::read(descriptor, text.data(), text.size()) != 64) std::abort();
-  return text.c_str();
-}
 
 /// Node b, in a program of its own: it serves until it is killed.
 [[noreturn]] void serve(const Keys& keys, int in, int out) {
@@ -188,6 +136,48 @@ double big_casts(Pair& pair, int total, std::size_t bytes) {
   });
 }
 
+constexpr std::size_t gib = std::size_t{1} << 30;
+
+/// One payload of 1 GiB, from the cast until its receiver has it; and calls between two other
+/// processes meanwhile, the longest first.
+struct BigPayload {
+  double mb_per_s = 0;
+  std::vector<double> calls_us;
+};
+BigPayload big_payload(Pair& pair) {
+  BigPayload result;
+  in_process([&] {
+    const Time start = pair.node->clock.now();
+    bool there = false;
+    const Ref ref = spawn_monitor([] {
+                      cast(at("sink", "b"), Sink::Bytes{std::string(gib, 'x')});
+                      call(at("sink", "b"), Sink::Sync{}, 600s).value();
+                    }).second;
+    while (!there) {
+      const Time asked = pair.node->clock.now();
+      call(at("counter", "b"), Counter::Increment{}, 60s).value();
+      result.calls_us.push_back(seconds(pair.node->clock.now() - asked) * 1e6);
+      there = receive_down(ref, 1ms).has_value();
+    }
+    result.mb_per_s = static_cast<double>(gib) / 1e6 / seconds(pair.node->clock.now() - start);
+  });
+  std::ranges::sort(result.calls_us, std::greater{});
+  return result;
+}
+
+void measure_big_payload(Figures& figures, Pair& pair) {
+  std::vector<double> rates, p50, most;
+  for (int run = 0; run < 3; ++run) {
+    const BigPayload payload = big_payload(pair);
+    rates.push_back(payload.mb_per_s);
+    p50.push_back(payload.calls_us[payload.calls_us.size() / 2]);
+    most.push_back(payload.calls_us.front());
+  }
+  figures.report("remote.payload.1GiB.MBps", "MB/s", rates);
+  figures.report("remote.payload.1GiB.calls.p50", "us", p50);
+  figures.report("remote.payload.1GiB.calls.max", "us", most);
+}
+
 /// Milliseconds from the SIGKILL to the monitor's message.
 double kill_to_down() {
   Pair pair({});
@@ -233,6 +223,7 @@ void measure_remote(Figures& figures, const std::string& peers) {
     figures.measure("remote.cast.1KiB", "1/s", [&] { return big_casts(pair, 200'000, 1024); });
     figures.measure("remote.cast.64KiB.MBps", "MB/s",
                     [&] { return big_casts(pair, 5000, 64 << 10) * (64 << 10) / 1e6; });
+    measure_big_payload(figures, pair);
   }
   {
     Pair pair({make_curve_keys(), make_curve_keys()});
