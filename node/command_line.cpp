@@ -16,6 +16,7 @@
 #include "node/command_node.hpp"
 #include "node/command_replay.hpp"
 #include "node/command_status.hpp"
+#include "node/command_voter.hpp"
 #include "node/exit_codes.hpp"
 
 namespace coterie {
@@ -95,7 +96,8 @@ int run(Invocation& invocation, std::span<const Command> commands) {
 }  // namespace
 
 std::vector<Command> node_commands() {
-  return {node_command(), call_command(), status_command(), replay_command(), keygen_command()};
+  return {node_command(),   call_command(),  status_command(), replay_command(),
+          keygen_command(), voter_command(), recover_command()};
 }
 
 int run_command_line(int argc, char** argv, const Program& program,

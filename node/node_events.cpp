@@ -257,6 +257,7 @@ NodeStatus NodeParts::status() {
   if (lease_end != Time::min()) status.lease_left_ms = milliseconds(lease_end - now);
   status.guardian = out_.guardian_alive && out_.guardian_alive();
   status.os_pid = out_.os_pid;
+  if (voters_ != nullptr) status.vote = std::string(to_string(voters_->vote()));
   status.uptime_ms = milliseconds(now - started_at_);
   const auto view = agreement_->view();
   std::vector<PeerState> peers = links_->peer_states();
@@ -341,6 +342,28 @@ void NodeParts::tell_mailboxes(NodeStatus& status) {
     }
     status.fullest.push_back({std::move(name), queued});
   }
+}
+
+std::string NodeParts::admit_voter() {
+  if (voters_ == nullptr) return "this cluster has agreement = \"store\": nobody votes";
+  switch (voters_->vote()) {
+    case Vote::votes:
+      return "node " + own_.name + " votes already";
+    case Vote::none:
+      return "node " + own_.name +
+             " is not among the voters of the cluster file, or its voter's file is damaged or of "
+             "an older history; its log says which";
+    case Vote::waits:
+      break;
+  }
+  // A disk that was lost took the counter with it: this run may have to end for that first.
+  if (state_.load() != NodeState::active) {
+    return "node " + own_.name + " is " + std::string(to_string(state_.load())) +
+           ": it has to be active first, so the other voters have to be there";
+  }
+  out_.log.warning(LogModule::registry, "an operator admits this voter with a new disk");
+  voters_->admit();
+  return {};
 }
 
 std::vector<std::string> NodeParts::names(const std::string& kind) {

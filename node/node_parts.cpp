@@ -73,6 +73,7 @@ NodeParts::NodeParts(const ClusterConfig& config, const NodeSection& own,
   }
   answers_.status = [this] { return status(); };
   answers_.names = [this](const std::string& kind) { return names(kind); };
+  answers_.admit = [this] { return admit_voter(); };
   answers_.faulty = out_.faulty;
 }
 
@@ -154,7 +155,8 @@ void NodeParts::make_runtime() {
 }
 
 std::expected<void, NodeEnd> NodeParts::make_agreement() {
-  if (auto claimed = claim_storage(); !claimed) return storage_failed(claimed.error());
+  const auto history = claim_storage();
+  if (!history) return storage_failed(history.error());
   LeaseTiming timing;
   timing.interval = config_.lease.interval;
   timing.length = config_.lease.length;
@@ -174,11 +176,16 @@ std::expected<void, NodeEnd> NodeParts::make_agreement() {
     options.protections = out_.protections.voter;
     options.configured = std::move(configured);
     options.cluster_id = config_.cluster.id;
+    options.history = *history;
     voter_disk_ = out_.outside.open_voter_disk(own_.state_dir);
     auto driver = VoterAgreementDriver::open(std::move(options), voter_disk_.get(), *this,
                                              out_.clock, out_.random, out_.executor, *this, notice);
     if (!driver) return storage_failed(driver.error());
     voters_ = driver->get();
+    if (voters_->history() > *history) {
+      const auto raised = raise_history(*storage_.agreement, voters_->history());
+      if (!raised) return storage_failed(raised.error());
+    }
     agreement_ = std::move(*driver);
   } else {
     AgreementOptions options;
@@ -196,7 +203,7 @@ std::expected<void, NodeEnd> NodeParts::make_agreement() {
 }
 
 // Storage that stumbles while a node starts costs the node no start.
-StorageResult<void> NodeParts::claim_storage() {
+StorageResult<std::uint64_t> NodeParts::claim_storage() {
   const Time end = after(out_.clock.now(), claim_waits * config_.storage.wait);
   for (;;) {
     auto claimed = claim_for_engine(*storage_.agreement, word_of(config_.cluster.agreement));
@@ -252,6 +259,7 @@ std::expected<void, NodeEnd> NodeParts::listen() {
   options.admission = out_.admission;
   options.view_hint = [this](std::uint64_t) { hint_agreement(); };
   if (voters_ != nullptr) {
+    options.history = voters_->history();
     options.note = [this](const std::string& node, BytesView note) {
       voters_->received(node, note);
     };

@@ -53,7 +53,7 @@ class NodeParts final : public AgreementEvents,
   std::expected<void, NodeEnd> open_stores();
   void make_runtime();
   std::expected<void, NodeEnd> make_agreement();
-  StorageResult<void> claim_storage();
+  StorageResult<std::uint64_t> claim_storage();
   void make_names();
   std::expected<void, NodeEnd> listen();
   std::expected<void, NodeEnd> start_processes();
@@ -94,6 +94,7 @@ class NodeParts final : public AgreementEvents,
   NodeStatus status();
   void tell_mailboxes(NodeStatus& status);
   std::vector<std::string> names(const std::string& kind);
+  std::string admit_voter();
   const ClusterKind* hosted(std::string_view kind) const;
   std::vector<ChildSpec> served_children() const;
   Member own_member() const;

@@ -13,12 +13,13 @@ namespace coterie {
 
 class NodeServer final : public GenServer {
  public:
-  using Calls = Messages<StatusRequest, NamesRequest, CrashRequest>;
+  using Calls = Messages<StatusRequest, NamesRequest, AdmitVoterRequest, CrashRequest>;
 
   /// Both run in this process and may park; they outlive it.
   struct Answers {
     std::function<NodeStatus()> status;
     std::function<std::vector<std::string>(const std::string& kind)> names;
+    std::function<std::string()> admit;
     bool faulty = false;  // names may be made to crash
   };
   explicit NodeServer(const Answers* answers) : answers_(*answers) {}
@@ -26,6 +27,7 @@ class NodeServer final : public GenServer {
   // Asking every process takes as long as the slowest callback: meanwhile others may ask.
   Next handle_call(const StatusRequest&, From<StatusRequest> from);
   Next handle_call(const NamesRequest& request, From<NamesRequest> from);
+  std::string handle_call(const AdmitVoterRequest&) { return answers_.admit(); }
   Next handle_call(const CrashRequest& request, From<CrashRequest> from);
 
  private:

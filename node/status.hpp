@@ -71,6 +71,7 @@ struct NodeStatus {
   std::uint64_t messages_queued = 0;   // in all mailboxes
   std::vector<MailboxStatus> fullest;  // the fullest mailboxes, at most 10
   SecurityStatus security;
+  std::string vote;  // of the `voters` engine: "votes", "waits" (its disk is empty), "none"
 };
 
 struct StatusRequest {
@@ -83,6 +84,13 @@ struct NamesRequest {
   using Reply = std::vector<std::string>;
   static constexpr std::string_view type_name = "coterie.names";
   std::string kind;
+};
+
+/// An operator vouches that this voter's old disk is gone for good. The answer is why not; empty:
+/// it asks the others, and `vote` of its status says when it votes.
+struct AdmitVoterRequest {
+  using Reply = std::string;
+  static constexpr std::string_view type_name = "coterie.admit_voter";
 };
 
 /// For failover tests: an exit signal to the process of "KIND/ID", wherever it runs. Refused by

@@ -215,6 +215,12 @@ ClusterView judge_cluster(std::string cluster, std::vector<NodeAnswer> nodes) {
     }
     view.healthy = view.healthy && node.status->state == "active";
     judge_node(node, view.problems);
+    if (node.status->vote == "waits") {
+      view.problems.push_back("node " + node.name +
+                              " is a voter with an empty disk and does not vote: it waits for the "
+                              "other voters, or for `coterie voter admit " +
+                              node.name + "`");
+    }
     for (const KindStatus& kind : node.status->kinds) {
       Lost& of = lost[kind.kind];  // each instance counts the whole cluster's
       of.failed = std::max(of.failed, kind.failed);

@@ -43,6 +43,7 @@ Voter::Actions Voter::tick(Time now) {
   if (now >= next_gossip_) {
     next_gossip_ = now + options_.timing.interval;
     send_newest(std::nullopt, 0);
+    if (admitting_) ask_admission();
     judge_connectivity(now);
     std::erase_if(heard_, [&](const auto& heard) {
       const ViewPtr& view = register_.record().view;
@@ -101,12 +102,75 @@ void Voter::judge_founding() {
     if (std::exchange(told_waiting_, true)) return;
     actions_.push_back(Notice{
         "this voter's disk is empty: it votes when all voters have been heard and are empty too, "
-        "or when one of them knows this disk; until then the others decide without it"});
+        "or when one of them knows this disk; until then the others decide without it. If its "
+        "disk was lost for good: coterie voter admit " +
+        own_name});
     return;
   }
   state_.voters = std::move(list);
   actions_.push_back(Save{state_});
   voting_ = true;
+}
+
+// ---- a voter whose disk was lost
+//
+// What a majority of voters took part in with the old disk is known to all of that majority but
+// one; so `majority` of the others know of each such vote and promise. Nothing of it is counted
+// later either: who tells gives up its proposal, and answers are counted by ballot. What the old
+// disk promised to members is kept as after a restart: all of the view, for the longest lease.
+
+Voter::Actions Voter::admit(Time now) {
+  if (voting_) {
+    actions_.push_back(Notice{"this voter votes already: there is nothing to admit"});
+  } else if (!std::exchange(admitting_, true)) {
+    ask_admission();
+  }
+  return finish(now);
+}
+
+void Voter::ask_admission() {
+  for (VoterIndex voter = 0; voter < options_.voters.size(); ++voter) {
+    if (voter != options_.self) actions_.push_back(SendVoter{voter, voters::AdmitMe{options_.run}});
+  }
+}
+
+void Voter::on(Time now, VoterIndex from, const voters::AdmitMe& ask) {
+  if (!voting_) return;
+  if (asking_ || register_.proposing()) {
+    asking_.reset();
+    register_.abandon();
+    give_up_at_ = now;
+  }
+  const VoterRecord& record = register_.record();
+  actions_.push_back(
+      SendVoter{from, voters::Admit{ask.run, state_.history, record.promised, record.accepted,
+                                    record.view, record.longest_lease, state_.voters}});
+}
+
+void Voter::on(Time now, VoterIndex from, const voters::Admit& told) {
+  if (!admitting_ || voting_ || told.run != options_.run) return;
+  admissions_[from] = told;
+  if (admissions_.size() < options_.voters.size() / 2 + 1) return;
+  VoterRecord record;
+  for (const auto& [voter, one] : admissions_) {
+    record.promised = std::max(record.promised, one.promised);
+    record.longest_lease = std::max(record.longest_lease, one.longest_lease);
+    state_.history = std::max(state_.history, one.history);
+    if (!record.view || record.accepted < one.accepted) {
+      record.accepted = one.accepted;
+      record.view = one.view;
+    }
+    for (const auto& [name, disk] : one.voters) state_.voters.insert_or_assign(name, disk);
+  }
+  state_.voters.insert_or_assign(options_.voters[options_.self], state_.slot_id);
+  state_.record = record;
+  actions_.push_back(Save{state_});
+  register_ = ViewRegister(register_options(options_), std::move(record), now);
+  carry(register_.start());
+  voting_ = true;
+  admitting_ = false;
+  admissions_.clear();
+  actions_.push_back(Notice{"this voter was admitted with a new disk: it votes again"});
 }
 
 void Voter::send_newest(std::optional<VoterIndex> to, std::uint64_t answering) {

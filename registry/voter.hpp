@@ -70,6 +70,9 @@ class Voter final {
   Actions receive(Time now, VoterIndex from, const voters::PeerMessage& message);
   Actions renew(Time now, const voters::Renew& renewal);
   Actions confirm_death(Time now, const Incarnation& incarnation);
+  /// An operator vouches that this voter's old disk is gone for good. It votes again once so many
+  /// of the others have told what they know that nothing the old one took part in is unknown.
+  Actions admit(Time now);
 
   const ViewRegister& decisions() const noexcept { return register_; }
   bool voting() const noexcept { return voting_; }
@@ -90,6 +93,9 @@ class Voter final {
   void on(Time now, VoterIndex from, const voters::Ask& ask);
   void on(Time now, VoterIndex from, const voters::Would& would);
   void on(Time now, VoterIndex from, const voters::Newest& newest);
+  void on(Time now, VoterIndex from, const voters::AdmitMe& ask);
+  void on(Time now, VoterIndex from, const voters::Admit& told);
+  void ask_admission();
   void judge_founding();
   voters::Answer judge(Time now, const voters::Renew& renewal, bool hears_us);
   voters::Answer judge_joiner(const voters::Renew& renewal);
@@ -111,6 +117,8 @@ class Voter final {
   ViewRegister register_;
   bool voting_ = false;
   bool told_waiting_ = false;
+  bool admitting_ = false;
+  std::map<VoterIndex, voters::Admit> admissions_;
   std::map<VoterIndex, voters::Newest> disks_;  // of the others, told to this run
 
   std::map<NodeId, Heard> heard_;

@@ -7,6 +7,10 @@
 
 namespace coterie {
 
+std::string_view to_string(Vote vote) noexcept {
+  return vote == Vote::votes ? "votes" : vote == Vote::waits ? "waits" : "none";
+}
+
 StorageResult<std::unique_ptr<VoterAgreementDriver>> VoterAgreementDriver::open(
     VoterAgreementOptions options, VoterDisk* disk, Notes& notes, const Clock& clock,
     Random& random, Executor& executor, AgreementEvents& events,
@@ -18,7 +22,20 @@ StorageResult<std::unique_ptr<VoterAgreementDriver>> VoterAgreementDriver::open(
     auto opened = VoterFile::open(*disk, options.cluster_id, random.next() | 1);
     if (opened) {
       if (notice && !opened->remark().empty()) notice(opened->remark());
-      file.emplace(std::move(*opened));
+      const VoterState& state = opened->state();
+      if (!opened->created() && !state.voters.empty() && state.history < options.history) {
+        if (notice) {
+          notice("this voter's file is of history " + std::to_string(state.history) +
+                 ", the cluster of " + std::to_string(options.history) +
+                 ": it was given up by `coterie recover --force-voters` and votes no more; to make "
+                 "it a voter again remove the file `voter` in its state directory, start it, and "
+                 "`coterie voter admit " +
+                 options.member.self.name + "`");
+        }
+      } else {
+        options.history = std::max(options.history, state.history);
+        file.emplace(std::move(*opened));
+      }
     } else if (opened.error().code == StorageError::Code::corrupt) {
       if (notice) notice(opened.error().message);
     } else {
@@ -49,6 +66,7 @@ VoterAgreementDriver::VoterAgreementDriver(VoterAgreementOptions options,
   voter.run = random.next() | 1;
   voter.protections = options_.protections;
   voter_ = std::make_unique<Voter>(std::move(voter), file_->state(), clock_.now());
+  vote_.store(Vote::waits);
 }
 
 VoterAgreementDriver::~VoterAgreementDriver() { stop(); }
@@ -85,6 +103,10 @@ void VoterAgreementDriver::leave() {
 
 void VoterAgreementDriver::refused_as_dead(std::uint64_t counter) {
   to_member([this, counter](Time now) { return member_.refused_as_dead(now, counter); });
+}
+
+void VoterAgreementDriver::admit() {
+  to_voter([this](Time now) { return voter_->admit(now); });
 }
 
 // ---- notes
@@ -166,8 +188,10 @@ void VoterAgreementDriver::carry_out_all(Voter::Actions actions) {
   for (auto& action : actions) {
     if (std::visit([this](auto& what) { return carry_out(what); }, action)) continue;
     voter_.reset();
+    vote_.store(Vote::none);
     return;
   }
+  vote_.store(voter_->voting() ? Vote::votes : Vote::waits);
 }
 
 bool VoterAgreementDriver::carry_out(Voter::Save& action) {

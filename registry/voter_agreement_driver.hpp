@@ -25,8 +25,17 @@ struct VoterAgreementOptions {
   VoterMemberOptions member;
   std::vector<std::string> configured;  // all nodes, in the configuration's order
   std::string cluster_id;
+  std::uint64_t history = 0;  // the storage's: a voter's file of an older one has no vote
   VoterProtections protections;
 };
+
+/// Of this node, for people.
+enum class Vote : std::uint8_t {
+  none,   // not among the voters, or its file is damaged, broken or of an older history
+  waits,  // its disk is empty
+  votes,
+};
+std::string_view to_string(Vote vote) noexcept;
 
 class VoterAgreementDriver final : public AgreementDriver {
  public:
@@ -52,6 +61,11 @@ class VoterAgreementDriver final : public AgreementDriver {
   void received(std::string_view from, BytesView note);
   /// The links of another node refuse this incarnation: all up to `counter` are known to be dead.
   void refused_as_dead(std::uint64_t counter);
+  /// `coterie voter admit`; vote() says when it votes.
+  void admit();
+  Vote vote() const noexcept { return vote_.load(); }
+  /// Of the voter's file or the storage, whichever is later.
+  std::uint64_t history() const noexcept { return options_.history; }
 
  private:
   VoterAgreementDriver(VoterAgreementOptions options, std::optional<VoterFile> file, Notes& notes,
@@ -81,6 +95,7 @@ class VoterAgreementDriver final : public AgreementDriver {
   const VoterAgreementOptions options_;
   Notes& notes_;
   std::atomic<bool> started_ = false;
+  std::atomic<Vote> vote_ = Vote::none;
   VoterMember member_;  // on the logic strand only
   // On the blocking strand only.
   std::optional<VoterFile> file_;

@@ -125,6 +125,10 @@ void fields(auto& pass, Told& t) { pass(t.view); }
 void fields(auto& pass, Ask& a) { pass(a.round, a.candidates, a.dead); }
 void fields(auto& pass, Would& w) { pass(w.round, w.expired); }
 void fields(auto& pass, Newest& n) { pass(n.ballot, n.asking, n.answering, n.slot_id, n.voters); }
+void fields(auto& pass, AdmitMe& a) { pass(a.run); }
+void fields(auto& pass, Admit& a) {
+  pass(a.run, a.history, a.promised, a.accepted, a.view, a.longest_lease, a.voters);
+}
 void fields(auto& pass, ViewRegister::Prepare& p) { pass(p.ballot, p.candidates, p.dead); }
 void fields(auto& pass, ViewRegister::Promised& p) {
   pass(p.ballot, p.accepted, p.view, p.expired);
@@ -143,6 +147,7 @@ bool whole(const auto& note) {
   }
 }
 bool whole(const ViewRegister::Promised&) { return true; }  // of a voter that never voted
+bool whole(const Admit&) { return true; }
 
 // The number of a kind in a note is its place here, from 1. Appended only.
 template <class... Kinds>
@@ -168,7 +173,7 @@ struct KindList {
 };
 using NoteKinds = KindList<Renew, AnswerTo, Told, Ask, Would, Newest, ViewRegister::Prepare,
                            ViewRegister::Promised, ViewRegister::Accept, ViewRegister::Accepted,
-                           ViewRegister::Refused, ViewRegister::Chosen>;
+                           ViewRegister::Refused, ViewRegister::Chosen, AdmitMe, Admit>;
 
 void write(Writing& pass, auto& kind) {
   if constexpr (requires { fields(pass, kind); }) {

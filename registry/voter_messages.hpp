@@ -76,6 +76,21 @@ struct Newest {
   std::uint64_t slot_id = 0;
   std::map<std::string, std::uint64_t> voters{};
 };
-using PeerMessage = std::variant<ViewRegister::Message, Ask, Would, Newest>;
+/// An operator has said that the old disk of this voter is gone for good: what may it have known?
+struct AdmitMe {
+  std::uint64_t run = 0;  // of the sender
+};
+/// From a voter that votes, which has given up its own proposal: no word of the old disk counts for
+/// it any more.
+struct Admit {
+  std::uint64_t run = 0;  // of the receiver
+  std::uint64_t history = 0;
+  Ballot promised{};
+  Ballot accepted{};
+  ViewPtr view{};  // null: none accepted
+  Duration longest_lease{};
+  std::map<std::string, std::uint64_t> voters{};
+};
+using PeerMessage = std::variant<ViewRegister::Message, Ask, Would, Newest, AdmitMe, Admit>;
 
 }  // namespace coterie::voters

@@ -58,7 +58,13 @@ std::expected<void, std::string> check_hosts(const FailoverPlan& plan) {
                                       "\"; add it to the `kinds` of a node in " +
                                       plan.config_file));
   }
-  return {};
+  std::vector<std::string> kinds;
+  for (const std::string& node : plan.nodes) {
+    for (const std::string& kind : plan.config.find(node)->kinds) {
+      if (std::ranges::find(kinds, kind) == kinds.end()) kinds.push_back(kind);
+    }
+  }
+  return check_kinds(plan.scenario, kinds);
 }
 
 }  // namespace

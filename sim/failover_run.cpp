@@ -5,6 +5,7 @@
 #include "node/exit_codes.hpp"
 #include "process/duration_text.hpp"
 #include "registry/placement.hpp"
+#include "sim/scenario_reader.hpp"
 
 namespace coterie::sim {
 namespace {
@@ -25,6 +26,10 @@ std::vector<std::string> kinds_of(const Scenario& scenario) {
       kinds.insert(running->kind);
     }
   }
+  for_each_action(scenario, [&](const Action& action) {
+    if (!action.node || action.node->kind != NodeSelector::Kind::owner) return;
+    kinds.insert(action.node->text.substr(0, action.node->text.find('/')));
+  });
   return {kinds.begin(), kinds.end()};
 }
 

@@ -119,6 +119,11 @@ void read_field(Action& action, std::string_view key, const TomlValue& value) {
   if (key == "by") action.by = read_signed_duration(value);
 }
 
+void apart(const NodeSelector& one, const NodeSelector& other) {
+  if (one.kind != NodeSelector::Kind::name || !(one == other)) return;
+  throw TomlMistake{other.place, "expected two nodes, found \"" + one.text + "\" twice"};
+}
+
 /// The action of a table whose other keys, if it is a fault of its own, the caller has asked for.
 Action read_action(const TomlValue& table, std::span<const std::string_view> other_keys) {
   TableReader probe(table, "a fault");
@@ -149,6 +154,8 @@ Action read_action(const TomlValue& table, std::span<const std::string_view> oth
     if (field.need == Need::required) reader.require(field.key);
   }
   for (const auto& [key, value] : present) read_field(action, key, *value);
+  if (action.from && action.to) apart(*action.from, *action.to);
+  if (action.link.size() == 2) apart(action.link[0], action.link[1]);
   return action;
 }
 

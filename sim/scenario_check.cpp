@@ -9,6 +9,14 @@
 namespace coterie::sim {
 namespace {
 
+std::vector<NodeSelector> selectors(const Action& action) {
+  std::vector<NodeSelector> list = action.link;
+  for (const auto* one : {&action.node, &action.from, &action.to}) {
+    if (*one) list.push_back(**one);
+  }
+  return list;
+}
+
 class NodeCheck {
  public:
   explicit NodeCheck(std::span<const std::string> nodes) : nodes_(nodes) {}
@@ -26,10 +34,7 @@ class NodeCheck {
     if (selector.kind == NodeSelector::Kind::name) name(selector.text, selector.place);
   }
   void action(const Action& action) const {
-    for (const auto* one : {&action.node, &action.from, &action.to}) {
-      if (*one) selector(**one);
-    }
-    for (const NodeSelector& end : action.link) selector(end);
+    for (const NodeSelector& one : selectors(action)) selector(one);
     for (const std::vector<Placed>& group : action.groups) names(group);
   }
 
@@ -37,7 +42,9 @@ class NodeCheck {
   std::span<const std::string> nodes_;
 };
 
-void for_each_action(const Scenario& scenario, const auto& visit) {
+}  // namespace
+
+void for_each_action(const Scenario& scenario, const std::function<void(const Action&)>& visit) {
   for (const Fault& fault : scenario.faults) {
     if (const auto* at = std::get_if<FaultAt>(&fault.when)) {
       visit(at->action);
@@ -46,8 +53,6 @@ void for_each_action(const Scenario& scenario, const auto& visit) {
     }
   }
 }
-
-}  // namespace
 
 std::expected<void, std::string> check_nodes(const Scenario& scenario,
                                              std::span<const std::string> cluster_nodes) {
@@ -74,6 +79,30 @@ bool has_fault(const Scenario& scenario, bool (*is_one)(FaultKind)) {
   bool found = false;
   for_each_action(scenario, [&](const Action& action) { found = found || is_one(action.kind); });
   return found;
+}
+
+std::expected<void, std::string> check_kinds(const Scenario& scenario,
+                                             std::span<const std::string> hosted) {
+  try {
+    const auto check = [&](const std::string& name, Place place) {
+      const std::string kind = name.substr(0, name.find('/'));
+      if (std::ranges::find(hosted, kind) != hosted.end()) return;
+      const std::vector<std::string_view> known(hosted.begin(), hosted.end());
+      throw TomlMistake{place, "no node that starts hosts \"" + kind + "\"" + suggest(kind, known)};
+    };
+    for_each_action(scenario, [&](const Action& action) {
+      if (!action.name.empty()) check(action.name, action.place);
+      for (const NodeSelector& selector : selectors(action)) {
+        if (selector.kind == NodeSelector::Kind::owner ||
+            selector.kind == NodeSelector::Kind::primary) {
+          check(selector.text, selector.place);
+        }
+      }
+    });
+    return {};
+  } catch (const TomlMistake& mistake) {
+    return std::unexpected(placed(scenario.file, mistake.place, mistake.text));
+  }
 }
 
 bool is_built(FaultKind kind, Engine engine) noexcept {

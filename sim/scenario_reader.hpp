@@ -4,6 +4,7 @@
 // version can play. Nothing that a file says is ever ignored. Pure; any thread.
 
 #include <expected>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -25,6 +26,13 @@ std::expected<Scenario, std::string> read_scenario(std::string_view text, std::s
 /// Every node the scenario names must be one of the cluster file's.
 std::expected<void, std::string> check_nodes(const Scenario& scenario,
                                              std::span<const std::string> cluster_nodes);
+
+/// Every name of a fault is of one of these kinds.
+std::expected<void, std::string> check_kinds(const Scenario& scenario,
+                                             std::span<const std::string> hosted);
+
+/// All that the file may do, drawn or not.
+void for_each_action(const Scenario& scenario, const std::function<void(const Action&)>& visit);
 
 /// Whether this version can play such a fault on the engine.
 bool is_built(FaultKind kind, Engine engine) noexcept;

@@ -112,6 +112,12 @@ TEST_F(FailoverPlanTest, MistakesAreLinesWithTheirPlace) {
               AllOf(StartsWith(at + "10:8: "), HasSubstr("no node \"d\"")));
   EXPECT_THAT(error("[[fault]]\nat = \"1s\"\ndo = \"clock_stop\"\nnode = \"a\"\n"),
               AllOf(StartsWith(at + "9:6: "), HasSubstr("for the simulator only")));
+  EXPECT_THAT(error("[[fault]]\nat = \"1s\"\ndo = \"kill\"\nnode = \"owner:contract/x\"\n"),
+              AllOf(StartsWith(at + "10:8: "), HasSubstr("did you mean \"contracts\"")));
+  EXPECT_THAT(error("[[fault]]\nat = \"1s\"\ndo = \"poison\"\nname = \"payment/x\"\n"),
+              AllOf(StartsWith(at + "9:6: "), HasSubstr("hosts \"payment\"")));
+  EXPECT_THAT(error("[[fault]]\nat = \"1s\"\ndo = \"one_way\"\nfrom = \"a\"\nto = \"a\"\n"),
+              AllOf(StartsWith(at + "11:6: "), HasSubstr("expected two nodes")));
   EXPECT_THAT(error("[[expect]]\nat = \"1s\"\nnode = \"c\"\nstate = \"active\"\n"),
               AllOf(StartsWith(at + "9:8: "), HasSubstr("no node \"c\"")));
   EXPECT_THAT(error("", "nodes = [\"a\", \"x\"]"),

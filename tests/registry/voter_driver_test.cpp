@@ -271,6 +271,10 @@ std::vector<voters::Note> notes_of_every_kind() {
           voters::PeerMessage(voters::Ask{3, ids, {}}),
           voters::PeerMessage(voters::Would{3, ids}),
           voters::PeerMessage(voters::Newest{ballot, 1, 2, 3, {{"a", 5}, {"b", 6}}}),
+          voters::PeerMessage(voters::AdmitMe{77}),
+          voters::PeerMessage(
+              voters::Admit{77, 2, ballot, {7, 1}, some_view(), 2s, {{"a", 5}, {"b", 6}}}),
+          voters::PeerMessage(voters::Admit{77, 0, ballot, {}, nullptr, 2s, {}}),
           voters::PeerMessage(R::Message(R::Prepare{ballot, ids, ids})),
           voters::PeerMessage(R::Message(R::Promised{ballot, {7, 1}, some_view(), ids})),
           voters::PeerMessage(R::Message(R::Promised{ballot, {}, nullptr, {}})),
