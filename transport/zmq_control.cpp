@@ -13,6 +13,8 @@ constexpr Duration redial_max = std::chrono::seconds(1);
 constexpr Duration dial_timeout = std::chrono::seconds(3);
 constexpr std::size_t received_max = 16'384;  // frames that the data thread has not taken yet
 constexpr std::size_t bound_max = 4096;
+constexpr int frames_per_pass = 1024;
+constexpr Duration look_every = std::chrono::milliseconds(250);
 
 }  // namespace
 
@@ -23,7 +25,7 @@ std::uint16_t bound_port(zmq::socket_t& socket) {
 }
 
 ZmqControlLane::ZmqControlLane(Options options, const Clock& clock, Random& random, Log& log,
-                               std::function<void()> arrived)
+                               std::function<void(bool urgent)> arrived)
     : options_(std::move(options)),
       clock_(clock),
       random_(random),
@@ -36,12 +38,13 @@ ZmqControlLane::ZmqControlLane(Options options, const Clock& clock, Random& rand
   zap_.secure(router_, ZapDomain::members);
   router_.bind(zmq_endpoint(options_.listen));
   port_ = bound_port(router_);
+  lookout_.watch_readable(router_.get(zmq::sockopt::fd), ZmqLookout::frames);
   thread_ = detail::start_thread("coterie-control", [this] { run(); });
 }
 
 ZmqControlLane::~ZmqControlLane() {
   stop_.store(true);
-  wake_.ring();
+  lookout_.ring();
   thread_.join();
 }
 
@@ -52,7 +55,7 @@ void ZmqControlLane::post(Command command) {
     std::lock_guard lock(mutex_);
     commands_.push_back(std::move(command));
   }
-  if (urgent) wake_.ring();
+  if (urgent) lookout_.ring();
 }
 
 void ZmqControlLane::dial(const std::string& peer, HostPort address, wire::Hello hello,
@@ -88,8 +91,13 @@ void ZmqControlLane::set_up(const std::string& name, PeerLane& peer, bool up) {
   up_[name] = up;
 }
 
-void ZmqControlLane::drop_connection(const std::string& name, PeerLane& peer, Time now) {
+void ZmqControlLane::close(PeerLane& peer) noexcept {
+  if (peer.connection) lookout_.forget(peer.connection->monitor_fd());
   peer.connection.reset();
+}
+
+void ZmqControlLane::drop_connection(const std::string& name, PeerLane& peer, Time now) {
+  close(peer);
   set_up(name, peer, false);
   peer.backoff = std::clamp(peer.backoff * 2, redial_min, redial_max);
   const auto jitter = random_.below(static_cast<std::uint64_t>(peer.backoff.count() / 2) + 1);
@@ -101,6 +109,7 @@ void ZmqControlLane::carry_out(Command& command, Time now) {
     const auto found = peers_.find(command.peer);
     if (found == peers_.end()) return;
     set_up(found->first, found->second, false);
+    close(found->second);
     peers_.erase(found);
     return;
   }
@@ -112,13 +121,13 @@ void ZmqControlLane::carry_out(Command& command, Time now) {
           peer.server_key == command.server_key) {
         return;
       }
-      peer.connection.reset();
+      close(peer);
       set_up(command.peer, peer, false);
       peer.address = std::move(command.address);
       peer.hello = std::move(command.hello);
       peer.server_key = std::move(command.server_key);
       peer.backoff = {};
-      peer.redial_at = now;
+      peer.redial_at = look_at_ = now;
       break;
     case Command::Kind::beat_now:
     case Command::Kind::beat:
@@ -133,9 +142,12 @@ void ZmqControlLane::carry_out(Command& command, Time now) {
   }
 }
 
-void ZmqControlLane::receive() {
+/// True: there may be more.
+bool ZmqControlLane::receive() {
   std::vector<Received> fresh;
-  for (int i = 0; i < 1024; ++i) {
+  bool urgent = false;
+  int taken = 0;
+  for (; taken < frames_per_pass; ++taken) {
     auto message = receive_routed(router_);
     if (!message) break;
     if (!message->well_formed) continue;
@@ -145,6 +157,7 @@ void ZmqControlLane::receive() {
     if (bound != bound_.end()) {
       if (bound->second.user != user) continue;  // another's connection with the same routing id
       if (take_note(bound->second, bytes)) continue;
+      if (is_news(bound->second, bytes)) urgent = true;
       fresh.push_back({bound->second.hello, Bytes(bytes), std::move(user)});
       continue;
     }
@@ -160,8 +173,10 @@ void ZmqControlLane::receive() {
                   [&](const auto& entry) { return entry.second.hello.name == hello->name; });
     if (bound_.size() < bound_max) bound_[message->routing_id] = {*hello, user};
     fresh.push_back({*hello, Bytes(bytes), std::move(user)});
+    urgent = true;
   }
-  if (fresh.empty()) return;
+  const bool more = taken == frames_per_pass;
+  if (fresh.empty()) return more;
   {
     std::lock_guard lock(mutex_);
     for (Received& received : fresh) {
@@ -169,7 +184,16 @@ void ZmqControlLane::receive() {
       if (received_.size() < received_max) received_.push_back(std::move(received));
     }
   }
-  arrived_();
+  arrived_(urgent);
+  return more;
+}
+
+/// A beat that says what the last one said only tells that its sender lives.
+bool ZmqControlLane::is_news(Bound& from, BytesView bytes) const {
+  if (wire::kind_of(bytes) != wire::Kind::beat) return true;
+  if (from.last_beat == bytes) return false;
+  from.last_beat = bytes;
+  return true;
 }
 
 bool ZmqControlLane::take_note(const Bound& from, BytesView bytes) const {
@@ -208,16 +232,26 @@ void ZmqControlLane::look_after(const std::string& name, PeerLane& peer, Time no
       if (options_.admission) keys = {options_.admission->own(), peer.server_key};
       peer.connection = std::make_unique<ZmqConnection>(context_, zmq_endpoint(peer.address),
                                                         zmq_message_bytes_max, keys);
+      lookout_.watch_readable(peer.connection->monitor_fd(), ZmqLookout::links);
     } catch (const zmq::error_t&) {  // no descriptor to be had, for instance: later
       drop_connection(name, peer, now);
     }
   }
 }
 
+void ZmqControlLane::look_after_all(unsigned news, Time now) {
+  if ((news & ZmqLookout::links) == 0 && now < look_at_) return;
+  for (auto& [name, peer] : peers_) look_after(name, peer, now);
+  look_at_ = now + look_every;
+  for (auto& [name, peer] : peers_) {
+    if (!peer.connection && peer.address.port != 0) look_at_ = std::min(look_at_, peer.redial_at);
+  }
+}
+
 void ZmqControlLane::run() {
-  std::vector<zmq::pollitem_t> items;
+  unsigned news = ZmqLookout::frames;
   while (!stop_.load()) {
-    wake_.quiet();
+    if ((news & ZmqLookout::bell) != 0) lookout_.quiet();
     std::vector<Command> commands;
     {
       std::lock_guard lock(mutex_);
@@ -225,8 +259,8 @@ void ZmqControlLane::run() {
     }
     Time now = clock_.now();
     for (Command& command : commands) carry_out(command, now);
-    receive();
-    for (auto& [name, peer] : peers_) look_after(name, peer, now);
+    const bool more = receive();
+    look_after_all(news, now);
     if (beat_at_ <= now) {
       beat_at_ = now + options_.beat_interval;
       const bool still = now - alive_at_.load(std::memory_order_relaxed) > options_.still_after;
@@ -234,20 +268,11 @@ void ZmqControlLane::run() {
         if (!still && peer.up && !peer.beat.empty()) peer.connection->send(peer.beat);
       }
     }
-    Time next = beat_at_;
-    items.assign({{router_.handle(), 0, ZMQ_POLLIN, 0}, {nullptr, wake_.fd(), ZMQ_POLLIN, 0}});
-    for (auto& [name, peer] : peers_) {
-      if (peer.connection) {
-        items.push_back({peer.connection->monitor_handle(), 0, ZMQ_POLLIN, 0});
-      } else {
-        next = std::min(next, peer.redial_at);
-      }
-    }
     now = clock_.now();
-    const auto wait =
-        std::chrono::ceil<std::chrono::milliseconds>(std::max(next - now, Duration{}));
-    (void)zmq_poll(items.data(), static_cast<int>(items.size()), wait.count());
+    const Duration left = more ? Duration::zero() : std::min(beat_at_, look_at_) - now;
+    news = lookout_.wait(std::max(left, Duration::zero()));
   }
+  for (auto& [name, peer] : peers_) close(peer);
   peers_.clear();
 }
 

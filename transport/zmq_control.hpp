@@ -22,6 +22,7 @@
 #include "transport/resolve.hpp"
 #include "transport/wire.hpp"
 #include "transport/zmq_connection.hpp"
+#include "transport/zmq_lookout.hpp"
 #include "transport/zmq_zap.hpp"
 
 namespace coterie {
@@ -46,9 +47,10 @@ class ZmqControlLane {
   };
 
   /// Binds at once; throws zmq::error_t. `arrived` is called on this lane's thread after frames
-  /// were put into the inbox.
+  /// were put into the inbox; not `urgent`: only beats that say what the last ones said, which may
+  /// be taken some time later.
   ZmqControlLane(Options options, const Clock& clock, Random& random, Log& log,
-                 std::function<void()> arrived);
+                 std::function<void(bool urgent)> arrived);
   ~ZmqControlLane();
   ZmqControlLane(const ZmqControlLane&) = delete;
   ZmqControlLane& operator=(const ZmqControlLane&) = delete;
@@ -94,31 +96,36 @@ class ZmqControlLane {
   struct Bound {
     wire::Hello hello;
     std::string user;
+    Bytes last_beat{};
   };
 
   void post(Command command);
   void run();
   void carry_out(Command& command, Time now);
-  void receive();
+  bool receive();
+  bool is_news(Bound& from, BytesView frame) const;
   bool take_note(const Bound& from, BytesView frame) const;
+  void look_after_all(unsigned news, Time now);
   void look_after(const std::string& name, PeerLane& peer, Time now);
+  void close(PeerLane& peer) noexcept;
   void set_up(const std::string& name, PeerLane& peer, bool up);
   void drop_connection(const std::string& name, PeerLane& peer, Time now);
 
   const Options options_;
   const Clock& clock_;
   Random& random_;
-  const std::function<void()> arrived_;
+  const std::function<void(bool urgent)> arrived_;
   zmq::context_t context_{1};
   ZmqZap zap_;  // outlives the listener
   zmq::socket_t router_;
   std::uint16_t port_ = 0;
-  ZmqWake wake_;
+  ZmqLookout lookout_;
 
   // Of this lane's thread.
   std::map<std::string, PeerLane> peers_;
   std::unordered_map<std::string, Bound> bound_;  // by routing id
   Time beat_at_{};
+  Time look_at_{};  // at all connections, whatever there is of news
 
   mutable std::mutex mutex_;
   std::vector<Command> commands_;

@@ -36,7 +36,8 @@ bool ZmqDistribution::take_turn(Time now) {
     peeked_at_ = now;
     if ((lookout_.wait(Duration::zero()) & ZmqLookout::links) != 0) links_news_.store(true);
   }
-  const bool links_news = links_news_.exchange(false) || turn_at_.load() <= now;
+  const bool links_news = links_news_.exchange(false) || links_look_at_ <= now;
+  if (links_news) links_look_at_ = now + states_every_;
   Time next = states_at_ + states_every_;
   for (auto& [name, peer] : peers_) {
     if (links_news) {
@@ -48,7 +49,10 @@ bool ZmqDistribution::take_turn(Time now) {
       work(now, *peer);
     }
     next = std::min(next, peer->link.next_tick());
-    if (peer->probe) next = std::min(next, peer->probe_until);
+    if (peer->probe) {
+      next = std::min(next, peer->probe_until);
+      links_look_at_ = std::min(links_look_at_, peer->probe_until);
+    }
   }
   publish_states(now);
   turn_at_.store(next);

@@ -81,9 +81,10 @@ std::expected<void, ListenError> ZmqDistribution::bind() {
     control_ = std::make_unique<ZmqControlLane>(
         ZmqControlLane::Options{control, options_.beat_interval, options_.link.link_down_after / 2,
                                 options_.admission, self_.hello(), options_.note},
-        clock_, random_, log_, [this] {
+        clock_, random_, log_, [this](bool urgent) {
           control_news_.store(true);
-          wake();
+          // The next turn is not far: states are published all the time.
+          if (urgent) wake();
         });
   } catch (const zmq::error_t& error) {
     return std::unexpected(listen_error("members, control lane", to_string(control), error));

@@ -181,6 +181,7 @@ class ZmqDistribution final : public Links, private Lookout {
   static constexpr Duration states_every_ = std::chrono::milliseconds(100);
   Time states_at_{};
   Time peeked_at_{};
+  Time links_look_at_{};  // at all connections, whatever there is of news
   std::uint64_t hinted_view_ = 0;
   std::uint64_t keys_version_ = 0;  // of the allow-list that inbound_ was checked against
   TransportCounters counting_;
