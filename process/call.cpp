@@ -66,18 +66,16 @@ class Request {
     for (;;) {
       const Worker* worker = running_worker();
       const std::uint64_t slices = worker != nullptr ? worker->slices() : 0;
-      const Destination there = resolve(self_, to_, left(), fresh);
-      // Where nobody else has run the name was found at once: all of the time is left, and a clock
-      // read is saved.
-      const bool at_once = worker != nullptr && worker->slices() == slices && !fresh;
+      const bool may_wait = std::holds_alternative<ViaName>(to_);
+      const Destination there = resolve(self_, to_, may_wait ? left() : options_.timeout, fresh);
+      // Where nobody else has run the name was found at once: all of the time is left, and clock
+      // reads are saved.
+      const bool at_once = !may_wait || (worker != nullptr && worker->slices() == slices && !fresh);
       if (!there.found()) return failure(there.code, not_executed, there.detail);
-      Answer answer =
-          there.pid.node == runtime_.node()
-              ? call_here(
-                    there.pid, there.epoch,
-                    std::holds_alternative<ViaName>(to_) && !at_once ? left() : options_.timeout)
-              : call_there(there);
-      if (answer || !std::holds_alternative<ViaName>(to_)) return answer;
+      Answer answer = there.pid.node == runtime_.node()
+                          ? call_here(there.pid, there.epoch, at_once ? options_.timeout : left())
+                          : call_there(there, at_once);
+      if (answer || !may_wait) return answer;
       const auto code = answer.error().code();
       const bool gone =
           code == CallError::Code::stale ||
@@ -143,7 +141,8 @@ class Request {
     return wait(ref, timeout);
   }
 
-  Answer call_there(const Destination& there) {
+  /// `at_once`: all of the time is left.
+  Answer call_there(const Destination& there, bool at_once) {
     if (message_->type->pack == nullptr || type_name().empty()) {
       return failure(CallError::Code::undecodable, not_executed,
                      "a message without type_name, or with fields that cannot be packed, cannot "
@@ -151,15 +150,18 @@ class Request {
     }
     const Ref ref = runtime_.make_ref();
     const NodeId node = there.pid.node;
-    for (;;) {
+    Duration budget = std::max(options_.timeout, Duration::zero());
+    for (;; at_once = false) {
+      if (!at_once) budget = left();
       // Each time: the session may have been lost, and another begun, while this one waited.
       if (!runtime_.note_call(node, ref, self_.pid())) {
         return failure(CallError::Code::nodedown, not_executed, "its node is not connected");
       }
-      Envelope envelope = make_envelope(there, ref);
+      Envelope envelope = make_envelope(there, ref, budget);
       SendResult sent = runtime_.send_remote(node, envelope);
       if (sent == SendResult::sent) break;
       if (sent == SendResult::busy && left() > Duration::zero()) {
+        at_once = false;
         sent = wait_for_room(node, envelope);
         if (sent == SendResult::sent) break;
         if (sent == SendResult::busy && left() > Duration::zero()) continue;
@@ -171,7 +173,7 @@ class Request {
                  : failure(CallError::Code::nodedown, not_executed, "its node is not connected");
     }
     const Withdrawal withdrawal{*this, there.pid, there.name, ref};
-    Answer answer = wait(ref, left());
+    Answer answer = wait(ref, at_once ? budget : left());
     return timed_out_ ? take_back(there, ref) : std::move(answer);
   }
 
@@ -248,7 +250,7 @@ class Request {
     return message_->type->name;
   }
 
-  Envelope make_envelope(const Destination& there, Ref ref) {
+  Envelope make_envelope(const Destination& there, Ref ref, Duration budget) {
     Envelope envelope;
     envelope.signal = Signal::call;
     envelope.from = self_.pid();
@@ -259,7 +261,7 @@ class Request {
     }
     envelope.ref = ref;
     envelope.epoch = there.epoch;
-    envelope.budget = left();
+    envelope.budget = budget;
     envelope.request_id = options_.request_id;
     envelope.type = type_name();
     envelope.named = message_->named;
