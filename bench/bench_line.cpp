@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <sstream>
 #include <utility>
 
 namespace coterie::bench {
@@ -12,8 +13,15 @@ double median_of(std::vector<double> samples) {
   return *middle;
 }
 
-Figures::Figures(std::string json_path, std::string only)
-    : json_path_(std::move(json_path)), only_(std::move(only)) {}
+Figures::Figures(std::string json_path, std::string only) : json_path_(std::move(json_path)) {
+  std::istringstream names(std::move(only));
+  for (std::string name; std::getline(names, name, ',');) only_.push_back(std::move(name));
+}
+
+bool Figures::wanted(const std::string& name) const {
+  return only_.empty() ||
+         std::ranges::any_of(only_, [&](const std::string& o) { return name.starts_with(o); });
+}
 
 Figures::~Figures() {
   if (json_path_.empty()) return;
@@ -25,7 +33,7 @@ Figures::~Figures() {
 
 void Figures::measure(const std::string& name, const std::string& unit, int runs,
                       const std::function<double()>& run) {
-  if (!name.starts_with(only_)) return;
+  if (!wanted(name)) return;
   std::vector<double> results;
   for (int i = 0; i < runs; ++i) results.push_back(run());
   report(name, unit, std::move(results));
@@ -33,7 +41,7 @@ void Figures::measure(const std::string& name, const std::string& unit, int runs
 
 void Figures::report(const std::string& name, const std::string& unit,
                      std::vector<double> results) {
-  if (results.empty() || !name.starts_with(only_)) return;
+  if (results.empty() || !wanted(name)) return;
   std::ranges::sort(results);
   const double median = results[results.size() / 2];
   ours_[name] = median;
@@ -74,6 +82,7 @@ void Figures::ratio(const std::string& name, const std::string& of, const std::s
 }
 
 void Figures::not_measured(const std::string& name, const std::string& peer) {
+  if (!wanted(name)) return;
   std::printf("%-28s   not measured         %s\n", name.c_str(), peer.c_str());
 }
 

@@ -22,7 +22,7 @@ struct PeerFigure {
 class Figures {
  public:
   /// `json_path` empty: no file. An existing file is replaced. `only`: of the rows, those whose
-  /// names begin so.
+  /// names begin with one of these, with commas between; empty: all.
   explicit Figures(std::string json_path, std::string only = {});
   ~Figures();
   /// Measures `run` `runs` times and writes median, least and greatest result.
@@ -41,10 +41,11 @@ class Figures {
   /// Writes how one measured figure stands to another.
   void ratio(const std::string& name, const std::string& of, const std::string& to);
   void not_measured(const std::string& name, const std::string& peer);
+  bool wanted(const std::string& name) const;
 
  private:
   std::string json_path_;
-  std::string only_;
+  std::vector<std::string> only_;
   std::string json_;
   std::map<std::string, double> ours_;  // medians
 };

@@ -1,6 +1,6 @@
-// coterie_bench local|remote|mesh [--json FILE] [--only ROW] [--peers FOLDER]: prints each figure
-// and, with --json, writes them as lines; of the local ones, those whose names begin with ROW. With
-// --peers the programs of other systems in that folder run after ours.
+// coterie_bench local|remote|mesh [--json FILE] [--only ROW,...] [--peers FOLDER]: prints each
+// figure and, with --json, writes them as lines; of the local ones, those whose names begin with a
+// ROW. With --peers the programs of other systems in that folder run after ours.
 
 #include <cstdio>
 #include <cstring>
@@ -29,7 +29,7 @@ int main(int count, char** arguments) {
   }
   if (what != "local" && what != "remote" && what != "mesh") {
     std::fprintf(stderr,
-                 "usage: coterie_bench local|remote|mesh [--json FILE] [--only ROW] [--peers "
+                 "usage: coterie_bench local|remote|mesh [--json FILE] [--only ROW,...] [--peers "
                  "FOLDER]\n");
     return 2;
   }

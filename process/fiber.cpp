@@ -40,17 +40,34 @@ Fiber::Fiber(std::size_t stack_bytes, void (*entry)(void*), void* argument)
     ::munmap(mapping_, mapping_bytes_);
     throw std::bad_alloc();
   }
-  char* bottom = static_cast<char*>(mapping_) + page;
-  stack_bottom_ = bottom;
+  stack_bottom_ = static_cast<char*>(mapping_) + page;
 #ifdef COTERIE_TSAN
   tsan_fiber_ = __tsan_create_fiber(0);
 #endif
+  context_.owner = this;
+  prepare();
+}
+
+void Fiber::prepare() noexcept {
   // Stacks that all began at the end of a page would fight for the same few sets of the caches.
   const std::size_t colour =
       reinterpret_cast<std::uintptr_t>(mapping_) / mapping_bytes_ % colours * 64;
-  context_.owner = this;
-  prepare_stack(context_, reinterpret_cast<std::byte*>(bottom) + stack_bytes_ - colour,
+  prepare_stack(context_, static_cast<std::byte*>(mapping_) + mapping_bytes_ - colour,
                 stack_bytes_ - colour, &start);
+}
+
+void Fiber::restart(void (*entry)(void*), void* argument) {
+  entry_ = entry;
+  argument_ = argument;
+  exceptions_ = {};
+#ifdef COTERIE_ASAN
+  __asan_unpoison_memory_region(stack_bottom_, stack_bytes_);
+#endif
+#ifdef COTERIE_TSAN
+  __tsan_destroy_fiber(tsan_fiber_);
+  tsan_fiber_ = __tsan_create_fiber(0);
+#endif
+  prepare();
 }
 
 std::size_t Fiber::used_bytes() const noexcept {

@@ -1,7 +1,7 @@
 #pragma once
 // Stackful fibers: a stack, a saved context, and what the C++ runtime and the sanitizers keep per
-// thread but must keep per stack. Only workers switch fibers; a fiber never changes its thread.
-// Annotations follow <sanitizer/common_interface_defs.h>.
+// thread but must keep per stack. Only workers switch fibers; a fiber changes its thread only to
+// begin again. Annotations follow <sanitizer/common_interface_defs.h>.
 
 #include <cxxabi.h>
 
@@ -51,6 +51,9 @@ class alignas(64) Fiber {
   /// is another fiber's, so each return from here to the user's code is a misprediction.
   void switch_to(Fiber& to);
 
+  /// Of a fiber that is suspended for good, whose frames own nothing: begins again, on any thread.
+  void restart(void (*entry)(void*), void* argument);
+
   /// It is never resumed: what only its frames hold is leaked on purpose.
   void keep_alive() noexcept;
 
@@ -64,6 +67,7 @@ class alignas(64) Fiber {
   }
 
  private:
+  void prepare() noexcept;
   static void start(StackContext& left, StackContext& own);
   void arrived(StackContext& left);
 
@@ -72,7 +76,8 @@ class alignas(64) Fiber {
   ExceptionState exceptions_;
 
  public:
-  Fiber* next = nullptr;  // in the owner's pool
+  Fiber* next = nullptr;        // in the owner's pool
+  Fiber* next_batch = nullptr;  // in the depot, of the first one of a batch
 
  private:
   void* mapping_ = nullptr;

@@ -14,6 +14,7 @@
 #include <coterie/detail/message.hpp>
 
 #include "process/sanitizers.hpp"
+#include "process/slab.hpp"
 #include "process/spin_lock.hpp"
 
 namespace coterie::detail {
@@ -39,7 +40,11 @@ void give(void* memory, unsigned) noexcept {
 constexpr std::uint32_t group_slots = 7;
 constexpr std::uint32_t groups = 16;
 constexpr std::uint32_t magazine_slots = group_slots * groups;
-constexpr std::size_t slab_magazines = 8;
+// A node with a flood of messages has them in huge pages: slots that have been scattered are then
+// still found without a walk through the page tables.
+constexpr std::size_t small_slab = 128u << 10;
+constexpr std::size_t large_slab = 2u << 20;
+constexpr unsigned small_slabs = 8;
 
 struct Leader {
   Leader* next;           // in the magazine
@@ -63,16 +68,8 @@ class Depot {
       return;
     }
     // The last one is what the caller takes first: slots of a slab are used in their order.
-    const std::size_t bytes = slab_magazines * magazine_slots * bytes_;
-    auto* slab = static_cast<std::byte*>(::operator new (bytes, std::align_val_t{slot_bytes}));
-    std::array<void*, magazine_slots> magazine;
-    for (std::size_t m = slab_magazines; m-- > 0;) {
-      for (std::size_t i = 0; i < magazine_slots; ++i) {
-        magazine[i] = slab + (m * magazine_slots + magazine_slots - 1 - i) * bytes_;
-      }
-      if (m > 0) give(magazine.data());
-    }
-    std::ranges::copy(magazine, slots);
+    std::byte* slot = take_new();
+    for (std::size_t i = magazine_slots; i-- > 0; slot += bytes_) slots[i] = slot;
   }
 
   /// Takes over `magazine_slots` slots.
@@ -101,6 +98,29 @@ class Depot {
   }
 
  private:
+  /// Memory for a magazine that nobody has touched.
+  std::byte* take_new() {
+    const std::size_t magazine_bytes = magazine_slots * bytes_;
+    std::unique_lock guard(lock_);
+    while (slab_left_ < magazine_bytes) {
+      const std::size_t bytes = slabs_ < small_slabs ? small_slab : large_slab;
+      guard.unlock();
+      auto* const slab = static_cast<std::byte*>(take_slab(bytes));
+      guard.lock();
+      if (slab_left_ >= magazine_bytes) {  // another thread was faster
+        guard.unlock();
+        give_slab(slab, bytes);
+        guard.lock();
+        continue;
+      }
+      slab_ = slab;
+      slab_left_ = bytes;
+      ++slabs_;
+    }
+    slab_left_ -= magazine_bytes;
+    return std::exchange(slab_, slab_ + magazine_bytes);
+  }
+
   Leader* take_magazine() noexcept {
     std::lock_guard guard(lock_);
     return first_ == nullptr ? nullptr : std::exchange(first_, first_->next_magazine);
@@ -108,6 +128,9 @@ class Depot {
 
   const std::size_t bytes_;
   SpinLock lock_;
+  std::byte* slab_ = nullptr;
+  std::size_t slab_left_ = 0;
+  unsigned slabs_ = 0;
   Leader* first_ = nullptr;
   std::array<void*, magazine_slots> loose_{};
   std::uint32_t loose_count_ = 0;

@@ -23,6 +23,7 @@
 #include <coterie/log.hpp>
 
 #include "process/blocking_jobs.hpp"
+#include "process/fiber_depot.hpp"
 #include "process/gate.hpp"
 #include "process/ports/callback_watch.hpp"
 #include "process/ports/distribution.hpp"
@@ -223,6 +224,7 @@ class Runtime final : public DistributionEvents {
   std::optional<ProcessInfo> info_of(const Pid& pid, Duration timeout);
   std::size_t parked() const noexcept;
   const std::vector<std::unique_ptr<Worker>>& workers() const noexcept { return workers_; }
+  FiberDepot& fibers() noexcept { return fibers_; }
 
  private:
   friend class Worker;
@@ -298,6 +300,7 @@ class Runtime final : public DistributionEvents {
   StackText stack_text_;
 
   static constexpr std::size_t segment_slots = 8192;
+  static constexpr std::size_t fibers_kept_max = 2048;  // besides those of the workers
   std::vector<std::atomic<std::byte*>> segments_;
   std::mutex slots_lock_;  // guards the next two
   std::uint32_t slots_made_ = 0;
@@ -330,6 +333,7 @@ class Runtime final : public DistributionEvents {
   std::mutex system_monitors_lock_;
   std::vector<Pid> system_monitors_;
 
+  FiberDepot fibers_{fibers_kept_max};
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<Worker*> added_;  // to the executor
   std::unique_ptr<Strand> monitor_;

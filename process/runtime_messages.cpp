@@ -120,6 +120,8 @@ Ref Runtime::start_timer(Duration delay, ServerRef to, MessagePtr message) {
   }
   // The worker's last clock read will do: this moment only answers what is left of a timer.
   const Time now = own != nullptr ? worker.now() : clock().now();
+  const Pid* const pid = std::get_if<Pid>(&to);
+  auto name = pid == nullptr ? std::make_unique<ServerRef>(std::move(to)) : nullptr;
   TimerEntry* entry = nullptr;
   Ref ref = Ref::none;
   {
@@ -127,7 +129,8 @@ Ref Runtime::start_timer(Duration delay, ServerRef to, MessagePtr message) {
     entry = worker.timer_table().take();
     if (entry != nullptr) {
       entry->at = after(now, delay);
-      entry->to = std::move(to);
+      entry->to_pid = pid != nullptr ? *pid : Pid{};
+      entry->to_name = std::move(name);
       entry->message = std::move(message);
       ref = worker.timer_table().ref_of(*entry);
     }
@@ -153,10 +156,10 @@ void Runtime::fire(TimerEntry& entry) {
     if (const Repeat* repeat = entry.message->as<Repeat>(); repeat != nullptr && repeats(entry)) {
       again = repeat->make;
       from = entry.message->from;
-      to = entry.to;
+      to = entry.to_name != nullptr ? *entry.to_name : entry.to_pid;
     } else {
       message = std::move(entry.message);
-      to = std::move(entry.to);
+      to = entry.to_name != nullptr ? std::move(*entry.to_name) : entry.to_pid;
       entry.worker.timer_table().give(entry);
     }
   }
@@ -178,8 +181,8 @@ void Runtime::fire(TimerEntry& entry) {
 
 /// Sets the timer of every() again; false: there is nobody to send to any more.
 bool Runtime::repeats(TimerEntry& entry) {
-  const Pid* pid = std::get_if<Pid>(&entry.to);
-  if (pid != nullptr && pid->node == node() && find(*pid) == nullptr) return false;
+  const Pid& pid = entry.to_pid;
+  if (pid && pid.node == node() && find(pid) == nullptr) return false;
   const Duration interval = entry.message->as<Repeat>()->interval;
   const Time now = entry.worker.now();
   // What was missed is left out, and the beat is kept.

@@ -1,5 +1,9 @@
 #include "process/timer_table.hpp"
 
+#include <new>
+
+#include "process/slab.hpp"
+
 namespace coterie::detail {
 namespace {
 
@@ -11,28 +15,39 @@ constexpr std::uint32_t place_bits = TimerTable::places_max - 1;
 
 }  // namespace
 
+TimerTable::~TimerTable() {
+  for (std::uint32_t place = 0; place < made_; ++place) at(place).~TimerEntry();
+  for (std::size_t s = 0; s < segments_.size(); ++s) give_slab(segments_[s], bytes_of(s));
+}
+
 TimerEntry* TimerTable::take() {
   if (!free_.empty()) {
-    TimerEntry& entry = entries_[free_.back()];
+    TimerEntry& entry = at(free_.back());
     free_.pop_back();
     return &entry;
   }
-  if (entries_.size() == places_max) return nullptr;
-  // So that give() cannot fail.
-  if (free_.capacity() == entries_.size()) free_.reserve(entries_.size() * 2 + 64);
-  return &entries_.emplace_back(fire_, owner_, static_cast<std::uint32_t>(entries_.size()));
+  if (made_ == places_max) return nullptr;
+  if (made_ == room_) {
+    segments_.reserve(segments_.size() + 1);
+    const std::size_t bytes = bytes_of(segments_.size());
+    free_.reserve(room_ + bytes / sizeof(TimerEntry));  // so that give() cannot fail
+    segments_.push_back(static_cast<TimerEntry*>(take_slab(bytes)));
+    room_ += static_cast<std::uint32_t>(bytes / sizeof(TimerEntry));
+  }
+  const std::uint32_t place = made_++;
+  return new (&at(place)) TimerEntry(fire_, owner_, place);
 }
 
 void TimerTable::give(TimerEntry& entry) noexcept {
-  entry.to = Pid{};
+  entry.to_name.reset();
   if (entry.uses++ < uses_max) free_.push_back(entry.place);
 }
 
 TimerEntry* TimerTable::find(Ref ref) noexcept {
   const auto bits = static_cast<std::uint64_t>(ref);
   const auto place = static_cast<std::uint32_t>(bits & place_bits);
-  if (place >= entries_.size()) return nullptr;
-  TimerEntry& entry = entries_[place];
+  if (place >= made_) return nullptr;
+  TimerEntry& entry = at(place);
   return entry.message && ref_of(entry) == ref ? &entry : nullptr;
 }
 

@@ -6,8 +6,8 @@
 // A reference: bit 63 set, which no other reference has; 8 bits for the worker; 31 for how often
 // the place has been used; 24 for the place. A place that has been used 2^31 times stays empty.
 
+#include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -21,16 +21,17 @@ namespace coterie::detail {
 
 class Worker;
 
-/// A message to be sent later.
-struct TimerEntry final : Timer {
+/// A message to be sent later: two cache lines, the first of which is the queue's.
+struct alignas(64) TimerEntry final : Timer {
   TimerEntry(Fire fire, Worker& owner, std::uint32_t at_place) noexcept
       : Timer(fire), worker(owner), place(at_place) {}
   Worker& worker;
   const std::uint32_t place;
   std::uint32_t uses = 1;
   Time at{};  // to a tick of the worker's clock; for those who may not look into its queue
-  ServerRef to;
-  MessagePtr message;  // null: cancelled, or being sent
+  Pid to_pid;
+  std::unique_ptr<ServerRef> to_name;  // null: to the process
+  MessagePtr message;                  // null: cancelled, or being sent
 };
 
 /// The message of every(): stays in its entry, and makes those that are sent.
@@ -41,12 +42,17 @@ struct Repeat {
   Duration interval;
 };
 
+static_assert(sizeof(TimerEntry) == 128);
+
 class TimerTable {
  public:
   static constexpr std::size_t places_max = 1u << 24;
 
   TimerTable(Worker& owner, unsigned worker, Timer::Fire fire) noexcept
       : owner_(owner), worker_(worker), fire_(fire) {}
+  ~TimerTable();
+  TimerTable(const TimerTable&) = delete;
+  TimerTable& operator=(const TimerTable&) = delete;
 
   /// The lock of all that follows, taken in the way that befits the calling thread.
   class Guard {
@@ -74,11 +80,25 @@ class TimerTable {
   static int worker_of(Ref ref) noexcept;
 
  private:
+  // Most workers have few timers; those that have many get them in huge pages.
+  static constexpr std::uint32_t first_entries = 512;
+  static constexpr std::uint32_t segment_entries = (2u << 20) / sizeof(TimerEntry);
+  TimerEntry& at(std::uint32_t place) const noexcept {
+    if (place < first_entries) return segments_[0][place];
+    const std::uint32_t after_first = place - first_entries;
+    return segments_[1 + after_first / segment_entries][after_first % segment_entries];
+  }
+  static std::size_t bytes_of(std::size_t segment) noexcept {
+    return (segment == 0 ? first_entries : segment_entries) * sizeof(TimerEntry);
+  }
+
   Worker& owner_;
   const unsigned worker_;
   const Timer::Fire fire_;
   BiasedLock lock_;
-  std::deque<TimerEntry> entries_;
+  std::vector<TimerEntry*> segments_;
+  std::uint32_t room_ = 0;  // entries in the segments
+  std::uint32_t made_ = 0;
   std::vector<std::uint32_t> free_;  // places, reused last-in first-out
 };
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <mutex>
-#include <new>
 #include <utility>
 
 #include "process/context.hpp"
@@ -12,7 +11,6 @@
 namespace coterie::detail {
 namespace {
 
-constexpr std::size_t pooled_fibers_max = 1024;
 // A worker that always has work goes back to its executor now and then: on virtual time nothing
 // else would ever run.
 constexpr unsigned ticks_per_run = 1024;
@@ -58,7 +56,9 @@ Worker::Worker(Runtime& runtime, unsigned index)
 Worker::~Worker() {
   delete doomed_;
   if (current_ != &driver_) delete current_;
-  while (pool_ != nullptr) delete std::exchange(pool_, pool_->next);
+  for (Fiber* pool : {pool_, spare_}) {
+    while (pool != nullptr) delete std::exchange(pool, pool->next);
+  }
 }
 
 Time Worker::run() {
@@ -221,26 +221,15 @@ void Worker::abandon(Process& process) {
   std::abort();  // nobody switches back to an abandoned fiber
 }
 
-bool Worker::fill_pool() noexcept {
-  pool_ = make_fiber();
-  if (pool_ == nullptr) return false;
-  ++pooled_;
-  return true;
-}
-
-Fiber* Worker::make_fiber() noexcept {
-  try {
-    return new Fiber(runtime_.options().stack_bytes, &loop_entry, this);
-  } catch (const std::bad_alloc&) {
-    return nullptr;
-  }
-}
-
 void Worker::recycle(Fiber* fiber) noexcept {
-  if (pooled_ >= pooled_fibers_max) {
-    // The fiber is still running: whoever runs next frees it. Its frames own nothing.
-    doomed_ = fiber;
-    return;
+  if (pooled_ == FiberDepot::batch_fibers) {
+    if (spare_ != nullptr && !runtime_.fibers().give(spare_)) {
+      // The fiber is still running: whoever runs next frees it. Its frames own nothing.
+      doomed_ = fiber;
+      return;
+    }
+    spare_ = std::exchange(pool_, nullptr);
+    pooled_ = 0;
   }
   fiber->next = pool_;
   pool_ = fiber;

@@ -172,7 +172,7 @@ class Worker final : public Runnable {
   void return_parked() noexcept;
   bool node_may_park() const noexcept;
   Fiber* take_fiber() noexcept {
-    if (pool_ == nullptr) return make_fiber();
+    if (pool_ == nullptr && !fill_pool()) return nullptr;
     --pooled_;
     return std::exchange(pool_, pool_->next);
   }
@@ -233,8 +233,9 @@ class Worker final : public Runnable {
 
   Fiber driver_;
   Fiber* current_ = nullptr;  // the running fiber, or the one to continue with
-  Fiber* pool_ = nullptr;
-  Fiber* doomed_ = nullptr;  // left for good; freed by the next fiber that runs
+  Fiber* pool_ = nullptr;     // up to a batch of them, the last one first
+  Fiber* spare_ = nullptr;    // a whole batch
+  Fiber* doomed_ = nullptr;   // left for good; freed by the next fiber that runs
   std::size_t pooled_ = 0;
   TimerQueue timers_;
   TimerTable timer_table_;

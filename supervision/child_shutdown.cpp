@@ -1,9 +1,9 @@
 #include "supervision/child_shutdown.hpp"
 
 #include <set>
-#include <unordered_map>
 #include <vector>
 
+#include "process/flat_table.hpp"
 #include "process/process.hpp"
 #include "process/runtime.hpp"
 
@@ -15,6 +15,13 @@ struct Waited {
   Ref ref = Ref::none;
   std::optional<ExitReason> exit;  // of its link, if it has arrived
   bool down = false;
+};
+
+/// Where a child stands among those that shall end.
+struct Place {
+  Pid child;
+  std::size_t index;
+  const Pid& key() const noexcept { return child; }
 };
 
 void settle(Ending& ending, Waited& waited, ExitReason down) {
@@ -47,14 +54,13 @@ std::optional<ExitReason> shut_down(const Pid& child, Shutdown how, Restart rest
 
 void shut_down_all(std::span<Ending> children) {
   const Clock& clock = current_process().runtime().clock();
-  std::unordered_map<Pid, std::size_t> places;
-  places.reserve(children.size());
+  FlatTable<Place> places;
   std::vector<Waited> waited(children.size());
   std::set<Duration> waits;  // a few, whatever the number of children
   const Time begin = clock.now();
   for (std::size_t i = 0; i < children.size(); ++i) {
     const Ending& ending = children[i];
-    places.emplace(ending.child, i);
+    places.insert({ending.child, i});
     waited[i].ref = monitor(ending.child);
     if (ending.how.is_brutal_kill()) {
       exit(ending.child, ExitReason::kill());
@@ -66,10 +72,12 @@ void shut_down_all(std::span<Ending> children) {
 
   // DOWN and EXIT are both taken as they come, so that the mailbox is walked from its front only.
   const auto of_link = [&](const Exit& e) { return places.contains(e.from); };
-  const auto note_exit = [&](Exit e) { waited[places.at(e.from)].exit = std::move(e.reason); };
+  const auto note_exit = [&](Exit e) {
+    waited[places.find(e.from)->index].exit = std::move(e.reason);
+  };
   const auto of_monitor = [&](const Down& d) {
-    const auto found = places.find(d.pid);
-    return found != places.end() && waited[found->second].ref == d.ref;
+    const Place* found = places.find(d.pid);
+    return found != nullptr && waited[found->index].ref == d.ref;
   };
   std::size_t left = children.size();
   while (left > 0) {
@@ -86,7 +94,7 @@ void shut_down_all(std::span<Ending> children) {
     receive(when(of_link, note_exit),
             when(of_monitor,
                  [&](Down d) {
-                   const std::size_t place = places.at(d.pid);
+                   const std::size_t place = places.find(d.pid)->index;
                    settle(children[place], waited[place], std::move(d.reason));
                    --left;
                  }),
