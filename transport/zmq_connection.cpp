@@ -82,6 +82,9 @@ ZmqMonitor::ZmqMonitor(zmq::context_t& context, zmq::socket_t& watched, int even
   if (zmq_socket_monitor(watched.handle(), endpoint.c_str(), events) != 0) throw zmq::error_t();
   pair_.set(zmq::sockopt::linger, 0);
   pair_.connect(endpoint);
+  // Only what comes after a read that found nothing makes fd() readable.
+  zmq::message_t nothing;
+  (void)pair_.recv(nothing, zmq::recv_flags::dontwait);
 }
 
 ZmqConnectionEvent ZmqMonitor::next() {

@@ -230,6 +230,22 @@ TEST(ZmqDistribution, ConnectsByName) {
   EXPECT_TRUE(connected(a, b));
 }
 
+// A connection that comes up is news to who watches it, also if nobody has asked it before.
+TEST(ZmqConnection, ItsFirstEventIsNews) {
+  zmq::context_t context;
+  zmq::socket_t listener(context, zmq::socket_type::router);
+  listener.bind("tcp://127.0.0.1:*");
+  ZmqConnection connection(context, listener.get(zmq::sockopt::last_endpoint));
+  ZmqLookout lookout;
+  lookout.watch_readable(connection.monitor_fd(), ZmqLookout::links);
+  auto event = ZmqConnectionEvent::none;
+  while (event == ZmqConnectionEvent::none && lookout.wait(10s) == ZmqLookout::links) {
+    event = connection.next_event();
+  }
+  EXPECT_EQ(event, ZmqConnectionEvent::up);
+  lookout.forget(connection.monitor_fd());
+}
+
 // Hundreds of resets under load: no gap, no repeat, and not one session lost.
 TEST(ZmqDistribution, SurvivesResetsUnderLoad) {
   TestNode a("a", 1), b("b", 1);
