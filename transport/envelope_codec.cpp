@@ -206,7 +206,11 @@ std::expected<Envelope, std::string> decode_envelope(BytesView bytes, Ends ends)
   return envelope;
 }
 
-std::expected<void, std::string> decode_envelope(BytesView bytes, Ends ends, Envelope& e) {
+namespace {
+
+/// `payload`: where it is in `bytes`; it is not copied.
+std::expected<void, std::string> decode_around(BytesView bytes, Ends ends, Envelope& e,
+                                               BytesView& payload) {
   // The head has one form only, so that the budget is where set_budget expects it.
   if (bytes.size() < budget_offset || static_cast<unsigned char>(bytes[0]) != 0xdc ||
       static_cast<unsigned char>(bytes[4]) != 0xcd) {
@@ -241,7 +245,7 @@ std::expected<void, std::string> decode_envelope(BytesView bytes, Ends ends, Env
   if (mask & field_request_id) e.request_id = in.string();
   if (mask & field_type) e.type = in.string();
   if (mask & field_trace) e.trace = in.string();
-  if (mask & field_payload) e.payload = in.binary();
+  if (mask & field_payload) payload = in.binary();
   if (mask & field_reason) e.reason = read_reason(in);
   if (mask & field_failure) read_failure(in, e);
   if (mask & field_detail) e.detail = in.string();
@@ -251,6 +255,26 @@ std::expected<void, std::string> decode_envelope(BytesView bytes, Ends ends, Env
     return std::unexpected("an envelope claims a sender of another node");
   }
   return {};
+}
+
+}  // namespace
+
+std::expected<void, std::string> decode_envelope(BytesView bytes, Ends ends, Envelope& e) {
+  BytesView payload;
+  auto decoded = decode_around(bytes, ends, e, payload);
+  if (decoded) e.payload = payload;
+  return decoded;
+}
+
+std::expected<void, std::string> decode_envelope(Bytes&& bytes, Ends ends, Envelope& e) {
+  BytesView payload;
+  auto decoded = decode_around(bytes, ends, e, payload);
+  if (!decoded || payload.empty()) return decoded;
+  const auto begin = static_cast<std::size_t>(payload.data() - bytes.data());
+  bytes.resize(begin + payload.size());
+  bytes.erase(0, begin);
+  e.payload = std::move(bytes);
+  return decoded;
 }
 
 bool has_budget(BytesView envelope) noexcept {

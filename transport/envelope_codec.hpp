@@ -33,6 +33,8 @@ std::size_t append_record(Bytes& bytes, const Envelope& envelope, Ends ends);
 std::expected<Envelope, std::string> decode_envelope(BytesView bytes, Ends ends);
 /// The same into a new Envelope; after an error it is unspecified.
 std::expected<void, std::string> decode_envelope(BytesView bytes, Ends ends, Envelope& into);
+/// The same of bytes that become the payload's own, so that it is not copied.
+std::expected<void, std::string> decode_envelope(Bytes&& bytes, Ends ends, Envelope& into);
 
 /// Whether the bytes of encode_envelope carry a deadline.
 bool has_budget(BytesView envelope) noexcept;

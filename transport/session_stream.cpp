@@ -57,14 +57,15 @@ bool Link::unpack(Time now, BytesView record, Deliver& told) {
     if (whole && !*whole) return true;
     if (whole) {
       assembled = std::move(*whole);
-      record = *assembled;
     } else {
       why = std::move(whole.error());
     }
   }
   if (why.empty()) {
-    auto decoded = wire::decode_envelope(record, {peer_.id, self_.incarnation.id},
-                                         told.envelopes.emplace_back());
+    const wire::Ends ends{peer_.id, self_.incarnation.id};
+    Envelope& envelope = told.envelopes.emplace_back();
+    auto decoded = assembled ? wire::decode_envelope(std::move(*assembled), ends, envelope)
+                             : wire::decode_envelope(record, ends, envelope);
     if (decoded) {
       ++counters_.delivered;
       return true;
