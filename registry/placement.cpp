@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <optional>
 
 namespace coterie {
 namespace {
@@ -43,15 +44,19 @@ struct Candidate {
   const Member* member;
 };
 
+Candidate candidate(const Member& member, std::uint64_t name) {
+  const std::uint64_t hash = mix(name ^ mix(fnv1a(fnv_basis, member.name)));
+  // Below 2^39 before the shift, so nothing is lost; the division keeps 24 more bits.
+  return {(minus_log2(hash) << 24) / std::max(1u, member.weight), &member};
+}
+
 std::vector<Candidate> candidates(const View& view, std::string_view kind, std::string_view key) {
   const std::uint64_t name = placement_hash(kind, key);
   std::vector<Candidate> found;
   for (const auto& [node, member] : view.members) {
     if (member.draining || member.weight == 0) continue;
     if (std::ranges::find(member.kinds, kind) == member.kinds.end()) continue;
-    const std::uint64_t hash = mix(name ^ mix(fnv1a(fnv_basis, node)));
-    // Below 2^39 before the shift, so nothing is lost; the division keeps 24 more bits.
-    found.push_back({(minus_log2(hash) << 24) / member.weight, &member});
+    found.push_back(candidate(member, name));
   }
   return found;
 }
@@ -79,6 +84,23 @@ const Member* home(const View& view, std::string_view kind, std::string_view key
   const std::vector<Candidate> found = candidates(view, kind, key);
   const auto best = std::ranges::min_element(found, better);
   return best == found.end() ? nullptr : best->member;
+}
+
+unsigned directory_partition(std::string_view name) noexcept {
+  return static_cast<unsigned>(mix(fnv1a(fnv_basis, name)) % directory_partitions);
+}
+
+const Member* primary(const View& view, unsigned partition) {
+  const auto takes_new = [](const Member& member) { return !member.draining && member.weight > 0; };
+  const bool any =
+      std::ranges::any_of(view.members, [&](const auto& entry) { return takes_new(entry.second); });
+  std::optional<Candidate> best;
+  for (const auto& [node, member] : view.members) {
+    if (any && !takes_new(member)) continue;
+    const Candidate next = candidate(member, mix(partition + 1));
+    if (!best || better(next, *best)) best = next;
+  }
+  return best ? best->member : nullptr;
 }
 
 }  // namespace coterie

@@ -27,4 +27,12 @@ std::vector<const Member*> homes(const View& view, std::string_view kind, std::s
 /// The best home alone; null when no member hosts the kind.
 const Member* home(const View& view, std::string_view kind, std::string_view key);
 
+/// The directory is kept in so many parts, each by one member.
+inline constexpr unsigned directory_partitions = 256;
+unsigned directory_partition(std::string_view name) noexcept;
+
+/// The member that keeps a partition, by the same order; null only in a view without members. Those
+/// that drain or have no weight keep none while there are others.
+const Member* primary(const View& view, unsigned partition);
+
 }  // namespace coterie

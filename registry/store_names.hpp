@@ -28,6 +28,7 @@
 #include "process/ports/agreement.hpp"
 #include "process/ports/name_service.hpp"
 #include "process/ports/storage.hpp"
+#include "registry/name_requests.hpp"
 #include "registry/record_codec.hpp"
 
 namespace coterie {
@@ -58,38 +59,17 @@ struct NamesOptions {
 class StoreNames final {
  public:
   static constexpr std::size_t row_key_bytes_max = 1000;  // longer names are refused
-  using Request = std::uint64_t;                          // chosen by the caller, unique, never 0
+  using Request = name_requests::Request;
 
   // Events.
   struct Installed {
     std::shared_ptr<const View> view;
   };
-  /// The request's number becomes the registration's id.
-  struct Reserve {
-    Request request = 0;
-    std::string name;  // row_key()
-    std::uint64_t serial = 0;
-    Time deadline;
-  };
-  struct Confirm {
-    Request request = 0;
-    std::string name;
-    std::uint64_t registration = 0;
-    Time deadline;
-  };
-  struct Release {
-    std::string name;
-    std::uint64_t registration = 0;
-  };
-  struct Lookup {
-    Request request = 0;
-    std::string name;
-    Time deadline;
-  };
-  /// The one who asked wants no answer any more; what it reserved is given back.
-  struct Withdraw {
-    Request request = 0;
-  };
+  using Reserve = name_requests::Reserve;
+  using Confirm = name_requests::Confirm;
+  using Release = name_requests::Release;
+  using Lookup = name_requests::Lookup;
+  using Withdraw = name_requests::Withdraw;
   struct Committed {
     std::uint64_t id = 0;
     StorageResult<std::vector<TransactionResult>> results;
@@ -123,19 +103,9 @@ class StoreNames final {
     std::uint64_t id = 0;
     std::string prefix;
   };
-  struct Reserved {
-    Request request = 0;
-    NameResult<Registration> result;
-  };
-  struct Confirmed {
-    Request request = 0;
-    NameResult<void> result;
-    Location location = {};  // what others find from now on
-  };
-  struct Found {
-    Request request = 0;
-    NameResult<Location> result;
-  };
+  using Reserved = name_requests::Reserved;
+  using Confirmed = name_requests::Confirmed;
+  using Found = name_requests::Found;
   struct ReadView {};  // a newer view exists: hint to the agreement
   struct SetTimer {
     Time at;

@@ -1,0 +1,334 @@
+#include "registry/directory.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace coterie {
+
+using directory::Ask;
+using directory::Claims;
+using directory::Heard;
+using directory::Message;
+using directory::Relayed;
+using directory::What;
+using name_requests::Confirmed;
+using name_requests::Found;
+using name_requests::Reserved;
+
+namespace {
+
+NameError unavailable(std::string why) {
+  return {.code = NameError::Code::unavailable, .holder = {}, .message = std::move(why)};
+}
+
+}  // namespace
+
+Directory::Directory(DirectoryOptions options)
+    : options_(std::move(options)),
+      self_(options_.incarnation.id),
+      primary_(self_, options_.waiting_max, options_.protections) {}
+
+std::vector<Directory::Action> Directory::step(Time now, const Event& event) {
+  now_ = now;
+  primary_.set_lease(lease_runs());
+  std::visit([this](const auto& e) { on(e); }, event);
+  proceed();
+  return std::exchange(actions_, {});
+}
+
+// ---- views
+
+void Directory::on(const Installed& installed) {
+  if (stopped_) return;
+  const Member* const self = installed.view->find(options_.node);
+  if (self == nullptr || self->incarnation != options_.incarnation) {
+    view_ = nullptr;  // not yet; or out, and the lease with it
+    return;
+  }
+  view_ = installed.view;
+  installed_ = now_;
+  told_silent_ = false;
+  for (unsigned p = 0; p < directory_partitions; ++p) {
+    primaries_[p] = primary(*view_, p)->incarnation.id;
+  }
+  primary_.install(view_, primaries_);
+  claim();
+  for (const std::uint64_t id : unanswered_) ask(id, mine_.at(id));
+  for (auto& [request, looking] : looking_) look(request, looking);
+  for (auto& [from, message] : std::exchange(early_, {})) on(Received{from, message});
+}
+
+/// Says to each primary of the view which of its names are held here.
+void Directory::claim() {
+  to_hear_.clear();
+  const auto new_claims = [this] {
+    return Claims{.view = view_->number, .piece = 0, .pieces = 1, .claims = {}};
+  };
+  for (const NodeId node : primaries_) to_hear_[node];
+  std::map<NodeId, std::size_t> bytes;
+  for (const auto& [id, mine] : mine_) {
+    if (mine.state == State::reserving || mine.state == State::releasing) continue;
+    const NodeId node = primaries_[directory_partition(mine.name)];
+    std::vector<Claims>& pieces = to_hear_[node].pieces;
+    std::size_t& size = bytes[node];
+    if (pieces.empty() || size > options_.piece_bytes) {
+      pieces.push_back(new_claims());
+      size = 0;
+    }
+    size += mine.name.size() + 32;
+    // Others may have found what is being confirmed.
+    const bool confirmed =
+        mine.state == State::confirmed ||
+        (options_.protections.asked_confirm_claimed && mine.state == State::confirming);
+    pieces.back().claims.push_back({mine.name, id, mine.serial, mine.epoch, confirmed});
+  }
+  for (auto& [node, claims] : to_hear_) {
+    if (claims.pieces.empty()) claims.pieces.push_back(new_claims());
+    for (std::size_t i = 0; i < claims.pieces.size(); ++i) {
+      claims.pieces[i].piece = static_cast<std::uint32_t>(i);
+      claims.pieces[i].pieces = static_cast<std::uint32_t>(claims.pieces.size());
+    }
+  }
+  if (auto own = to_hear_.extract(self_); !own.empty()) {
+    for (const Claims& piece : own.mapped().pieces) primary_.take_claims(self_, piece);
+  }
+  // Nobody waits for the claims of who joins with the view.
+  if (view_->find(options_.node)->since == view_->number) to_hear_.clear();
+  for (auto& [node, claims] : to_hear_) tell(node, claims);
+}
+
+void Directory::tell(NodeId primary, ToHear& claims) {
+  claims.sent = now_;
+  const unsigned turn = claims.times++;
+  for (const Claims& piece : claims.pieces) {
+    if (turn % 2 == 0) {
+      send(primary, piece);
+    } else {
+      send_through_another(primary, piece, turn / 2);
+    }
+  }
+}
+
+/// A cut between two members must not close partitions for all.
+void Directory::send_through_another(NodeId to, std::variant<Claims, Heard> message,
+                                     unsigned turn) {
+  std::vector<NodeId> others;
+  for (const auto& [name, member] : view_->members) {
+    const NodeId id = member.incarnation.id;
+    if (id != self_ && id != to) others.push_back(id);
+  }
+  if (others.empty()) return;
+  send(others[turn % others.size()], Relayed{self_, to, std::move(message)});
+}
+
+void Directory::send(NodeId to, Message message) {
+  actions_.push_back(Send{to, std::move(message)});
+}
+
+// ---- what this node's processes ask
+
+void Directory::on(const name_requests::Reserve& reserve) {
+  if (stopped_ || reserve.name.size() > name_bytes_max) {
+    NameError error = unavailable(stopped_why_);
+    if (!stopped_) error = {NameError::Code::failed, {}, "a name may have 1,000 bytes"};
+    actions_.push_back(Reserved{reserve.request, std::unexpected(std::move(error))});
+    return;
+  }
+  Mine& mine = mine_[reserve.request];
+  mine = {.name = reserve.name,
+          .serial = reserve.serial,
+          .epoch = {},
+          .state = State::reserving,
+          .asked = reserve.request,
+          .sent = {}};
+  unanswered_.insert(reserve.request);
+  deadlines_.emplace(reserve.deadline, reserve.request);
+  ask(reserve.request, mine);
+}
+
+void Directory::on(const name_requests::Confirm& confirm) {
+  const auto mine = mine_.find(confirm.registration);
+  if (stopped_ || mine == mine_.end() || mine->second.state != State::reserved) {
+    actions_.push_back(Confirmed{
+        confirm.request,
+        std::unexpected(unavailable(stopped_ ? stopped_why_ : "there is no such reservation")),
+        {}});
+    return;
+  }
+  mine->second.state = State::confirming;
+  mine->second.asked = confirm.request;
+  confirms_[confirm.request] = confirm.registration;
+  unanswered_.insert(confirm.registration);
+  deadlines_.emplace(confirm.deadline, confirm.request);
+  ask(confirm.registration, mine->second);
+}
+
+void Directory::on(const name_requests::Release& release) {
+  const auto mine = mine_.find(release.registration);
+  if (!stopped_ && mine != mine_.end()) free(mine->first, mine->second);
+}
+
+void Directory::on(const name_requests::Lookup& lookup) {
+  if (stopped_ || lookup.name.size() > name_bytes_max) {
+    NameError error = unavailable(stopped_why_);
+    if (!stopped_) error = {};
+    actions_.push_back(Found{lookup.request, std::unexpected(std::move(error))});
+    return;
+  }
+  Looking& looking = looking_[lookup.request];
+  looking.name = lookup.name;
+  deadlines_.emplace(lookup.deadline, lookup.request);
+  look(lookup.request, looking);
+}
+
+void Directory::on(const name_requests::Withdraw& withdraw) {
+  looking_.erase(withdraw.request);
+  const auto mine = mine_.find(withdraw.request);
+  // Too late if it has been answered: then the name is the caller's to release.
+  if (mine == mine_.end() || mine->second.asked != withdraw.request) return;
+  mine->second.asked = 0;
+  free(mine->first, mine->second);
+}
+
+void Directory::on(const Stop& stop) {
+  if (std::exchange(stopped_, true)) return;
+  stopped_why_ = stop.why;
+  std::vector<Request> waiting;
+  for (const auto& [id, mine] : mine_) {
+    if (mine.asked != 0) waiting.push_back(mine.asked);
+  }
+  for (const auto& [request, looking] : looking_) waiting.push_back(request);
+  for (const Request request : waiting) give_up(request, stop.why);
+  view_ = nullptr;
+  mine_.clear();
+  unanswered_.clear();
+  to_hear_.clear();
+  early_.clear();
+  sent_.clear();
+  deadlines_ = {};
+}
+
+/// Takes the name back, whatever copies of earlier requests are still under way.
+void Directory::free(std::uint64_t id, Mine& mine) {
+  if (mine.state == State::releasing) return;
+  mine.state = State::releasing;
+  unanswered_.insert(id);
+  ask(id, mine);
+}
+
+void Directory::ask(std::uint64_t id, Mine& mine) {
+  if (!usable()) return;
+  mine.sent = now_;
+  sent_.push_back({now_, id, false});
+  const What what = mine.state == State::reserving    ? What::reserve
+                    : mine.state == State::confirming ? What::confirm
+                                                      : What::release;
+  send(primaries_[directory_partition(mine.name)],
+       Ask{view_->number, what, id, mine.name, mine.serial});
+}
+
+void Directory::look(Request request, Looking& looking) {
+  if (!usable()) return;
+  looking.sent = now_;
+  sent_.push_back({now_, request, true});
+  send(primaries_[directory_partition(looking.name)],
+       Ask{view_->number, What::lookup, request, looking.name, 0});
+}
+
+// ---- what passes
+
+void Directory::proceed() {
+  expire();
+  if (usable()) resend();
+  // What is meant for this member itself, and what it answers itself, does not travel.
+  for (bool more = true; more && usable();) {
+    more = false;
+    std::vector<Action> actions = std::exchange(actions_, {});
+    for (Action& action : actions) {
+      auto* const sent = std::get_if<Send>(&action);
+      if (sent == nullptr || sent->to != self_) {
+        actions_.push_back(std::move(action));
+        continue;
+      }
+      on(Received{self_, std::move(sent->message)});
+      more = true;
+    }
+    for (auto& answer : primary_.take_answers()) {
+      send(answer.to, answer.told);
+      more = true;
+    }
+  }
+  set_timer();
+}
+
+/// And not sent again since.
+bool Directory::unanswered(const Sent& sent) const {
+  if (sent.lookup) {
+    const auto looking = looking_.find(sent.id);
+    return looking != looking_.end() && looking->second.sent == sent.at;
+  }
+  return unanswered_.contains(sent.id) && mine_.at(sent.id).sent == sent.at;
+}
+
+void Directory::resend() {
+  const Time due = now_ - options_.resend_after;
+  while (!sent_.empty() && sent_.front().at <= due) {
+    const Sent sent = sent_.front();
+    sent_.pop_front();
+    if (!unanswered(sent)) continue;
+    if (sent.lookup) {
+      look(sent.id, looking_.at(sent.id));
+    } else {
+      ask(sent.id, mine_.at(sent.id));
+    }
+  }
+  for (auto& [node, claims] : to_hear_) {
+    if (claims.sent <= due) tell(node, claims);
+  }
+  if (told_silent_ || now_ < after(installed_, options_.silent_after)) return;
+  told_silent_ = true;
+  for (const NodeId node : primary_.missing()) actions_.push_back(Silent{node});
+}
+
+void Directory::expire() {
+  while (!deadlines_.empty() && deadlines_.top().first <= now_) {
+    const Request request = deadlines_.top().second;
+    deadlines_.pop();
+    give_up(request, "the directory did not answer in time");
+  }
+}
+
+void Directory::give_up(Request request, const std::string& why) {
+  if (looking_.erase(request) > 0) {
+    actions_.push_back(Found{request, std::unexpected(unavailable(why))});
+  } else if (const auto confirm = confirms_.extract(request); !confirm.empty()) {
+    // It is asked for on: the process holds the name, and gives it back if it does not want it.
+    if (const auto mine = mine_.find(confirm.mapped()); mine != mine_.end()) mine->second.asked = 0;
+    actions_.push_back(Confirmed{request, std::unexpected(unavailable(why)), {}});
+  } else if (const auto mine = mine_.find(request);
+             mine != mine_.end() && mine->second.asked == request) {
+    mine->second.asked = 0;
+    actions_.push_back(Reserved{request, std::unexpected(unavailable(why))});
+    free(request, mine->second);
+  }
+}
+
+void Directory::set_timer() {
+  Time next = deadlines_.empty() ? Time::max() : deadlines_.top().first;
+  if (usable()) {
+    const auto later = [&](Time sent) {
+      next = std::min(next, after(sent, options_.resend_after));
+    };
+    while (!sent_.empty() && !unanswered(sent_.front())) sent_.pop_front();
+    if (!sent_.empty()) later(sent_.front().at);
+    for (const auto& [node, claims] : to_hear_) later(claims.sent);
+    if (!told_silent_ && !primary_.missing().empty()) {
+      next = std::min(next, after(installed_, options_.silent_after));
+    }
+  }
+  if (next == timer_ && timer_ > now_) return;
+  timer_ = next;
+  if (next != Time::max()) actions_.push_back(SetTimer{next});
+}
+
+}  // namespace coterie

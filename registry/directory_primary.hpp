@@ -1,0 +1,107 @@
+#pragma once
+// The names that one member keeps for all, in the partitions whose primary it is. Pure; one owner,
+// one thread: the Directory of the same member.
+//
+// After a change of view a partition is closed until every member of the new view has said which
+// names of it it holds: nobody else knows. A partition that was open in the last view that this
+// member has seen stays open: whatever happened to its names happened here. Not even in a view that
+// this member has missed did somebody else open it, because that took its own word.
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <tuple>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "process/ports/agreement.hpp"
+#include "registry/directory_messages.hpp"
+#include "registry/placement.hpp"
+
+namespace coterie {
+
+/// Rules that tests switch off one at a time. Always all on.
+struct DirectoryProtections {
+  bool asked_in_this_view = true;     // an answer counts in the view in which it was asked for
+  bool counts_with_lease = true;      // and while the lease runs of who asked
+  bool withdrawn_freed = true;        // who is told `taken` takes all copies of its request back
+  bool waits_for_all = true;          // a partition opens when every member has said what it holds
+  bool kept_only_if_open = true;      // what was not complete is not kept
+  bool dead_dropped = true;           // the names of who is not in the view are free
+  bool lookup_needs_lease = true;     // a primary that may have been removed answers no lookup
+  bool asked_confirm_claimed = true;  // a name that others may have found is claimed as visible
+};
+
+/// Where each partition is kept in a view.
+using Primaries = std::array<NodeId, directory_partitions>;
+
+class DirectoryPrimary {
+ public:
+  struct Answer {
+    NodeId to = NodeId::none;
+    directory::Told told;
+  };
+
+  DirectoryPrimary(NodeId self, std::size_t waiting_max, DirectoryProtections protections)
+      : self_(self), waiting_max_(waiting_max), protections_(protections) {}
+
+  void install(const std::shared_ptr<const View>& view, const Primaries& primaries);
+  /// Of the installed view. True: all pieces of `from` are here.
+  bool take_claims(NodeId from, const directory::Claims& claims);
+  /// Asked in the installed view.
+  void ask(NodeId from, const directory::Ask& asked);
+  /// Whether this member's lease runs, before each of the others: else it may have been removed,
+  /// and who succeeds it may know more.
+  void set_lease(bool runs) noexcept { lease_ = runs; }
+
+  /// Since the last call; in order.
+  std::vector<Answer> take_answers() { return std::exchange(answers_, {}); }
+  /// Members of the view that have not said what they hold; empty: all partitions are open.
+  std::vector<NodeId> missing() const;
+  std::size_t names() const noexcept;
+  /// Names that two members claimed: never, or there is a bug.
+  std::uint64_t claimed_twice() const noexcept { return claimed_twice_; }
+
+ private:
+  struct Entry {
+    NodeId owner = NodeId::none;
+    std::uint64_t registration = 0;
+    std::uint64_t serial = 0;
+    Epoch epoch;
+    bool confirmed = false;
+  };
+  struct Partition {
+    bool open = false;
+    bool kept = false;  // from the view before: claims tell nothing new
+    std::unordered_map<std::string, Entry> names;
+  };
+  struct Sender {
+    std::set<std::uint32_t> pieces;
+    bool complete = false;
+  };
+  using Asked = std::tuple<NodeId, directory::What, std::uint64_t>;
+
+  void open_if_heard();
+  directory::Told told(const directory::Ask& asked, directory::Code code) const;
+  directory::Told judge(NodeId from, Partition& partition, const directory::Ask& asked);
+
+  const NodeId self_;
+  const std::size_t waiting_max_;
+  const DirectoryProtections protections_;
+  std::shared_ptr<const View> view_;
+  std::map<unsigned, Partition> partitions_;
+  std::map<NodeId, Sender> senders_;  // all members of the view
+  std::uint64_t counter_ = 0;         // of epochs
+  std::uint64_t claimed_twice_ = 0;
+  bool lease_ = false;
+  std::vector<std::pair<NodeId, directory::Ask>> waiting_;  // for closed partitions
+  std::set<Asked> waiting_asked_;
+  std::vector<Answer> answers_;
+};
+
+}  // namespace coterie

@@ -1,0 +1,130 @@
+// What members tell this one: requests and claims for its partitions, answers to its own requests.
+
+#include <algorithm>
+#include <utility>
+
+#include "registry/directory.hpp"
+
+namespace coterie {
+
+using directory::Ask;
+using directory::Claims;
+using directory::Code;
+using directory::Heard;
+using directory::Message;
+using directory::Relayed;
+using directory::Told;
+using directory::What;
+using name_requests::Confirmed;
+using name_requests::Found;
+using name_requests::Reserved;
+
+namespace {
+
+constexpr std::size_t early_max = 10'000;  // messages of newer views; who sent them sends again
+
+}  // namespace
+
+void Directory::on(const Received& received) {
+  if (stopped_) return;
+  std::visit([&](const auto& message) { receive(received.from, message); }, received.message);
+}
+
+/// What belongs to a newer view waits for it.
+bool Directory::of_this_view(NodeId from, std::uint64_t number, const Message& message) {
+  if (view_ != nullptr && number <= view_->number) return number == view_->number;
+  if (early_.empty()) actions_.push_back(ReadView{});
+  if (early_.size() == early_max) early_.pop_front();
+  early_.push_back({from, message});
+  return false;
+}
+
+void Directory::receive(NodeId from, const Ask& asked) {
+  if (!of_this_view(from, asked.view, asked)) {
+    if (view_ == nullptr || asked.view > view_->number) return;
+    send(from, Told{view_->number, asked.what, asked.id, Code::stale_view, {}, {}});
+    return;
+  }
+  primary_.ask(from, asked);
+}
+
+void Directory::receive(NodeId from, const Claims& claims) {
+  if (!of_this_view(from, claims.view, claims)) return;
+  if (primary_.take_claims(from, claims)) send(from, Heard{claims.view});
+}
+
+void Directory::receive(NodeId from, const Heard& heard) {
+  if (view_ != nullptr && heard.view == view_->number) to_hear_.erase(from);
+}
+
+void Directory::receive(NodeId from, const Relayed& relayed) {
+  if (relayed.to != self_) {
+    if (relayed.from == from) send(relayed.to, relayed);
+  } else if (const auto* claims = std::get_if<Claims>(&relayed.message)) {
+    if (!of_this_view(from, claims->view, relayed)) return;
+    if (primary_.take_claims(relayed.from, *claims)) {
+      send(from, Relayed{self_, relayed.from, Heard{claims->view}});  // the way they came
+    }
+  } else {
+    receive(relayed.from, std::get<Heard>(relayed.message));
+  }
+}
+
+void Directory::receive(NodeId, const Told& told) {
+  if (view_ != nullptr && told.view > view_->number) actions_.push_back(ReadView{});
+  if (told.code == Code::stale_view || told.code == Code::unavailable) return;
+  if (told.what == What::lookup) {
+    if (looking_.erase(told.id) == 0) return;
+    NameResult<Location> found = std::unexpected(NameError{});
+    if (told.code == Code::ok) found = Location{.pid = told.pid, .epoch = told.epoch};
+    actions_.push_back(Found{told.id, std::move(found)});
+    return;
+  }
+  const bool counts = view_ != nullptr && told.view == view_->number;
+  if (!counts && options_.protections.asked_in_this_view) return;
+  if (const auto mine = mine_.find(told.id); mine != mine_.end()) told_about(mine, told);
+}
+
+void Directory::told_about(MineById::iterator found, const Told& told) {
+  auto& [id, mine] = *found;
+  if (told.what == What::reserve && mine.state == State::reserving) {
+    // Perhaps this node has been removed and does not know it. It is asked again.
+    if (told.code == Code::ok && !lease_runs() && options_.protections.counts_with_lease) return;
+    const Request request = std::exchange(mine.asked, 0);
+    unanswered_.erase(id);
+    if (told.code == Code::ok) {
+      mine.state = State::reserved;
+      mine.epoch = told.epoch;
+      actions_.push_back(Reserved{request, Registration{id, told.epoch}});
+      return;
+    }
+    NameError error{.code = NameError::Code::taken, .holder = told.pid, .message = {}};
+    actions_.push_back(Reserved{request, std::unexpected(std::move(error))});
+    if (options_.protections.withdrawn_freed) {
+      free(id, mine);
+    } else {
+      mine_.erase(found);
+    }
+  } else if (told.what == What::confirm && mine.state == State::confirming) {
+    const Request request = std::exchange(mine.asked, 0);
+    unanswered_.erase(id);
+    confirms_.erase(request);
+    NameResult<void> result;
+    if (told.code == Code::ok) {
+      mine.state = State::confirmed;
+    } else {
+      mine.state = State::reserved;
+      result =
+          std::unexpected(NameError{NameError::Code::failed, {}, "the directory lost the name"});
+      actions_.push_back(
+          Notice{"the directory knows nothing of " + mine.name + ", which this node holds: a bug"});
+    }
+    const Location location{.pid = {self_, mine.serial}, .epoch = mine.epoch};
+    if (request != 0) actions_.push_back(Confirmed{request, std::move(result), location});
+  } else if (told.what == What::release && mine.state == State::releasing) {
+    unanswered_.erase(id);
+    mine_.erase(found);
+  }
+}
+
+}  // namespace coterie

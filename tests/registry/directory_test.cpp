@@ -1,0 +1,314 @@
+// The members' directory, step by step: three members whose messages the test carries.
+
+#include <gtest/gtest.h>
+
+#include "registry/directory.hpp"
+
+namespace coterie::testing {
+namespace {
+
+using namespace std::chrono_literals;
+using name_requests::Confirm;
+using name_requests::Confirmed;
+using name_requests::Found;
+using name_requests::Lookup;
+using name_requests::Release;
+using name_requests::Request;
+using name_requests::Reserve;
+using name_requests::Reserved;
+using name_requests::Withdraw;
+
+class DirectoryTest : public ::testing::Test {
+ protected:
+  struct Node {
+    std::string name;
+    std::unique_ptr<Directory> core;
+    std::shared_ptr<const View> view;
+  };
+  struct Sent {
+    NodeId from, to;
+    directory::Message message;
+  };
+
+  DirectoryTest() {
+    for (std::uint64_t i = 1; i <= 3; ++i) add(i);
+  }
+  void add(std::uint64_t i) {
+    const std::string name(1, static_cast<char>('a' + i - 1));
+    nodes_[NodeId{i}] = {
+        name,
+        std::make_unique<Directory>(DirectoryOptions{.node = name,
+                                                     .incarnation = {.counter = 1, .id = NodeId{i}},
+                                                     .lease_end = [this] { return lease_end_; },
+                                                     .protections = {}}),
+        nullptr};
+  }
+  std::shared_ptr<const View> view(std::uint64_t number, const std::vector<std::uint64_t>& members,
+                                   std::uint64_t newcomer = 0) {
+    View made;
+    made.number = number;
+    for (const std::uint64_t i : members) {
+      const std::string name(1, static_cast<char>('a' + i - 1));
+      const std::uint64_t since = number == 1 || i == newcomer ? number : 1;
+      made.members[name] = {.name = name,
+                            .incarnation = {.counter = 1, .id = NodeId{i}},
+                            .address = {},
+                            .client_address = {},
+                            .kinds = {},
+                            .since = since};
+    }
+    return std::make_shared<const View>(std::move(made));
+  }
+  void install(std::uint64_t node, const std::shared_ptr<const View>& v) {
+    nodes_.at(NodeId{node}).view = v;
+    step(node, Directory::Installed{v});
+  }
+  void install_all(const std::shared_ptr<const View>& v) {
+    for (const auto& [name, member] : v->members) {
+      install(static_cast<std::uint64_t>(member.incarnation.id), v);
+    }
+  }
+  void step(std::uint64_t node, const Directory::Event& event) {
+    for (auto& action : nodes_.at(NodeId{node}).core->step(now_, event)) {
+      if (auto* sent = std::get_if<Directory::Send>(&action)) {
+        wire_.push_back({NodeId{node}, sent->to, std::move(sent->message)});
+      } else if (auto* reserved = std::get_if<Reserved>(&action)) {
+        reserved_.emplace(reserved->request, std::move(reserved->result));
+      } else if (auto* confirmed = std::get_if<Confirmed>(&action)) {
+        confirmed_.emplace(confirmed->request, std::move(confirmed->result));
+      } else if (auto* found = std::get_if<Found>(&action)) {
+        found_.emplace(found->request, std::move(found->result));
+      } else if (auto* silent = std::get_if<Directory::Silent>(&action)) {
+        silent_.emplace_back(NodeId{node}, silent->node);
+      } else if (std::holds_alternative<Directory::ReadView>(action)) {
+        ++reads_;
+      }
+    }
+  }
+  /// Carries everything but what `lost` says.
+  void carry(const std::function<bool(const Sent&)>& lost = {}) {
+    while (!wire_.empty()) {
+      const Sent sent = wire_.front();
+      wire_.pop_front();
+      if ((lost && lost(sent)) || !nodes_.contains(sent.to)) continue;
+      step(static_cast<std::uint64_t>(sent.to), Directory::Received{sent.from, sent.message});
+    }
+  }
+  void pass(Duration time) {
+    now_ += time;
+    for (auto& [id, node] : nodes_) step(static_cast<std::uint64_t>(id), Directory::Tick{});
+  }
+  /// A name whose primary in `v` is that member.
+  static std::string name_at(const View& v, std::uint64_t node) {
+    for (int i = 0;; ++i) {
+      std::string name = "name " + std::to_string(i);
+      if (primary(v, directory_partition(name))->incarnation.id == NodeId{node}) return name;
+    }
+  }
+
+  Time now_{1h};
+  Time lease_end_ = Time::max();
+  std::map<NodeId, Node> nodes_;
+  std::deque<Sent> wire_;
+  std::map<Request, NameResult<Registration>> reserved_;
+  std::map<Request, NameResult<void>> confirmed_;
+  std::map<Request, NameResult<Location>> found_;
+  std::vector<std::pair<NodeId, NodeId>> silent_;
+  int reads_ = 0;
+};
+
+TEST_F(DirectoryTest, GivesANameToTheFirstWhoAsks) {
+  const auto v = view(1, {1, 2, 3});
+  install_all(v);
+  const std::string name = name_at(*v, 3);
+  step(1, Reserve{7, name, 70, now_ + 5s});
+  step(2, Reserve{8, name, 80, now_ + 5s});
+  carry();
+  ASSERT_TRUE(reserved_.at(7));
+  EXPECT_EQ(reserved_.at(7)->epoch.view, 1u);
+  ASSERT_FALSE(reserved_.at(8));
+  EXPECT_EQ(reserved_.at(8).error().code, NameError::Code::taken);
+  EXPECT_EQ(reserved_.at(8).error().holder, (Pid{NodeId{1}, 70}));
+  EXPECT_EQ(nodes_.at(NodeId{3}).core->kept(), 1u);
+
+  step(2, Lookup{9, name, now_ + 5s});
+  carry();
+  EXPECT_EQ(found_.at(9).error().code, NameError::Code::not_found);  // not confirmed yet
+  step(1, Confirm{10, name, 7, now_ + 5s});
+  step(2, Lookup{11, name, now_ + 5s});
+  carry();
+  EXPECT_TRUE(confirmed_.at(10));
+  EXPECT_EQ(found_.at(11)->pid, (Pid{NodeId{1}, 70}));
+  EXPECT_EQ(found_.at(11)->epoch, reserved_.at(7)->epoch);
+
+  step(1, Release{name, 7});
+  step(1, Reserve{12, name, 71, now_ + 5s});  // in order with the release
+  carry();
+  ASSERT_TRUE(reserved_.at(12));
+  EXPECT_GT(reserved_.at(12)->epoch, reserved_.at(7)->epoch);
+}
+
+TEST_F(DirectoryTest, OpensAMovedPartitionWhenAllHaveSpoken) {
+  const auto first = view(1, {1, 2, 3});
+  install_all(first);
+  const std::string name = name_at(*first, 3);
+  step(1, Reserve{7, name, 70, now_ + 5s});
+  carry();
+  step(1, Confirm{8, name, 7, now_ + 5s});
+  carry();
+  // c goes; its partition moves. b is the first to see that, and asks before a has spoken.
+  nodes_.erase(NodeId{3});
+  const auto second = view(2, {1, 2});
+  install(2, second);
+  step(2, Reserve{9, name, 90, now_ + 5s});
+  carry();
+  EXPECT_FALSE(reserved_.contains(9));
+  install(1, second);
+  carry();
+  ASSERT_TRUE(reserved_.contains(9));
+  EXPECT_EQ(reserved_.at(9).error().holder, (Pid{NodeId{1}, 70}));  // a has said that it holds it
+}
+
+TEST_F(DirectoryTest, FreesTheNamesOfTheDead) {
+  const auto first = view(1, {1, 2, 3});
+  install_all(first);
+  const std::string name = name_at(*first, 1);
+  step(3, Reserve{7, name, 70, now_ + 5s});
+  carry();
+  nodes_.erase(NodeId{3});
+  const auto second = view(2, {1, 2});
+  install(1, second);
+  step(1, Reserve{8, name, 80, now_ + 5s});  // the partition stays, and is open
+  ASSERT_TRUE(reserved_.at(8));
+  EXPECT_EQ(reserved_.at(8)->epoch.view, 2u);
+}
+
+TEST_F(DirectoryTest, RefusesWhatWasAskedInAnOlderView) {
+  const auto first = view(1, {1, 2, 3});
+  install_all(first);
+  carry();
+  const auto second = view(2, {1, 2, 3});
+  install(3, second);
+  const std::string name = name_at(*first, 3);
+  step(1, Reserve{7, name, 70, now_ + 5s});
+  carry();
+  EXPECT_FALSE(reserved_.contains(7));
+  EXPECT_GE(reads_, 1);  // a looks for the newer view
+  install(1, second);
+  install(2, second);
+  carry();
+  EXPECT_TRUE(reserved_.at(7));
+}
+
+TEST_F(DirectoryTest, ClaimsGoAroundACut) {
+  const auto first = view(1, {1, 2, 3});
+  install_all(first);
+  carry();
+  const std::string name = name_at(*view(2, {1, 2, 3, 4}, 4), 4);
+  step(1, Reserve{7, name, 70, now_ + 60s});
+  carry();
+  ASSERT_TRUE(reserved_.at(7));
+  add(4);
+  const auto cut = [](const Sent& sent) {
+    return (sent.from == NodeId{1} && sent.to == NodeId{4}) ||
+           (sent.from == NodeId{4} && sent.to == NodeId{1});
+  };
+  const auto second = view(2, {1, 2, 3, 4}, 4);
+  install_all(second);
+  step(2, Reserve{8, name, 80, now_ + 60s});
+  carry(cut);
+  EXPECT_FALSE(reserved_.contains(8));
+  for (int i = 0; i < 3 && !reserved_.contains(8); ++i) {
+    pass(200ms);
+    carry(cut);
+  }
+  ASSERT_TRUE(reserved_.contains(8));
+  EXPECT_EQ(reserved_.at(8).error().holder, (Pid{NodeId{1}, 70}));
+}
+
+TEST_F(DirectoryTest, NamesWhoIsSilentOnce) {
+  const auto first = view(1, {1, 2, 3});
+  install_all(first);
+  carry();
+  const auto second = view(2, {1, 2, 3});
+  install(1, second);
+  install(2, second);
+  for (int i = 0; i < 15; ++i) {
+    pass(200ms);
+    carry();
+  }
+  EXPECT_EQ(silent_,
+            (std::vector{std::pair(NodeId{1}, NodeId{3}), std::pair(NodeId{2}, NodeId{3})}));
+}
+
+TEST_F(DirectoryTest, GivesUpAtTheDeadlineAndTakesTheNameBack) {
+  const auto v = view(1, {1, 2, 3});
+  install_all(v);
+  const std::string name = name_at(*v, 3);
+  const auto answers_lost = [](const Sent& sent) { return sent.from == NodeId{3}; };
+  step(1, Reserve{7, name, 70, now_ + 1s});
+  carry(answers_lost);
+  EXPECT_EQ(nodes_.at(NodeId{3}).core->kept(), 1u);
+  pass(1s);
+  EXPECT_EQ(reserved_.at(7).error().code, NameError::Code::unavailable);
+  carry();
+  EXPECT_EQ(nodes_.at(NodeId{3}).core->kept(), 0u);
+  EXPECT_EQ(nodes_.at(NodeId{1}).core->changes_pending(), 0u);
+}
+
+TEST_F(DirectoryTest, AnswersNoLookupWithoutALease) {
+  const auto v = view(1, {1, 2, 3});
+  install_all(v);
+  const std::string name = name_at(*v, 1);
+  lease_end_ = now_;
+  step(1, Lookup{7, name, now_ + 1s});
+  EXPECT_FALSE(found_.contains(7));
+  lease_end_ = Time::max();
+  pass(200ms);
+  EXPECT_EQ(found_.at(7).error().code, NameError::Code::not_found);
+}
+
+TEST_F(DirectoryTest, WithdrawsWhatIsNotAnswered) {
+  const auto v = view(1, {1, 2, 3});
+  install_all(v);
+  const std::string name = name_at(*v, 3);
+  step(1, Reserve{7, name, 70, now_ + 5s});
+  step(1, Withdraw{7});
+  carry();
+  EXPECT_FALSE(reserved_.contains(7));
+  EXPECT_EQ(nodes_.at(NodeId{3}).core->kept(), 0u);
+  step(1, Reserve{8, name, 80, now_ + 5s});
+  carry();
+  step(1, Withdraw{8});  // too late: it is the caller's
+  carry();
+  EXPECT_EQ(nodes_.at(NodeId{3}).core->kept(), 1u);
+}
+
+TEST_F(DirectoryTest, AnswersEverybodyWhenItStops) {
+  const auto v = view(1, {1, 2, 3});
+  install_all(v);
+  const std::string name = name_at(*v, 3);
+  step(1, Reserve{7, name, 70, now_ + 5s});
+  step(1, Lookup{8, name, now_ + 5s});
+  step(1, Directory::Stop{"it is out"});
+  step(1, Reserve{9, name, 90, now_ + 5s});
+  step(1, Lookup{10, name, now_ + 5s});
+  for (const Request request : {7, 9}) {
+    EXPECT_EQ(reserved_.at(request).error().message, "it is out");
+  }
+  for (const Request request : {8, 10}) {
+    EXPECT_EQ(found_.at(request).error().message, "it is out");
+  }
+}
+
+TEST_F(DirectoryTest, RefusesNamesThatAreTooLong) {
+  install_all(view(1, {1, 2, 3}));
+  const std::string name(1001, 'n');
+  step(1, Reserve{7, name, 70, now_ + 5s});
+  step(1, Lookup{8, name, now_ + 5s});
+  EXPECT_EQ(reserved_.at(7).error().code, NameError::Code::failed);
+  EXPECT_EQ(found_.at(8).error().code, NameError::Code::not_found);
+}
+
+}  // namespace
+}  // namespace coterie::testing
