@@ -12,6 +12,7 @@
 #include <coterie/nearest_word.hpp>
 
 #include "node/command_call.hpp"
+#include "node/command_journal.hpp"
 #include "node/command_keygen.hpp"
 #include "node/command_node.hpp"
 #include "node/command_replay.hpp"
@@ -96,8 +97,8 @@ int run(Invocation& invocation, std::span<const Command> commands) {
 }  // namespace
 
 std::vector<Command> node_commands() {
-  return {node_command(),   call_command(),  status_command(), replay_command(),
-          keygen_command(), voter_command(), recover_command()};
+  return {node_command(),   call_command(),  status_command(),  replay_command(),
+          keygen_command(), voter_command(), recover_command(), journal_command()};
 }
 
 int run_command_line(int argc, char** argv, const Program& program,

@@ -38,7 +38,7 @@ struct Command {
   std::function<std::function<int()>(CLI::App& app, Invocation& invocation)> declare;
 };
 
-/// node, call, status, replay, keygen, voter, recover.
+/// node, call, status, replay, keygen, voter, recover, journal.
 std::vector<Command> node_commands();
 
 /// Parses and runs. Returns the program's exit code; whatever goes wrong is one line on standard
