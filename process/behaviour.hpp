@@ -5,8 +5,7 @@
 #include <span>
 #include <string_view>
 
-#include <coterie/detail/message.hpp>
-#include <coterie/exit_reason.hpp>
+#include <coterie/process.hpp>
 
 namespace coterie {
 struct CrashReport;
@@ -27,9 +26,14 @@ class Behaviour {
   virtual void start() = 0;
   /// A message of the user's, in mailbox order.
   virtual void handle(MessagePtr message) = 0;
+  /// An answer to somebody who waits; without a message, none.
+  struct LastWord {
+    Ticket to;
+    MessagePtr message;
+  };
   /// The process ends; called once, before its names go, the destructor follows (not if the stack
-  /// had to be abandoned).
-  virtual void ended(Process&, const ExitReason&) {}
+  /// had to be abandoned). What it returns is sent when nothing of the process is left.
+  virtual LastWord ended(Process&, const ExitReason&) { return {}; }
   virtual std::string_view initial_call() const noexcept = 0;
   virtual bool hibernating() const noexcept { return false; }
   /// hibernate() may leave its stack.

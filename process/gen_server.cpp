@@ -64,7 +64,12 @@ std::expected<Pid, StartError> start_server(const ServerKind& kind, MakeCallback
     }
   }
   if (link) unlink(pid);
+  const Ref end = refused ? Ref::none : monitor(pid);
   runtime.signal(self.pid(), pid, Signal::exit, Ref::none, ExitReason::kill());
+  // Whoever hears of the failure may start again at once. An init that comes to no suspension
+  // cannot be killed: after as long again, and a second at least, it is left to itself.
+  const Duration patience = std::max<Duration>(timeout, std::chrono::seconds(1));
+  if (!refused && !receive_down(end, patience)) demonitor(end);
   return std::unexpected(StartError{
       .code = StartError::Code::failed,
       .reason = refused ? ExitReason::term("system_limit") : ExitReason::term("timeout")});

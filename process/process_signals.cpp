@@ -165,7 +165,8 @@ void Process::finish() {
   if (!reason.is_clean() && !exit_by_signal_) report_crash(reason);
   runtime_.note_exit();
 
-  if (behaviour_) behaviour_->ended(*this, reason);
+  Behaviour::LastWord last;
+  if (behaviour_) last = behaviour_->ended(*this, reason);
   if (abandoned_) {
     static_cast<void>(behaviour_.release());  // its frames are on the stack that was left
   } else {
@@ -198,6 +199,7 @@ void Process::finish() {
     bounce(std::move(message), reason);
   }
   tell_relations(self, reason);
+  if (last.message) runtime_.complete(last.to, std::move(last.message));
   reset();
 }
 

@@ -49,7 +49,7 @@ void ServerLoop::start() {
   Process& self = current_process();
   ServerStart& start = *starting();
   if (auto taken = start.take_name(self)) {
-    start.answer(self, std::unexpected(std::move(*taken)));
+    start.fail(std::move(*taken));
     self.exit_later(ExitReason::normal());
     return;
   }
@@ -71,8 +71,7 @@ void ServerLoop::start() {
     case GenServer::Init::Kind::ok:
       break;
     case GenServer::Init::Kind::ignore:
-      start.drop_name(self);
-      start.answer(self, std::unexpected(StartError{.code = StartError::Code::ignored}));
+      start.fail({.code = StartError::Code::ignored});
       self.exit_later(ExitReason::normal());
       return;
     case GenServer::Init::Kind::stop:
@@ -81,12 +80,12 @@ void ServerLoop::start() {
       return;
   }
   if (auto failed = start.confirm_name(self)) {
-    start.answer(self, std::unexpected(std::move(*failed)));
+    start.fail(std::move(*failed));
     self.exit_later(ExitReason::shutdown("name_lost"));
     return;
   }
   const Duration hibernate_after = start.options.hibernate_after.value_or(infinity);
-  start.answer(self, self.pid());
+  start.succeed(self);
   if (hibernate_after != infinity) {
     seldom_->start.reset();
     seldom_->hibernate_after = hibernate_after;
@@ -97,18 +96,13 @@ void ServerLoop::start() {
 }
 
 void ServerLoop::fail_start(Process& self, ExitReason reason, bool quiet) {
-  starting()->drop_name(self);
-  starting()->answer(
-      self, std::unexpected(StartError{.code = StartError::Code::failed, .reason = reason}));
+  starting()->fail({.code = StartError::Code::failed, .reason = reason});
   self.exit_later(quiet ? ExitReason::normal() : std::move(reason));
 }
 
-void ServerLoop::ended(Process& self, const ExitReason& reason) {
+Behaviour::LastWord ServerLoop::ended(Process& self, const ExitReason& reason) {
   ServerStart* start = starting();
-  if (start == nullptr || start->answered()) return;  // else it was killed in its init
-  start->drop_name(self);
-  start->answer(self,
-                std::unexpected(StartError{.code = StartError::Code::failed, .reason = reason}));
+  return start == nullptr ? LastWord{} : start->ended(self, reason);
 }
 
 void ServerLoop::handle(MessagePtr message) {

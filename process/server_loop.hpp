@@ -28,7 +28,7 @@ class ServerLoop final : public Behaviour {
 
   void start() override;
   void handle(MessagePtr message) override;
-  void ended(Process& self, const ExitReason& reason) override;
+  LastWord ended(Process& self, const ExitReason& reason) override;
   std::string_view initial_call() const noexcept override {
     return callbacks_ != nullptr   ? callbacks_->type()
            : starting() != nullptr ? starting()->kind.type

@@ -45,25 +45,19 @@ std::optional<StartError> ServerStart::confirm_name(Process& self) {
   return confirmed ? std::nullopt : std::optional(start_error(confirmed.error()));
 }
 
-void ServerStart::drop_name(Process& self) {
-  Names* const names = self.names_if_any();
-  if (names == nullptr) return;
-  Names& own = *names;
-  if (!own.name.empty()) {
-    self.runtime().unregister_name(std::exchange(own.name, {}), self.pid());
-  }
-  if (own.registration.id != 0) {
-    self.runtime().names()->release(own.via.registry, own.via.key, self.pid(),
-                                    std::exchange(own.registration, {}));
-  }
+void ServerStart::succeed(Process& self) {
+  answered_ = true;
+  self.runtime().complete(starter_, make_message(MessageKind::reply, StartAnswer{self.pid()}));
 }
 
-void ServerStart::answer(Process& self, std::expected<Pid, StartError> result) {
+Behaviour::LastWord ServerStart::ended(Process& self, const ExitReason& reason) {
+  if (answered_) return {};
   // A failed start tells by its answer, not by an exit signal through the link as well.
-  if (!result) self.remove_link(self.parent());
-  answered_ = true;
-  self.runtime().complete(starter_,
-                          make_message(MessageKind::reply, StartAnswer{std::move(result)}));
+  self.remove_link(self.parent());
+  // Without an error it was killed in its init.
+  if (!error_) error_ = StartError{.code = StartError::Code::failed, .reason = reason};
+  return {starter_,
+          make_message(MessageKind::reply, StartAnswer{std::unexpected(std::move(*error_))})};
 }
 
 Duration ServerStart::name_timeout() const {

@@ -8,13 +8,15 @@
 
 #include <coterie/gen_server.hpp>
 
+#include "process/behaviour.hpp"
 #include "process/ports/name_service.hpp"
 
 namespace coterie::detail {
 
 class Process;
 
-/// What a starter waits for: sent once, when init is done or has failed.
+/// What a starter waits for: sent once, when init is done or, if it has failed, when the process is
+/// gone.
 struct StartAnswer {
   std::expected<Pid, StartError> result;
 };
@@ -27,10 +29,12 @@ class ServerStart {
   /// Registers the name before init runs; invisible to others if it is a via name.
   std::optional<StartError> take_name(Process& self);
   std::optional<StartError> confirm_name(Process& self);
-  void drop_name(Process& self);
-  /// Wakes the starter. After a failure the name is free already: it may start again at once.
-  void answer(Process& self, std::expected<Pid, StartError> result);
-  bool answered() const noexcept { return answered_; }
+  /// Wakes the starter.
+  void succeed(Process& self);
+  /// What the starter hears at the end of the process, when name, state and all else are gone, so
+  /// that it may start again at once.
+  void fail(StartError error) { error_ = std::move(error); }
+  Behaviour::LastWord ended(Process& self, const ExitReason& reason);
 
   const ServerKind kind;
   const StartOptions options;
@@ -40,6 +44,7 @@ class ServerStart {
   Duration name_timeout() const;
 
   const Ticket starter_;
+  std::optional<StartError> error_;
   bool answered_ = false;
 };
 
