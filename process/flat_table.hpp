@@ -183,6 +183,7 @@ struct OpenAlias {
   Ref ref;
   bool once;          // the first message closes it
   bool ends_monitor;  // and the monitor of the same reference, which closes it too
+  bool closed;        // by unalias(), while that monitor goes on
   Ref key() const noexcept { return ref; }
 };
 

@@ -24,8 +24,10 @@ using WallTime = std::chrono::time_point<std::chrono::system_clock, std::chrono:
 /// A wait without an end. A wait for longer than a hundred years counts as infinite too.
 inline constexpr Duration infinity = Duration::max();
 
-/// The moment `wait` after `start`, without overflow.
+/// The moment `wait` after `start`, without overflow. A wait that is over already, as what is left
+/// until a moment that has passed, ends at `start`.
 constexpr Time after(Time start, Duration wait) noexcept {
+  if (wait < Duration::zero()) return start;
   if (wait == infinity || start.time_since_epoch() > Duration::max() - wait) return Time::max();
   return start + wait;
 }
