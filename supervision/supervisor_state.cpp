@@ -54,6 +54,8 @@ StartResult SupervisorState::start(Child& child) {
     child.state = ChildState::running;
     child.started = current_process().runtime().clock().now();
     by_pid_.insert_or_assign(child.pid, by_id_.at(child.spec.id));
+    // It is never started again: what the function holds, arguments above all, is given back.
+    if (child.spec.restart == Restart::temporary) child.spec.start = nullptr;
     report_progress(name_, child.spec, child.pid);
   } else if (started.error().code == StartError::Code::ignored) {
     set_stopped(child);
@@ -192,12 +194,11 @@ ChildResult<Pid> SupervisorState::start_child(const ChildSpec& spec) {
     return std::unexpected(std::move(*fault));
   }
   if (const Child* there = find(spec.id)) {
-    if (there->state == ChildState::stopped) {
-      return std::unexpected(ChildError{Code::already_present, {}, {}, {}});
-    }
     const bool running = there->state == ChildState::running;
-    return std::unexpected(
-        ChildError{Code::already_started, there->pid, {}, running ? "" : "restarting"});
+    return std::unexpected(ChildError{running ? Code::already_started : Code::already_present,
+                                      there->pid,
+                                      {},
+                                      there->state == ChildState::restarting ? "restarting" : ""});
   }
   const Place child = add(spec);
   const auto started = start(*child);

@@ -134,7 +134,7 @@ struct ChildCount {
 /// Why a supervisor did not do what it was asked.
 struct ChildError {
   enum class Code : std::uint8_t {
-    already_present,  // the id exists, its child is stopped
+    already_present,  // the id exists, its child is stopped or about to be tried again
     already_started,  // the id exists and runs, or its name is taken: `pid`
     not_found,
     running,       // stop the child first

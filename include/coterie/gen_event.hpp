@@ -206,7 +206,12 @@ class GenEvent final : public GenServer {
       old = take_out(found, ExitReason::term("swapped"),
                      ExitReason::term("{swapped," + m.new_id + "}"));
     }
-    return add(m.new_id, m.make, std::move(old), adder);
+    auto added = add(m.new_id, m.make, std::move(old), adder);
+    // Who added the old one has heard that the new one took its place.
+    if (!added && adder) {
+      coterie::send(adder, EventHandlerExit{self(), m.new_id, added.error().reason});
+    }
+    return added;
   }
   std::vector<std::string> handle_call(const Which&) {
     std::vector<std::string> ids;
@@ -289,10 +294,7 @@ class GenEvent final : public GenServer {
     Entry entry{id, nullptr, adder};
     auto fault = detail::handler_fault([&] { entry.handler = make(std::move(old)); });
     if (!fault && !entry.handler) fault = ExitReason::term("no_handler");
-    if (fault) {
-      if (adder) coterie::send(adder, EventHandlerExit{self(), id, *fault});
-      return error(HandlerError::Code::failed, *fault);
-    }
+    if (fault) return error(HandlerError::Code::failed, *fault);
     if (adder) entry.monitor = coterie::monitor(adder);
     handlers_.insert(handlers_.begin(), std::move(entry));
     return {};

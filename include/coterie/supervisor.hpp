@@ -82,6 +82,7 @@ class Supervisor final : public GenServer {
   static ChildResult<void> terminate_child(const ServerRef& supervisor, const std::string& id);
   static ChildResult<std::vector<ChildInfo>> which_children(const ServerRef& supervisor);
   static ChildResult<ChildCount> count_children(const ServerRef& supervisor);
+  /// That of a running temporary child has no start function any more: nothing will call it.
   static ChildResult<ChildSpec> get_childspec(const ServerRef& supervisor, const std::string& id);
   /// Nothing, or the first fault: a duplicate id, no start, a negative shutdown, a significant
   /// child that may not be one.

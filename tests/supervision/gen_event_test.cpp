@@ -95,6 +95,29 @@ TEST_F(GenEventTest, AHandlerThatThrowsGoesAlone) {
   EXPECT_EQ(none.error().reason.what(), "no disk");
 }
 
+// gen_event_SUITE:add_sup_handler. Who is told by the answer is not told by a message as well.
+TEST_F(GenEventTest, AFailedAddIsAnAnswerOnly) {
+  const auto fails = []() -> std::unique_ptr<EventHandler<int>> { throw std::runtime_error("no"); };
+  EXPECT_EQ(Events::add_sup_handler(manager, "a", fails).error().code, Code::failed);
+  EXPECT_TRUE(Events::which_handlers(manager)->empty());
+  EXPECT_TRUE(VirtualNode::mailbox_is_empty());
+  // An exit of a stranger does not end the manager.
+  exit(manager, ExitReason::term("sup_died"));
+  EXPECT_TRUE(Events::add_sup_handler(manager, "a", listener("a")));
+  // Of a swap that fails the adder hears, whoever asked for it.
+  run_process([&] {
+    const auto none = [&](auto) { return fails(); };
+    EXPECT_EQ(Events::swap_handler(manager, "a", "b", none).error().code, Code::failed);
+  });
+  const auto told = [] {
+    return receive(
+        [](const EventHandlerExit& end) { return end.id + " " + to_string(end.reason); });
+  };
+  EXPECT_EQ(told(), "a {swapped,b}");
+  EXPECT_EQ(told(), "b {error,std::runtime_error,\"no\"}");
+  EXPECT_TRUE(Events::which_handlers(manager)->empty());
+}
+
 TEST_F(GenEventTest, AHandlerMayTakeItselfOutAndBeAsked) {
   EXPECT_TRUE(Events::add_handler(manager, "a", listener("a")));
   EXPECT_TRUE(Events::sync_notify(manager, 4));

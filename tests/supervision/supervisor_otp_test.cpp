@@ -10,6 +10,7 @@
 
 #include "tests/process/runtime_fixture.hpp"
 #include "tests/process/sim_fixture.hpp"
+#include "tests/supervision/children.hpp"
 
 namespace coterie {
 namespace {
@@ -18,55 +19,21 @@ using namespace std::chrono_literals;
 using test::VirtualNode;
 using test::wait_for_end;
 using Code = ChildError::Code;
-using Ids = std::vector<std::string>;
-
-StartResult sleeper() {
-  return spawn_link([] { sleep(infinity); });
-}
-StartResult deaf() {
-  return spawn_link([] { sleep(infinity); }, {.trap_exit = true});
-}
-StartResult ignored() { return std::unexpected(StartError{StartError::Code::ignored, {}, {}, {}}); }
-ChildSpec spec_of(std::string id, std::function<StartResult()> start,
-                  ChildOverrides overrides = {}) {
-  ChildSpec spec;
-  spec.id = std::move(id);
-  spec.start = std::move(start);
-  return Supervisor::child_spec(std::move(spec), std::move(overrides));
-}
-/// Starts the first time, and fails as often as it says after that.
-std::function<StartResult()> fails_again(int times) {
-  return [times, starts = std::make_shared<int>(0)]() -> StartResult {
-    if (const int start = (*starts)++; start == 0 || start > times) return sleeper();
-    return std::unexpected(StartError{StartError::Code::failed, {}, ExitReason::term("no"), {}});
-  };
-}
+using test::child_of;
+using test::deaf;
+using test::end;
+using test::fails_again;
+using test::Ids;
+using test::ids;
+using test::ignored;
+using test::sleeper;
+using test::spec_of;
 
 struct SupervisorOtp : testing::Test {
   VirtualNode node;
 
   static Pid start(std::vector<ChildSpec> children, SupervisorOptions options = {}) {
     return Supervisor::start(std::move(children), std::move(options)).value();
-  }
-  static Ids ids(const Pid& supervisor) {
-    Ids found;
-    const auto rows = Supervisor::which_children(supervisor).value();
-    for (const ChildInfo& row : rows) {
-      found.push_back(row.id + (row.state == ChildState::running      ? ""
-                                : row.state == ChildState::restarting ? " restarting"
-                                                                      : " stopped"));
-    }
-    return found;
-  }
-  static Pid child(const Pid& supervisor, const std::string& id) {
-    const auto rows = Supervisor::which_children(supervisor).value();
-    const auto found = std::ranges::find(rows, id, &ChildInfo::id);
-    return found == rows.end() ? Pid{} : found->pid;
-  }
-  static ExitReason end(const Pid& pid, ExitReason reason) {
-    const Ref ref = monitor(pid);
-    exit(pid, std::move(reason));
-    return receive_down(ref, 60s)->reason;
   }
 };
 
@@ -120,7 +87,7 @@ TEST_F(SupervisorOtp, BadSpecsAreAnswers) {
 TEST_F(SupervisorOtp, IntensitiesAtTheirBounds) {
   const Pid strict = start({spec_of("a", sleeper)}, {.max_restarts = 0});
   const Ref ref = monitor(strict);
-  end(child(strict, "a"), ExitReason::term("crash"));
+  end(child_of(strict, "a"), ExitReason::term("crash"));
   EXPECT_EQ(receive_down(ref, 1s)->reason, ExitReason::shutdown());
 
   const auto bad = Supervisor::start({}, {.max_seconds = 0s});
@@ -145,14 +112,14 @@ TEST(SupervisorOnThreads, ARestartingChildAnswersAsOtpsDoes) {
     const Pid supervisor = SupervisorOtp::start(
         {spec_of("a", fails_again(100'000'000)), spec_of("b", sleeper)},
         {.strategy = strategy, .max_restarts = 100'000'000, .max_seconds = 1s});
-    SupervisorOtp::end(SupervisorOtp::child(supervisor, "a"), ExitReason::term("crash"));
-    EXPECT_EQ(SupervisorOtp::ids(supervisor).at(0), "a restarting");
+    end(child_of(supervisor, "a"), ExitReason::term("crash"));
+    EXPECT_EQ(ids(supervisor).at(0), "a restarting");
     EXPECT_EQ(Supervisor::restart_child(supervisor, "a").error().code, Code::restarting);
     EXPECT_EQ(Supervisor::delete_child(supervisor, "a").error().code, Code::restarting);
     EXPECT_EQ(Supervisor::start_child(supervisor, spec_of("a", sleeper)).error().code,
-              Code::already_started);
+              Code::already_present);
     EXPECT_TRUE(Supervisor::terminate_child(supervisor, "a"));
-    EXPECT_EQ(SupervisorOtp::ids(supervisor).at(0), "a stopped");
+    EXPECT_EQ(ids(supervisor).at(0), "a stopped");
     EXPECT_TRUE(Supervisor::delete_child(supervisor, "a"));
     EXPECT_TRUE(Supervisor::stop(supervisor));
   }
@@ -164,12 +131,12 @@ TEST_F(SupervisorOtp, ASiblingMayFailToComeBack) {
     const Pid supervisor =
         start({spec_of("a", sleeper), spec_of("b", fails_again(2)), spec_of("c", sleeper)},
               {.strategy = strategy, .max_restarts = 5});
-    const Pid b = child(supervisor, "b"), c = child(supervisor, "c");
-    end(child(supervisor, "a"), ExitReason::term("crash"));
+    const Pid b = child_of(supervisor, "b"), c = child_of(supervisor, "c");
+    end(child_of(supervisor, "a"), ExitReason::term("crash"));
     sleep(1s);
     EXPECT_EQ(ids(supervisor), (Ids{"a", "b", "c"}));
-    EXPECT_NE(child(supervisor, "b"), b);
-    EXPECT_NE(child(supervisor, "c"), c);
+    EXPECT_NE(child_of(supervisor, "b"), b);
+    EXPECT_NE(child_of(supervisor, "c"), c);
     EXPECT_TRUE(Supervisor::stop(supervisor));
   }
 }
@@ -178,9 +145,9 @@ TEST_F(SupervisorOtp, ASiblingMayFailToComeBack) {
 TEST_F(SupervisorOtp, AKilledSupervisorLeavesNobody) {
   const Pid supervisor =
       start({spec_of("a", sleeper), Supervisor::child_spec("inner", {spec_of("b", sleeper)})});
-  const Pid a = child(supervisor, "a");
-  const Pid inner = child(supervisor, "inner");
-  const Pid b = child(inner, "b");
+  const Pid a = child_of(supervisor, "a");
+  const Pid inner = child_of(supervisor, "inner");
+  const Pid b = child_of(inner, "b");
   const Ref inner_down = monitor(inner), b_down = monitor(b), a_down = monitor(a);
   EXPECT_EQ(end(supervisor, ExitReason::kill()), ExitReason::killed());
   EXPECT_EQ(receive_down(a_down, 1s)->reason, ExitReason::killed());
@@ -198,10 +165,10 @@ TEST_F(SupervisorOtp, AgentsHaveSpecs) {
                  {.restart = Restart::temporary})});
   EXPECT_EQ(Agent<int>(local("hits")).get([](int n) { return n; }).value(), 3);
   EXPECT_TRUE(Agent<int>(local("hits")).update([](int n) { return n + 1; }));
-  end(child(supervisor, "hits"), ExitReason::kill());
-  EXPECT_TRUE(child(supervisor, "hits"));  // it runs again, from its first state
+  end(child_of(supervisor, "hits"), ExitReason::kill());
+  EXPECT_TRUE(child_of(supervisor, "hits"));  // it runs again, from its first state
   EXPECT_EQ(Agent<int>(local("hits")).get([](int n) { return n; }).value(), 3);
-  const auto words = Agent<std::string>(child(supervisor, "word"));
+  const auto words = Agent<std::string>(child_of(supervisor, "word"));
   EXPECT_EQ(words.get([](const std::string& s) { return s; }).value(), "hello");
   EXPECT_TRUE(Supervisor::stop(supervisor));
 }

@@ -202,9 +202,9 @@ TEST_F(SupervisorTest, FailingRestartYieldsToRequests) {
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, Code::restarting);
   EXPECT_EQ(Supervisor::delete_child(supervisor, "flaky").error().code, Code::restarting);
-  const auto again = Supervisor::start_child(supervisor, flaky);  // {already_started, restarting}
+  const auto again = Supervisor::start_child(supervisor, flaky);
   ASSERT_FALSE(again);
-  EXPECT_EQ(again.error().code, Code::already_started);
+  EXPECT_EQ(again.error().code, Code::already_present);
   EXPECT_FALSE(again.error().pid);
   EXPECT_TRUE(Supervisor::terminate_child(supervisor, "flaky"));
   const int tried = starts->load();
