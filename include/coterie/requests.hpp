@@ -17,6 +17,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -121,7 +122,11 @@ class RequestCollection {
 
   explicit RequestCollection(Duration timeout = infinity) : end_(detail::deadline(timeout)) {}
 
+  /// Throws std::invalid_argument if it is there already: it has only one response.
   void add(const RequestId<R>& request, Label label) {
+    if (std::ranges::find(refs_, request.ref()) != refs_.end()) {
+      throw std::invalid_argument("this request is in the collection already");
+    }
     refs_.push_back(request.ref());
     labels_.push_back(std::move(label));
   }
