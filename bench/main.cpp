@@ -1,12 +1,14 @@
-// coterie_bench local|remote|mesh [--json FILE] [--only ROW,...] [--peers FOLDER]: prints each
-// figure and, with --json, writes them as lines; of the local ones, those whose names begin with a
-// ROW. With --peers the programs of other systems in that folder run after ours.
+// coterie_bench local|remote|mesh|cluster [--json FILE] [--only ROW,...] [--peers FOLDER] [--names
+// N]: prints each figure and, with --json, writes them as lines; of the local ones, those whose
+// names begin with a ROW. With --peers the programs of other systems in that folder run after ours.
 
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <string>
 
 #include "bench/bench_line.hpp"
+#include "bench/cluster.hpp"
 #include "bench/remote.hpp"
 
 int main(int count, char** arguments) {
@@ -14,6 +16,7 @@ int main(int count, char** arguments) {
   std::string only;
   std::string what;
   std::string peers;
+  coterie::bench::ClusterBench cluster{COTERIE_PROGRAM, COTERIE_CLUSTER_FILE};
   for (int i = 1; i < count; ++i) {
     if (std::strcmp(arguments[i], "--json") == 0 && i + 1 < count) {
       json = arguments[++i];
@@ -21,20 +24,27 @@ int main(int count, char** arguments) {
       only = arguments[++i];
     } else if (std::strcmp(arguments[i], "--peers") == 0 && i + 1 < count) {
       peers = arguments[++i];
+    } else if (std::strcmp(arguments[i], "--names") == 0 && i + 1 < count) {
+      cluster.names = std::strtoul(arguments[++i], nullptr, 10);
     } else if (what.empty() && arguments[i][0] != '-') {
       what = arguments[i];
     } else {
       what = "?";
     }
   }
-  if (what != "local" && what != "remote" && what != "mesh") {
+  if (what != "local" && what != "remote" && what != "mesh" && what != "cluster") {
     std::fprintf(stderr,
-                 "usage: coterie_bench local|remote|mesh [--json FILE] [--only ROW,...] [--peers "
-                 "FOLDER]\n");
+                 "usage: coterie_bench local|remote|mesh|cluster [--json FILE] [--only ROW,...] "
+                 "[--peers FOLDER] [--names N]\n");
     return 2;
   }
   // The remote ones are set against each other.
   coterie::bench::Figures figures(json, what == "local" ? only : std::string());
+  if (what == "cluster") {
+    coterie::bench::measure_journal(figures);
+    coterie::bench::measure_cluster(figures, cluster);
+    return 0;
+  }
   if (what == "mesh") {
     coterie::bench::measure_mesh(figures);
     return 0;

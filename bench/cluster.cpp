@@ -1,0 +1,233 @@
+// cluster.*: nodes are killed, or lose their power, while somebody asks one name again and again;
+// and a node dies that had its share of many names.
+
+#include "bench/cluster.hpp"
+
+#include <poll.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <fstream>
+#include <map>
+#include <span>
+#include <stdexcept>
+
+#include "examples/contracts/contracts.hpp"
+#include "node/local_cluster.hpp"
+#include "node/operation_feed.hpp"
+#include "node/run_directory.hpp"
+#include "node/workload_caller.hpp"
+#include "node/workload_driver.hpp"
+#include "process/system_clock.hpp"
+#include "process/system_random.hpp"
+#include "process/thread_executor.hpp"
+
+namespace coterie::bench {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Duration start_wait = 60s;
+constexpr Duration try_for = 20ms;
+constexpr int kills = 5;
+constexpr std::size_t starting_at_once = 256;
+
+double ms(Duration duration) { return std::chrono::duration<double, std::milli>(duration).count(); }
+
+void pause(Duration duration) {
+  ::poll(nullptr, 0,
+         static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(duration).count()));
+}
+
+template <class T>
+T got(std::expected<T, std::string> result) {
+  if (!result) throw std::runtime_error(result.error());
+  if constexpr (!std::is_void_v<T>) return *std::move(result);
+}
+
+/// Nodes with contracts, and their clients.
+class Nodes {
+ public:
+  explicit Nodes(const ClusterBench& options) {
+    LocalClusterOptions local;
+    local.config_file = options.config;
+    local.directory = directory_.path();
+    local.program = options.program;
+    for (const char* node : {"a", "b", "c"}) {
+      local.overrides.push_back({"node." + std::string(node) + ".respawn", false, {"bench", 0, 0}});
+    }
+    cluster_ = got(LocalCluster::make(clock_, random_, std::move(local)));
+    for (const std::string& node : all) got(cluster_->start(node));
+    got(cluster_->wait_active(all, start_wait));
+    caller_ = got(ClusterCaller::connect(cluster_->config(), all, clock_, random_));
+    source_ = workload().source(1, {});
+  }
+
+  const Workload& workload() const { return *application_.workloads.front(); }
+  LocalCluster& cluster() { return *cluster_; }
+  const Clock& clock() const { return clock_; }
+
+  /// Starts so many names; how long that took.
+  Duration start_names(std::size_t count) {
+    keys_.clear();
+    std::vector<WorkloadOperation> operations = starts(*source_, count);
+    for (const WorkloadOperation& operation : operations) keys_.push_back(operation.key);
+    RecordedFeed feed(std::move(operations));
+    DriveOptions drive;
+    drive.clients = starting_at_once;
+    drive.give_up_after = start_wait;
+    const Time begin = clock_.now();
+    WorkloadDriver driver(workload(), feed, *caller_, clock_, executor_, drive);
+    driver.start();
+    const auto records = driver.wait();
+    const Duration took = clock_.now() - begin;
+    for (const OperationRecord& record : records) {
+      if (record.outcome != OperationOutcome::acknowledged) {
+        throw std::runtime_error(record.operation.key + ": " + record.error);
+      }
+    }
+    return took;
+  }
+
+  std::string owner_of(const std::string& key) {
+    const Time end = after(clock_.now(), start_wait);
+    while (clock_.now() < end) {
+      for (const std::string& node : all) {
+        const auto names = cluster_->names(node, std::string(workload().kind()));
+        if (names && std::ranges::find(*names, key) != names->end()) return node;
+      }
+    }
+    throw std::runtime_error("nobody runs " + key);
+  }
+
+  std::uint64_t running(const std::string& node) {
+    const auto status = cluster_->status(node, 5s);
+    if (!status || status->state != "active") return 0;
+    for (const KindStatus& kind : status->kinds) {
+      if (kind.kind == workload().kind()) return kind.running;
+    }
+    return 0;
+  }
+
+  /// Until a read of the key is answered through `node`.
+  void await_answer(Client& client, const std::string& key) {
+    const Time end = after(clock_.now(), start_wait);
+    while (clock_.now() < end) {
+      WorkloadCall read = workload().call(workload().last_read(key));
+      if (client.call(request_of(std::move(read), {}, try_for))) return;
+    }
+    throw std::runtime_error(key + " does not answer again");
+  }
+
+  std::unique_ptr<Client> client_of(const std::string& node) {
+    ClientOptions options;
+    options.addresses = {cluster_->config().find(node)->client_advertise};
+    options.cluster_id = cluster_->config().cluster.id;
+    options.label = "bench";
+    options.connect_timeout = start_wait;
+    return got(Client::connect(std::move(options), clock_, random_));
+  }
+
+  /// From the death of the name's owner to its answer through another node.
+  Duration fail_over(const std::string& key, bool power_off) {
+    const std::string owner = owner_of(key);
+    const std::string other = owner == all.front() ? all.back() : all.front();
+    const auto client = client_of(other);
+    await_answer(*client, key);
+    const Time begin = clock_.now();
+    got(power_off ? cluster_->power_off(owner) : cluster_->kill(owner));
+    await_answer(*client, key);
+    const Duration took = clock_.now() - begin;
+    got(cluster_->wait_stopped(owner, start_wait));
+    got(cluster_->start(owner));
+    got(cluster_->wait_active(all, start_wait));
+    return took;
+  }
+
+  /// Resident bytes of the nodes' programs.
+  double resident_bytes() {
+    double sum = 0;
+    for (const std::string& node : all) {
+      const auto pid = cluster_->program(node);
+      if (!pid) continue;
+      std::ifstream status("/proc/" + std::to_string(*pid) + "/status");
+      for (std::string line; std::getline(status, line);) {
+        if (line.starts_with("VmRSS:")) sum += 1024 * std::stod(line.substr(6));
+      }
+    }
+    return sum;
+  }
+
+  const std::vector<std::string> all{"a", "b", "c"};
+  const std::vector<std::string>& keys() const { return keys_; }
+
+ private:
+  const Application application_ = contracts::application();
+  SystemClock clock_;
+  SystemRandom random_;
+  ThreadExecutor executor_{clock_};
+  RunDirectory directory_ = got(RunDirectory::make("", "bench"));
+  std::unique_ptr<LocalCluster> cluster_;
+  std::unique_ptr<ClusterCaller> caller_;
+  std::unique_ptr<Workload::Source> source_;
+  std::vector<std::string> keys_;
+};
+
+void measure_failover(Figures& figures, const ClusterBench& options) {
+  Nodes nodes(options);
+  nodes.start_names(1);
+  const std::string key = nodes.keys().front();
+  std::vector<double> killed, off;
+  for (int i = 0; i < kills; ++i) killed.push_back(ms(nodes.fail_over(key, false)));
+  const double lease = ms(nodes.cluster().config().lease.length);
+  for (int i = 0; i < kills; ++i) off.push_back(ms(nodes.fail_over(key, true)) - lease);
+  figures.report("cluster.kill9_to_answer.ms", "ms", killed);
+  figures.report("cluster.power_off_to_answer.over_lease.ms", "ms", off);
+}
+
+/// Rate, memory, and the time until all names of a dead node run again.
+void measure_names(Figures& figures, const ClusterBench& options) {
+  Nodes nodes(options);
+  const double before = nodes.resident_bytes();
+  const Duration took = nodes.start_names(options.names);
+  const auto names = static_cast<double>(options.names);
+  figures.report("cluster.names.start", "per_s",
+                 {names / std::chrono::duration<double>(took).count()});
+  figures.report("cluster.names.bytes", "B", {(nodes.resident_bytes() - before) / names});
+  std::vector<std::pair<std::uint64_t, std::string>> counts;
+  for (const std::string& node : nodes.all) counts.emplace_back(nodes.running(node), node);
+  const auto [most, victim] = std::ranges::max(counts);
+  const Time begin = nodes.clock().now();
+  got(nodes.cluster().kill(victim));
+  for (;;) {
+    std::uint64_t running = 0;
+    for (const std::string& node : nodes.all) running += node == victim ? 0 : nodes.running(node);
+    if (running >= options.names) break;
+    if (nodes.clock().now() > after(begin, 10min)) {
+      throw std::runtime_error("only " + std::to_string(running) + " names run again");
+    }
+    pause(5ms);
+  }
+  figures.report("cluster.names.kill9_to_all_running.ms", "ms", {ms(nodes.clock().now() - begin)});
+  std::printf("  of %zu names, %llu lived on the node that was killed\n", options.names,
+              static_cast<unsigned long long>(most));
+}
+
+}  // namespace
+
+void measure_cluster(Figures& figures, const ClusterBench& options) {
+  try {
+    measure_failover(figures, options);
+    measure_names(figures, options);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "coterie_bench: %s\n", error.what());
+  }
+  for (const char* row : {"cluster.register", "cluster.register.p50", "cluster.lookup.cached"}) {
+    figures.not_measured(row, "not built here yet");
+  }
+  for (const char* peer : {"Erlang", "Akka", "Orleans"}) {
+    figures.not_measured("cluster.kill9_to_answer.ms", peer);
+  }
+}
+
+}  // namespace coterie::bench
