@@ -25,8 +25,9 @@ class ClientCall final : public detail::Behaviour {
     detail::current_process().exit_later(ExitReason::normal());
   }
   void handle(detail::MessagePtr) override {}
-  void ended(detail::Process&, const ExitReason&) override {
+  LastWord ended(detail::Process&, const ExitReason&) override {
     gateway_.finish({client_, envelope_.ref}, std::move(answer_));
+    return {};
   }
   std::string_view initial_call() const noexcept override { return "client call"; }
 
