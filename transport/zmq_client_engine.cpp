@@ -182,8 +182,7 @@ void Client::Engine::read(Time now) {
         on_frame(now, *frame);
       }
       if (connection_) {
-        broken(now, state_ == State::dialling ? "nobody listens, or it is no coterie node"
-                                              : "the connection broke");
+        broken(now, why_down(event));
       }
       return;
     }
@@ -199,6 +198,13 @@ void Client::Engine::read(Time now) {
     if (!frame) break;
     on_frame(now, *frame);
   }
+}
+
+std::string Client::Engine::why_down(ZmqConnectionEvent event) const {
+  if (state_ != State::dialling) return "the connection broke";
+  if (event != ZmqConnectionEvent::broken_off) return "nobody listens, or it is no coterie node";
+  return options_.keys.own ? "it hung up: it does not know this client's key, or is no coterie node"
+                           : "it hung up: perhaps the node wants a key, and this client has none";
 }
 
 void Client::Engine::on_frame(Time now, BytesView bytes) {

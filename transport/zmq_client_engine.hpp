@@ -42,6 +42,7 @@ class Client::Engine {
   void dial(Time now);
   void read(Time now);
   void on_frame(Time now, BytesView bytes);
+  std::string why_down(ZmqConnectionEvent event) const;
   void on_answer(BytesView bytes);
   void broken(Time now, const std::string& why);
   void send_waiting(Time now);

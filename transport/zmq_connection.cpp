@@ -102,8 +102,9 @@ ZmqConnectionEvent ZmqMonitor::next() {
       case ZMQ_EVENT_DISCONNECTED:
         return ZmqConnectionEvent::down;
       case ZMQ_EVENT_CLOSED:
-      case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
         return ZmqConnectionEvent::failed;
+      case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
+        return ZmqConnectionEvent::broken_off;
       case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
       case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
         return ZmqConnectionEvent::refused;

@@ -52,8 +52,9 @@ class ZmqWake {
 };
 
 /// What ZeroMQ's monitor told, summed up.
-/// `refused`: the two sides do not fit: no CURVE on one of them, or an unknown key.
-enum class ZmqConnectionEvent : std::uint8_t { none, up, failed, refused, down };
+/// `refused`: the two sides do not fit: no CURVE on one of them, or an unknown key. `broken_off`:
+/// it may be that, or no ZeroMQ at all: the other side hung up before it had said all.
+enum class ZmqConnectionEvent : std::uint8_t { none, up, failed, broken_off, refused, down };
 
 /// With what a connection is encrypted; no server key: not at all.
 struct DialKeys {
