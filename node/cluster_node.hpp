@@ -44,8 +44,11 @@ struct NodeProtections {
   LeaseProtections lease{};  // of the voters engine: its members
   VoterProtections voter{};
   NameProtections names{};
-  bool gate = true;            // I1: strict callbacks begin only before the lease's end
-  bool guardians_only = true;  // I1: a lost link proves no death
+  bool gate = true;              // I1: strict callbacks begin only before the lease's end
+  bool claims_compared = true;   // I1: an orphan's row is claimed only as it was read
+  bool newer_specs_wait = true;  // I1: a row of a newer view is judged in that view
+  bool erased_stays = true;      // I4: a scan from before a deletion brings nothing back
+  bool guardians_only = true;    // I1: a lost link proves no death
 };
 
 /// Everything outside; all outlive the node.

@@ -34,6 +34,9 @@ void NodeParts::view_installed(std::shared_ptr<const View> view) {
     std::lock_guard guard(mutex_);
     before = std::exchange(view_, view);
     if (names_driver_) names_driver_->view_installed(view);
+    if (names_driver_ && rare(out_.rare, "names.view_told_twice")) {
+      names_driver_->view_installed(view);
+    }
   }
   if (links_ready_.load()) {
     links_->set_view(view->number);
@@ -67,7 +70,11 @@ void NodeParts::hint_agreement() {
 void NodeParts::state_changed(NodeState state, std::string_view why) {
   state_.store(state);
   out_.log.info(LogModule::registry, "state", {{"state", to_string(state)}, {"why", why}});
-  if (state == NodeState::active) runtime_->gate_moved();
+  // Who watches the lease tells it too, a little later.
+  if (state == NodeState::active && !rare(out_.rare, "node.gate_told_late")) {
+    runtime_->gate_moved();
+    if (rare(out_.rare, "node.gate_told_twice")) runtime_->gate_moved();
+  }
   if (state == NodeState::excluded || state == NodeState::down) {
     {
       std::lock_guard guard(mutex_);
@@ -78,10 +85,12 @@ void NodeParts::state_changed(NodeState state, std::string_view why) {
     out_.executor.notify(this);
   }
   // A supervisor that saw the view before the lease acts now.
-  runtime_->announce([this] {
+  const auto announced = [this] {
     std::lock_guard guard(mutex_);
     return detail::make_message(detail::MessageKind::send, ViewChanged{view_ ? view_->number : 0});
-  });
+  };
+  runtime_->announce(announced);
+  if (rare(out_.rare, "node.state_told_twice")) runtime_->announce(announced);
 }
 
 // ---- the lease, told to the guardian and to what waits for the gate
@@ -95,6 +104,7 @@ void NodeParts::schedule_lease_watch(Strand& strand) {
 
 void NodeParts::watch_lease() {
   if (rare(out_.rare, "node.lease_unwatched")) return;
+  if (rare(out_.rare, "agreement.polls_often")) agreement_->hint();
   const Time end = agreement_->lease_end();
   out_.page.beat();
   if (end == Time::min()) return;
@@ -198,6 +208,7 @@ void NodeParts::tell_heard_peers() {
     std::lock_guard guard(mutex_);
     heard = heard_;
   }
+  if (rare(out_.rare, "agreement.peers_told_twice")) agreement_->heard_peers(heard);
   agreement_->heard_peers(std::move(heard));
 }
 

@@ -13,6 +13,8 @@ namespace {
 // Between lookups of a name that nobody runs yet. Lookups of many callers share one statement.
 constexpr Duration absent_pause_min = std::chrono::milliseconds(10);
 constexpr Duration absent_pause_max = std::chrono::milliseconds(100);
+// On a rare path: what a slow moment between two steps takes.
+constexpr Duration rare_pause = std::chrono::milliseconds(25);
 
 /// An answer on its way to the process that parks for it.
 template <class T>
@@ -45,12 +47,19 @@ NameResult<T> ask(const Start& start) {
 NameResult<Location> NodeNames::resolve(std::string_view registry, std::string_view key, bool fresh,
                                         Duration timeout) {
   if (!fresh && !rare(rare_, "names.cache_missed")) {
-    if (auto cached = names_.cached(registry, key)) return *cached;
+    if (auto cached = names_.cached(registry, key)) {
+      if (rare(rare_, "names.cache_dropped")) names_.forget(registry, key, *cached);
+      return *cached;
+    }
   }
   const Time end = deadline(timeout);
   for (Duration pause = absent_pause_min;; pause = std::min(pause * 2, absent_pause_max)) {
-    auto found =
-        ask<Location>([&](auto done) { names_.lookup(registry, key, end, std::move(done)); });
+    const auto look = [&] {
+      return ask<Location>([&](auto done) { names_.lookup(registry, key, end, std::move(done)); });
+    };
+    auto found = look();
+    if (rare(rare_, "names.looked_up_twice")) found = look();
+    if (rare(rare_, "names.found_late")) sleep(rare_pause);
     if (found || found.error().code != NameError::Code::not_found || !kinds_.contains(registry)) {
       return found;
     }
@@ -113,11 +122,13 @@ NameResult<Registration> NodeNames::reserve(std::string_view registry, std::stri
   // back.
   struct Withdrawal {
     StoreNamesDriver& names;
+    std::string_view registry, key;
     StoreNamesDriver::Request request = 0;
     ~Withdrawal() {
-      if (request != 0) names.withdraw(request);
+      if (request != 0) names.withdraw(registry, key, request);
     }
-  } withdrawal{names_};
+  } withdrawal{names_, registry, key};
+  if (rare(rare_, "names.reserved_late")) sleep(rare_pause);
   auto result = ask<Registration>([&](auto done) {
     withdrawal.request = names_.reserve(registry, key, owner, deadline(timeout), std::move(done));
   });
@@ -127,6 +138,7 @@ NameResult<Registration> NodeNames::reserve(std::string_view registry, std::stri
 
 NameResult<void> NodeNames::confirm(std::string_view registry, std::string_view key,
                                     const Registration& registration, Duration timeout) {
+  if (rare(rare_, "names.confirmed_late")) sleep(rare_pause);
   return ask<void>([&](auto done) {
     names_.confirm(registry, key, registration, deadline(timeout), std::move(done));
   });

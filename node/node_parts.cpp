@@ -146,6 +146,9 @@ void NodeParts::make_runtime() {
   options.mailbox = {config_.mailbox.messages, config_.mailbox.bytes, Overflow::refuse};
   options.stuck_after = config_.limits.stuck_after;
   options.stop_max = stop_max;
+  if (rare(out_.rare, "process.one_worker")) options.workers = 1;
+  if (rare(out_.rare, "process.one_signal_waits")) options.overflow_signals = 1;
+  if (rare(out_.rare, "process.stuck_at_once")) options.stuck_after = std::chrono::milliseconds(1);
   runtime_ = std::make_unique<detail::Runtime>(
       options, detail::RuntimePorts{out_.clock, out_.random, out_.executor, out_.log});
   for (unsigned i = 0; i < options.workers; ++i) {
@@ -222,6 +225,9 @@ void NodeParts::make_names() {
   names.names.protections = out_.protections.names;
   if (rare(out_.rare, "names.batches_of_one")) names.names.batch_max = 1;
   if (rare(out_.rare, "names.tiny_cache")) names.cache_max = 2;
+  if (rare(out_.rare, "names.retries_late")) names.names.retry_after = 10 * names.names.retry_after;
+  if (rare(out_.rare, "names.retries_soon")) names.names.retry_after /= 50;
+  if (rare(out_.rare, "names.sweeps_often")) names.names.sweep_every /= 3000;
   names_driver_ = std::make_unique<StoreNamesDriver>(
       names, *storage_.names, out_.clock, out_.executor, [this] { hint_agreement(); },
       [this](std::string_view text) { out_.log.info(LogModule::registry, text); });
@@ -239,6 +245,8 @@ void NodeParts::make_names() {
   WriterLimits limits;
   if (rare(out_.rare, "journal.batches_of_one")) limits.batch_requests_max = 1;
   if (rare(out_.rare, "journal.queue_of_two")) limits.requests_max = 2;
+  if (rare(out_.rare, "journal.small_batches")) limits.batch_bytes_max = 64;
+  if (rare(out_.rare, "journal.small_queue")) limits.bytes_max = 4096;
   journal_ = std::make_unique<JournalWriter>(*storage_.streams, *appends_, *opens_, limits);
   runtime_->set_journals(journal_.get());
 }
@@ -309,6 +317,13 @@ std::expected<void, NodeEnd> NodeParts::start_processes() {
                                    : config_.supervision.start_in_flight;
     options.quarantine_deaths = config_.supervision.quarantine_deaths;
     options.quarantine_window = config_.supervision.quarantine_window;
+    if (rare(out_.rare, "supervision.one_handover_at_a_time")) options.handovers_in_flight = 1;
+    if (rare(out_.rare, "supervision.rows_one_by_one")) options.rows_per_commit = 1;
+    if (rare(out_.rare, "supervision.one_local_try")) options.local_tries = 1;
+    if (rare(out_.rare, "supervision.looks_often")) options.sweep /= 30;
+    options.mutations = {.claim_without_compare = !out_.protections.claims_compared,
+                         .judge_newer_rows = !out_.protections.newer_specs_wait,
+                         .adopt_during_erase = !out_.protections.erased_stays};
     children.push_back(detail::ClusterInstance::child_spec(
         detail::ClusterPorts{*storage_.names, *agreement_, *this}, std::move(options)));
   }

@@ -35,9 +35,11 @@ struct Lookup {
   std::string name;
   Time deadline;
 };
-/// The one who asked wants no answer any more; what it reserved is given back.
+/// The one who asked wants no answer any more; what it reserved is given back. With the name also
+/// when it was granted already: the answer found nobody.
 struct Withdraw {
   Request request = 0;
+  std::string name{};
 };
 
 struct Reserved {

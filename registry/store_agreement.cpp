@@ -107,7 +107,7 @@ void StoreAgreement::on(const Committed& committed) {
 void StoreAgreement::renewed(Time started, const StorageResult<TransactionResult>& result) {
   const bool unknown = !result;
   if (unknown ? !options_.protections.confirmed_only : result->committed) {
-    extend_lease(started + own_lease());
+    extend_lease((options_.protections.from_sending ? started : now_) + own_lease());
   } else if (!unknown && !leaving_) {
     read_wanted_ = true;
     if (!find(result->found, own_row_)) {

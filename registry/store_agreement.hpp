@@ -35,6 +35,7 @@ struct Protections {
   bool row_present = true;        // a renewal commits only if its row is still there
   bool drift_margin = true;       // (1 - 2 rho), (1 + 2 rho) and the slack
   bool restart_wait = true;       // a failed or late answer starts every wait again
+  bool from_sending = true;       // a lease runs from before its renewal was sent
   bool confirmed_only = true;     // only a renewal known to be committed extends the lease
   bool lease_waited_out = true;   // who is silent is removed after its lease, not before
   bool view_unchanged = true;     // a view replaces only the view that it was made from

@@ -40,8 +40,10 @@ struct NameProtections {
   bool newer_row_waits = true;  // a row of a newer view is judged in that view
   bool own_id_taken = true;     // an own row under another registration id is taken, not free
   bool withdrawn_freed = true;  // a reservation that comes through after all is given back
+  bool ended_freed = true;      // ... also if the answer found nobody any more
   bool row_unchanged = true;    // a row is replaced only as it was judged
   bool owner_in_view = true;    // the row of a member is taken
+  bool ok_in_view = true;       // an ok counts only in the view in which it was asked for
 };
 
 struct NamesOptions {
@@ -163,7 +165,7 @@ class StoreNames final {
   void on(const Confirm& confirm);
   void on(const Release& release);
   void on(const Lookup& lookup);
-  void on(const Withdraw& withdraw) { give_up(withdraw.request, {}); }
+  void on(const Withdraw& withdraw);
   void on(const Committed& committed);
   void on(const Fetched& fetched);
   void on(const Scanned& scanned);

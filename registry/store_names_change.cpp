@@ -65,6 +65,13 @@ void StoreNames::give_up(Request request, const std::string& why) {
   }
 }
 
+void StoreNames::on(const Withdraw& withdraw) {
+  if (stopped_) return;
+  if (asked_.contains(withdraw.request)) return give_up(withdraw.request, {});
+  // Answered already: whoever asked ended before it took the answer.
+  if (options_.protections.ended_freed) on(Release{withdraw.name, withdraw.request});
+}
+
 // --- the session ---
 
 void StoreNames::prepare() {
@@ -278,7 +285,7 @@ void StoreNames::accepted(const std::string& key, Name& name, const TransactionR
   switch (operation.kind) {
     case Operation::Kind::reserve: {
       const std::uint64_t version = result.versions.at(0);
-      if (operation.asked_in != view_->number) {
+      if (operation.asked_in != view_->number && options_.protections.ok_in_view) {
         // An ok counts only in the view in which it was asked for: ask again, by the same id.
         name.version = 0;
         return ready(key, name);

@@ -78,10 +78,10 @@ void StoreNamesDriver::release(std::string_view registry, std::string_view key,
   });
 }
 
-void StoreNamesDriver::withdraw(Request request) {
-  to_logic([this, request] {
+void StoreNamesDriver::withdraw(std::string_view registry, std::string_view key, Request request) {
+  to_logic([this, request, name = StoreNames::row_key(registry, key)] {
     reserving_.erase(request);
-    step(StoreNames::Withdraw{request});
+    step(StoreNames::Withdraw{request, name});
   });
 }
 

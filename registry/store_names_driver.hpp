@@ -62,7 +62,7 @@ class StoreNamesDriver final {
   void release(std::string_view registry, std::string_view key, const Registration& registration);
   /// The caller gives up: its callback is dropped, what was reserved is given back. (A deadline
   /// that passes does that by itself, and does call back.)
-  void withdraw(Request request);
+  void withdraw(std::string_view registry, std::string_view key, Request request);
 
   /// What was last seen, without asking the store; nullopt: not known here.
   std::optional<Location> cached(std::string_view registry, std::string_view key) const;

@@ -162,7 +162,7 @@ FailoverRun::Step FailoverRun::settle() {
     const bool fresh = std::ranges::all_of(
         up, [&](const std::string& node) { return watch_.answered_since(node, from); });
     whole_at_end_ = fresh && watch_.whole(up);
-    if (whole_at_end_ || now() > until) break;
+    if ((whole_at_end_ && options_.settled()) || now() > until) break;
   }
   options_.progress("reading every name");
   load_.read_all(clock_.now() + options_.read_wait);

@@ -36,6 +36,8 @@ struct FailoverRunOptions {
   Duration quiet_wait = std::chrono::seconds(30);  // for the cluster to be whole at the end
   Duration read_wait = std::chrono::seconds(15);   // for every key to answer then
   Duration leave_wait = std::chrono::seconds(15);  // for the nodes to leave; then they are killed
+  /// Asked while all is to become quiet: what else has to be so.
+  std::function<bool()> settled = [] { return true; };
   /// One line for people about what begins now.
   std::function<void(const std::string&)> progress = [](const std::string&) {};
 };
@@ -44,6 +46,7 @@ struct FailoverRunOptions {
 struct FailoverRunError {
   int exit_code = 1;
   std::string message;
+  std::string violation{};  // simulated: the first one that the checkers saw; it may be why
 };
 
 class FailoverRun final {

@@ -60,6 +60,8 @@ std::string_view to_string(FaultKind kind) noexcept {
       return "clock_jump";
     case FaultKind::clock_stop:
       return "clock_stop";
+    case FaultKind::trouble:
+      return "trouble";
   }
   return "unknown";
 }

@@ -79,6 +79,7 @@ enum class FaultKind : std::uint8_t {
   clock_rate,
   clock_jump,
   clock_stop,
+  trouble,  // drawn only, never of a file: sim/sim_troubles.hpp; Action::name says which
 };
 
 /// What a fault does. Only the fields of its kind are set (scenarios.md's table).

@@ -111,6 +111,7 @@ bool is_built(FaultKind kind, Engine engine) noexcept {
     case FaultKind::clock_rate:
     case FaultKind::clock_jump:
     case FaultKind::clock_stop:
+    case FaultKind::trouble:
       return engine == Engine::sim;
     // The simulated network counts frames, not bytes.
     case FaultKind::throttle:

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "process/process.hpp"
+#include "registry/record_codec.hpp"
 
 namespace coterie::sim {
 namespace {
@@ -25,6 +26,7 @@ SimCluster::SimCluster(SimWorld& world, const ClusterConfig& config,
       links_(world),
       doors_(world),
       owners_([this](std::string text) { violation(std::move(text)); }),
+      views_([this](std::string text) { violation(std::move(text)); }),
       around_{.world = world,
               .config = config,
               .applications = applications_,
@@ -32,6 +34,7 @@ SimCluster::SimCluster(SimWorld& world, const ClusterConfig& config,
               .doors = doors_,
               .store = store_,
               .owners = owners_,
+              .views = views_,
               .log = [this](const std::string& node, const LogRecord& record) {
                 world_.note(node);
                 world_.note(record.message);
@@ -97,6 +100,25 @@ std::vector<std::string> SimCluster::running(const std::string& node,
   }
   std::ranges::sort(names);
   return names;
+}
+
+std::vector<std::string> SimCluster::held_by_nobody() {
+  std::vector<std::string> rows;
+  const auto records = store_.memory.names.scan("names/row/");
+  if (!records) return rows;
+  for (const Record& record : *records) {
+    const auto row = decode_name(record.value, record.version);
+    const auto host = row ? hosts_.find(row->node) : hosts_.end();
+    SimRun* const run = host != hosts_.end() ? host->second->run() : nullptr;
+    if (run == nullptr || run->incarnation() != row->incarnation || run->parts() == nullptr ||
+        run->parts()->runtime() == nullptr) {
+      continue;
+    }
+    if (run->parts()->runtime()->find({row->incarnation.id, row->serial}) != nullptr) continue;
+    rows.push_back(record.key.substr(record.key.find(':') + 1) + " on " + row->node + ", version " +
+                   std::to_string(record.version));
+  }
+  return rows;
 }
 
 }  // namespace coterie::sim

@@ -37,6 +37,12 @@ class SimCluster {
   SimDoors& doors() noexcept { return doors_; }
   SimStore& store() noexcept { return store_; }
   SimOwners& owners() noexcept { return owners_; }
+  SimViews& views() noexcept { return views_; }
+  /// Clocks have left the bound that I1 rests on: from now on only effects are judged.
+  void clocks_lie() {
+    owners_.clocks_lie();
+    views_.clocks_lie();
+  }
   /// Of nodes that start from now on.
   NodeProtections& protections() noexcept { return around_.protections; }
   /// Likewise; outlives the nodes.
@@ -46,6 +52,10 @@ class SimCluster {
   bool whole(std::span<const std::string> nodes) const;
   /// Names of strict processes of `kind` on that node that are alive now.
   std::vector<std::string> running(const std::string& node, const std::string& kind) const;
+
+  /// Rows of strict names that a living node holds and no process of it has, each with its
+  /// version. For a moment that is so of each name that is given back.
+  std::vector<std::string> held_by_nobody();
 
   const std::vector<SimViolation>& violations() const noexcept { return violations_; }
   void violation(std::string text);
@@ -61,6 +71,7 @@ class SimCluster {
   SimDoors doors_;
   SimStore store_;
   SimOwners owners_;
+  SimViews views_;
   SimSurroundings around_;
   std::uint64_t runs_ = 0;
   std::map<std::string, std::unique_ptr<SimHost>> hosts_;

@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "process/seeded_random.hpp"
+#include "sim/sim_troubles.hpp"
 
 namespace coterie::sim {
 namespace {
@@ -96,8 +97,20 @@ class Draw {
 struct Kind {
   std::string_view word;
   std::function<Action(Draw&)> make;
+  /// Instead of one action: what belongs together.
+  std::function<void(Scenario&, Draw&)> arrange{};
+  /// Its nodes die, and only their guardians bring them back.
+  bool kills = false;
+  /// Clocks leave the bound, so that from then on less is promised: seldom.
+  bool beyond = false;
 };
 
+constexpr Duration faults_begin = 2s;
+constexpr Duration faults_end = 25s;
+constexpr Duration once = 1000s;
+// The bound that leases rest on is 1 %.
+constexpr double rate_max = 1.0099;
+constexpr double rate_min = 0.9901;
 constexpr std::size_t keys = 20;
 constexpr std::size_t crashes_max = 8;
 constexpr std::size_t poisons_max = 3;
@@ -108,10 +121,51 @@ Action of_name(FaultKind kind) {
   return action;  // its name is drawn for each time that it happens
 }
 
-const std::vector<Kind>& kinds() {
-  static const std::vector<Kind> table = {
-      {"kill, back soon", [](Draw& d) { return d.down(FaultKind::kill, 100ms, 2s); }},
-      {"kill, back late", [](Draw& d) { return d.down(FaultKind::kill, 3s, 8s); }},
+/// That node, once, at that moment.
+FaultEvery once_of(Action action, const std::string& node, Duration at, std::size_t nodes) {
+  action.node = NodeSelector{NodeSelector::Kind::name, node, {}};
+  FaultEvery fault;
+  fault.every = {once, once};
+  fault.after = at;
+  fault.until = at + 1s;
+  fault.max_down = static_cast<unsigned>(nodes);
+  fault.pick.push_back(std::move(action));
+  return fault;
+}
+
+void power_lost_everywhere(Scenario& scenario, Draw& draw) {
+  const Duration at = faults_begin + std::chrono::milliseconds(draw.random().below(20'000));
+  for (const std::string& node : draw.nodes()) {
+    scenario.faults.push_back(
+        {once_of(draw.down(FaultKind::power_off, 100ms, 3s), node, at, draw.nodes().size()), {}});
+  }
+}
+
+/// Each clock has a rate of its own, from the first to the last fault.
+void clocks_apart(Scenario& scenario, Draw& draw) {
+  for (const std::string& node : draw.nodes()) {
+    const bool at_the_bound = draw.random().below(3) != 0;
+    const double share = at_the_bound ? static_cast<double>(draw.random().below(2))
+                                      : static_cast<double>(draw.random().below(1000)) / 1000;
+    Action action = draw.clock_rate(rate_min + (rate_max - rate_min) * share);
+    action.lasts = Range{faults_end, faults_end};
+    scenario.faults.push_back({once_of(std::move(action), node, 1ms, draw.nodes().size()), {}});
+  }
+}
+
+Action trouble_of(const TroubleKind& kind, const Draw& draw) {
+  Action action = kind.of == TroubleOf::link ? draw.on_link(FaultKind::trouble) : Action{};
+  action.kind = FaultKind::trouble;
+  if (kind.of == TroubleOf::node) action.node = draw.any();
+  action.name = std::string(kind.word);
+  action.lasts = Range{300ms, 6s};
+  return action;
+}
+
+std::vector<Kind> usual_kinds() {
+  return {
+      {"kill back soon", [](Draw& d) { return d.down(FaultKind::kill, 100ms, 2s); }},
+      {"kill back late", [](Draw& d) { return d.down(FaultKind::kill, 3s, 8s); }},
       {"kill the busiest",
        [](Draw& d) {
          Action action = d.down(FaultKind::kill, 500ms, 4s);
@@ -152,18 +206,39 @@ const std::vector<Kind>& kinds() {
       {"slow disk", [](Draw& d) { return d.slow_disk(60ms); }},
       {"disk slower than a renewal", [](Draw& d) { return d.slow_disk(d.lease() * 2 / 5); }},
       {"full disk", [](Draw& d) { return d.on_node(FaultKind::full_disk, 200ms, 4s); }},
+      // Whose processes crash too often for their supervisor ends, as in OTP.
       {"answers of the disk lost",
-       [](Draw& d) { return d.on_node(FaultKind::failing_fsync, 500ms, 6s); }},
-      {"crash of a name", [](Draw&) { return of_name(FaultKind::crash_name); }},
-      {"poisonous command", [](Draw&) { return of_name(FaultKind::poison); }},
+       [](Draw& d) { return d.on_node(FaultKind::failing_fsync, 500ms, 6s); },
+       {},
+       true},
+      {"crash of a name", [](Draw&) { return of_name(FaultKind::crash_name); }, {}, true},
+      {"poisonous command", [](Draw&) { return of_name(FaultKind::poison); }, {}, true},
       {"slow node",
        [](Draw& d) {
          Action action = d.on_node(FaultKind::slow_node, 500ms, 6s);
          action.factor = 0.1;
          return action;
        }},
-      {"fast clock within the bound", [](Draw& d) { return d.clock_rate(1.0099); }},
-      {"slow clock within the bound", [](Draw& d) { return d.clock_rate(0.9901); }},
+      {"fast clock within the bound", [](Draw& d) { return d.clock_rate(rate_max); }},
+      {"slow clock within the bound", [](Draw& d) { return d.clock_rate(rate_min); }},
+      {"clocks apart", {}, clocks_apart},
+      {"power lost everywhere", {}, power_lost_everywhere},
+      {"clock far too fast", [](Draw& d) { return d.clock_rate(1.5); }, {}, false, true},
+      {"clock far too slow", [](Draw& d) { return d.clock_rate(0.6); }, {}, false, true},
+      {"clock stopped",
+       [](Draw& d) { return d.on_node(FaultKind::clock_stop, 300ms, 6s); },
+       {},
+       false,
+       true},
+      {"clock set forward",
+       [](Draw& d) {
+         Action action = d.of_node(FaultKind::clock_jump);
+         action.by = d.lease() / 2 + std::chrono::milliseconds(d.random().below(20'000));
+         return action;
+       },
+       {},
+       false,
+       true},
       {"state directory lost", [](Draw& d) { return d.of_node(FaultKind::replace); }},
       {"wall clock set back",
        [](Draw& d) {
@@ -172,6 +247,19 @@ const std::vector<Kind>& kinds() {
          return action;
        }},
   };
+}
+
+const std::vector<Kind>& kinds() {
+  static const std::vector<Kind> table = [] {
+    std::vector<Kind> list = usual_kinds();
+    for (const TroubleKind& trouble : trouble_kinds()) {
+      list.push_back({trouble.word,
+                      [trouble](Draw& draw) { return trouble_of(trouble, draw); },
+                      {},
+                      trouble.kills});
+    }
+    return list;
+  }();
   return table;
 }
 
@@ -218,6 +306,73 @@ std::string cluster_text(std::size_t nodes, const Lease& lease, const std::strin
   return text;
 }
 
+/// Of those that may be drawn.
+const Kind& draw_kind(const std::vector<const Kind*>& from, SeededRandom& random) {
+  const Kind* kind = from[random.below(from.size())];
+  if (kind->beyond && random.below(4) != 0) kind = from[random.below(from.size())];
+  return *kind;
+}
+
+/// One to three streams of faults. Which there are, and how often, is the seed's choice too: few
+/// kinds at a time go deeper.
+void draw_faults(FailoverPlan& plan, const std::vector<const Kind*>& from, Draw& draw,
+                 AgreementEngine agreement) {
+  Scenario& scenario = plan.scenario;
+  SeededRandom& random = draw.random();
+  const std::size_t streams = 1 + random.below(3);
+  // Seldom without regard to what a majority needs: nothing may be lost by that either.
+  const bool spares_majority = random.below(6) != 0;
+  for (std::size_t i = 0; i < streams; ++i) {
+    FaultEvery every;
+    every.after = faults_begin;
+    every.until = faults_end;
+    if (!spares_majority) every.max_down = static_cast<unsigned>(plan.nodes.size());
+    const Duration pace = std::array<Duration, 3>{700ms, 2s, 5s}[random.below(3)];
+    every.every = {pace / 2, pace * 2};
+    const std::size_t count = 1 + random.below(5);
+    for (std::size_t j = 0; j < count; ++j) {
+      const Kind& kind = draw_kind(from, random);
+      if (kind.arrange) {
+        kind.arrange(scenario, draw);
+        continue;
+      }
+      Action action = kind.make(draw);
+      // A voter whose disk is lost votes no more: one is all that three can lose.
+      if (action.kind == FaultKind::replace && agreement == AgreementEngine::voters) {
+        action.node->kind = NodeSelector::Kind::name;
+        action.node->text = plan.nodes.front();
+      }
+      if (action.kind == FaultKind::poison || action.kind == FaultKind::crash_name) {
+        strike_names(scenario, plan, action, draw);
+      } else {
+        every.pick.push_back(std::move(action));
+      }
+    }
+    if (!every.pick.empty()) scenario.faults.push_back({std::move(every), {}});
+  }
+}
+
+/// Words that no kind has are the error.
+std::expected<std::vector<const Kind*>, std::string> kinds_of(const DrawChoice& choice,
+                                                              bool respawn) {
+  std::vector<const Kind*> list;
+  for (const Kind& kind : kinds()) {
+    const bool chosen =
+        choice.kinds.empty() || std::ranges::find(choice.kinds, kind.word) != choice.kinds.end();
+    // Who dies of it comes back by its guardian only.
+    if (chosen && (respawn || !kind.kills)) list.push_back(&kind);
+  }
+  for (const std::string& word : choice.kinds) {
+    if (std::ranges::find(kinds(), word, &Kind::word) != kinds().end()) continue;
+    std::string text = "--faults: no kind of fault is called \"" + word + "\"; there are ";
+    for (const Kind& kind : kinds()) {
+      text += (&kind == &kinds().front() ? "" : ", ") + std::string(kind.word);
+    }
+    return std::unexpected(text);
+  }
+  return list;
+}
+
 }  // namespace
 
 std::span<const std::string_view> drawn_kinds() {
@@ -230,7 +385,7 @@ std::span<const std::string_view> drawn_kinds() {
 }
 
 std::expected<FailoverPlan, std::string> draw_plan(const Program& program, std::size_t nodes,
-                                                   std::uint64_t seed, AgreementEngine agreement) {
+                                                   std::uint64_t seed, const DrawChoice& choice) {
   if (nodes < 3 || nodes > drawn_nodes_max) {
     return std::unexpected("--nodes: expected 3 to " + std::to_string(drawn_nodes_max) +
                            ", found " + std::to_string(nodes));
@@ -248,9 +403,11 @@ std::expected<FailoverPlan, std::string> draw_plan(const Program& program, std::
     }
   }
   if (plan.workloads.empty()) return std::unexpected("this program has no workload to simulate");
-  const bool respawn = random.below(2) == 0;
-  auto config =
-      parse_config(cluster_text(nodes, lease, hosted, respawn, agreement), "simulated cluster");
+  const bool respawn = random.below(2) == 0 || !choice.kinds.empty();
+  const auto from = kinds_of(choice, respawn);
+  if (!from) return std::unexpected(from.error());
+  auto config = parse_config(cluster_text(nodes, lease, hosted, respawn, choice.agreement),
+                             "simulated cluster");
   if (!config) return std::unexpected(to_string(config.error()));
   plan.config = *std::move(config);
   for (const NodeSection& node : plan.config.nodes) plan.nodes.push_back(node.name);
@@ -267,32 +424,7 @@ std::expected<FailoverPlan, std::string> draw_plan(const Program& program, std::
   workload.rate = static_cast<std::int64_t>(20 + random.below(80));
   scenario.workloads.push_back(std::move(workload));
   Draw draw(plan.nodes, random.split(), lease.length_max);
-  // Which faults there are, and how often, is the seed's choice too: few kinds at a time go deeper.
-  const std::size_t streams = 1 + random.below(3);
-  for (std::size_t i = 0; i < streams; ++i) {
-    FaultEvery every;
-    every.after = 2s;
-    every.until = 25s;
-    const Duration pace = std::array<Duration, 3>{700ms, 2s, 5s}[random.below(3)];
-    every.every = {pace / 2, pace * 2};
-    const std::size_t count = 1 + random.below(5);
-    for (std::size_t j = 0; j < count; ++j) {
-      Action action = kinds()[random.below(kinds().size())].make(draw);
-      // Who dies of it comes back by its guardian only.
-      if (action.kind == FaultKind::poison && !respawn) action.kind = FaultKind::crash_name;
-      // A voter whose disk is lost votes no more: one is all that three can lose.
-      if (action.kind == FaultKind::replace && agreement == AgreementEngine::voters) {
-        action.node->kind = NodeSelector::Kind::name;
-        action.node->text = plan.nodes.front();
-      }
-      if (action.kind == FaultKind::poison || action.kind == FaultKind::crash_name) {
-        strike_names(scenario, plan, action, draw);
-      } else {
-        every.pick.push_back(std::move(action));
-      }
-    }
-    if (!every.pick.empty()) scenario.faults.push_back({std::move(every), {}});
-  }
+  draw_faults(plan, *from, draw, choice.agreement);
   // A store whose answers are lost leaves outcomes unknown, rightly.
   scenario.verdict.unknown_max = 1;
   scenario.verdict.reason = "faults are drawn without regard to what they cost";

@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <coterie/program.hpp>
 
@@ -19,10 +20,17 @@ inline constexpr std::size_t drawn_nodes_max = 200;
 /// The words of the kinds of fault that can be drawn, for docs and tests.
 std::span<const std::string_view> drawn_kinds();
 
-/// The error is a line: a program without a workload, too many nodes. `program` outlives the plan.
-/// Both engines of agreement meet the same work and faults.
-std::expected<FailoverPlan, std::string> draw_plan(
-    const Program& program, std::size_t nodes, std::uint64_t seed,
-    AgreementEngine agreement = AgreementEngine::store);
+struct DrawChoice {
+  /// Both engines meet the same work and faults.
+  AgreementEngine agreement = AgreementEngine::store;
+  /// Words of drawn_kinds(): only these are drawn. Empty: all.
+  std::vector<std::string> kinds{};
+};
+
+/// The error is a line: a program without a workload, too many nodes, an unknown kind. `program`
+/// outlives the plan.
+std::expected<FailoverPlan, std::string> draw_plan(const Program& program, std::size_t nodes,
+                                                   std::uint64_t seed,
+                                                   const DrawChoice& choice = {});
 
 }  // namespace coterie::sim

@@ -64,11 +64,11 @@ class SimExecutor::Slot final : public SimItem {
   ~Slot() override { owner_.world_.remove(*this); }
 
   bool ready() const noexcept override {
-    return !owner_.frozen_ && busy_until_ <= owner_.world_.now() &&
+    return !owner_.held() && busy_until_ <= owner_.world_.now() &&
            (awake_ || next_ <= owner_.now());
   }
   Time next() const noexcept override {
-    if (owner_.frozen_) return Time::max();
+    if (owner_.held()) return Time::max();
     return awake_ ? busy_until_ : std::max(owner_.world_time(next_), busy_until_);
   }
   void run() override {
@@ -121,12 +121,12 @@ class SimExecutor::SimStrand final : public Strand, private SimItem {
 
  private:
   bool ready() const noexcept override {
-    if (owner_.frozen_) return false;
+    if (owner_.held()) return false;
     return seat_.taken() ? seat_.ready()
                          : !jobs_.empty() && jobs_.begin()->first.first <= owner_.now();
   }
   Time next() const noexcept override {
-    if (owner_.frozen_) return Time::max();
+    if (owner_.held()) return Time::max();
     if (seat_.taken()) return seat_.next();
     return jobs_.empty() ? Time::max() : owner_.world_time(jobs_.begin()->first.first);
   }
@@ -162,12 +162,12 @@ class SimExecutor::Pool final : public SimItem {
     world.changed(*this);
   }
   bool ready() const noexcept override {
-    if (owner_.frozen_) return false;
+    if (owner_.held()) return false;
     if (!jobs_.empty() && jobs_.begin()->first.first <= owner_.world_.now()) return true;
     return std::ranges::any_of(seats_, &Seat::ready);
   }
   Time next() const noexcept override {
-    if (owner_.frozen_) return Time::max();
+    if (owner_.held()) return Time::max();
     Time next = jobs_.empty() ? Time::max() : jobs_.begin()->first.first;
     for (const Seat& seat : seats_) next = std::min(next, seat.next());
     return next;

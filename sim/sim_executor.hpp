@@ -46,6 +46,12 @@ class SimExecutor final : public Executor {
     world_.all_changed();
   }
   bool frozen() const noexcept { return frozen_; }
+  bool stalled() const noexcept { return stalled_; }
+  /// As freeze(), by the machine instead of a signal: a hypervisor, swapping.
+  void stall(bool stalled) {
+    stalled_ = stalled;
+    world_.all_changed();
+  }
 
   /// What a worker that never runs out of work has used when it comes back.
   Duration busy_time = std::chrono::milliseconds(32);
@@ -87,7 +93,9 @@ class SimExecutor final : public Executor {
   std::vector<Seat*> seats_;  // that are taken
   std::unique_ptr<Pool> blocking_;
   std::unique_ptr<Pool> threads_;
+  bool held() const noexcept { return frozen_ || stalled_; }
   bool frozen_ = false;
+  bool stalled_ = false;
 };
 
 }  // namespace coterie::sim

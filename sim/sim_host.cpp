@@ -88,9 +88,19 @@ void SimHost::perform(const guardian::Action& action) {
                  [&](const guardian::Exit& exit) {
                    exit_code_ = exit.code;
                    core_.reset();
+                   if (exit.code == exit_code::failure) start_again();
                  },
              },
              action);
+}
+
+// A node that cannot start because of its disk ends, for whoever starts it to mend: a service
+// manager that tries again.
+void SimHost::start_again() {
+  if (!disk_.keeps_from_starting()) return;
+  around_.world.post_at(around_.world.now(), [this] {
+    if (exit_code_ == exit_code::failure) start();
+  });
 }
 
 void SimHost::start_child() {

@@ -49,6 +49,7 @@ class SimHost {
  private:
   void feed(const guardian::Event& event);
   void perform(const guardian::Action& action);
+  void start_again();
   void start_child();
   void child_ended(const guardian::ExitStatus& status, bool tell);
   void schedule_tick();

@@ -11,15 +11,15 @@ using namespace std::chrono_literals;
 constexpr Duration look_interval = 50ms;  // between two tries to dial
 constexpr Duration drain_step = 5ms;
 constexpr Duration reset_max = 400ms;  // until the connection is there again
-constexpr std::uint64_t notes_lost_one_in = 100;
-constexpr std::uint64_t notes_doubled_one_in = 100;
 
 }  // namespace
 
 class SimLinks::Port final : public Links {
  public:
-  Port(SimLinks& links, TransportOptions options, SimExecutor& executor, DistributionEvents& events)
+  Port(SimLinks& links, TransportOptions options, SimExecutor& executor, DistributionEvents& events,
+       std::function<void()> view_set)
       : links_(links),
+        view_set_(std::move(view_set)),
         options_(std::move(options)),
         executor_(executor),
         address_("sim:" + options_.node),
@@ -48,6 +48,8 @@ class SimLinks::Port final : public Links {
 
   void set_members(std::vector<MemberAddress> members) override { members_ = std::move(members); }
   void set_view(std::uint64_t number) override {
+    // Looked at from the world's own stack, with none of the node's locks held.
+    if (view_set_) links_.world_.post_at(links_.world_.now(), view_set_);
     for (const Peer& peer : link_.peers()) {
       if (links_.is_cut(options_.node, peer.name)) continue;
       links_.world_.post_at(
@@ -98,6 +100,7 @@ class SimLinks::Port final : public Links {
   }
 
   SimLinks& links_;
+  const std::function<void()> view_set_;
   const TransportOptions options_;
   SimExecutor& executor_;
   const std::string address_;
@@ -110,15 +113,16 @@ class SimLinks::Port final : public Links {
 
 SimLinks::SimLinks(SimWorld& world)
     : world_(world),
-      network_(world, {.extra_delay = [this](NodeId from, NodeId to) { return extra(from, to); }}) {
+      network_(world, {.extra_delay = [this](NodeId from, NodeId to) { return extra(from, to); },
+                       .copies = [this] { return frame_copies ? frame_copies() : 1; }}) {
   look();
 }
 
 SimLinks::~SimLinks() = default;
 
 std::unique_ptr<Links> SimLinks::open(TransportOptions options, SimExecutor& executor,
-                                      DistributionEvents& events) {
-  return std::make_unique<Port>(*this, std::move(options), executor, events);
+                                      DistributionEvents& events, std::function<void()> view_set) {
+  return std::make_unique<Port>(*this, std::move(options), executor, events, std::move(view_set));
 }
 
 const std::string& SimLinks::name_of(NodeId node) const {
@@ -188,12 +192,20 @@ void SimLinks::tell_outlived(const Port& survivor, Port& dead) {
 // Beside the sessions, on a connection of their own: lost, doubled, late, overtaken.
 void SimLinks::carry_note(const Port& from, const std::string& to, Bytes note) {
   const std::string& sender = from.options_.node;
-  if (!from.alive_ || is_cut(sender, to) || world_.random().below(notes_lost_one_in) == 0) return;
-  const unsigned copies = world_.random().below(notes_doubled_one_in) == 0 ? 2 : 1;
+  const auto draw = [this](double probability) {
+    return static_cast<double>(world_.random().below(1'000'000)) < probability * 1e6;
+  };
+  if (!from.alive_ || is_cut(sender, to) || draw(notes.lost)) return;
+  const unsigned copies = draw(notes.doubled) ? 2 : 1;
   for (const auto& [id, port] : ports_) {
     if (port->options_.node != to || !port->alive_ || !port->wants(from)) continue;
     for (unsigned copy = 0; copy < copies; ++copy) {
-      world_.post_at(after(world_.now(), delay_between(sender, to)), [this, id = id, sender, note] {
+      Duration wait = delay_between(sender, to);
+      if (notes.late > 0 && draw(notes.late)) {
+        const auto most = static_cast<std::uint64_t>(notes.late_max.count()) + 1;
+        wait += Duration(static_cast<Duration::rep>(world_.random().below(most)));
+      }
+      world_.post_at(after(world_.now(), wait), [this, id = id, sender, note] {
         const auto found = ports_.find(id);
         if (found != ports_.end()) deliver_note(*found->second, sender, note);
       });
@@ -267,6 +279,17 @@ void SimLinks::reset(const std::string& a, const std::string& b) {
         if (!is_cut(name_of(first), name_of(second))) network_.stall(first, second, false);
         if (!is_cut(name_of(second), name_of(first))) network_.stall(second, first, false);
       });
+    }
+  }
+}
+
+void SimLinks::lose(const std::string& a, const std::string& b) {
+  for (const auto& [first, port] : ports_) {
+    if (port->options_.node != a || !port->alive_) continue;
+    for (const auto& [second, other] : ports_) {
+      if (other->options_.node != b || !other->alive_) continue;
+      if (network_.connected(first, second)) ++sessions_lost_;
+      network_.cut(first, second);
     }
   }
 }

@@ -24,8 +24,9 @@ class SimLinks {
   SimLinks& operator=(const SimLinks&) = delete;
   ~SimLinks();
 
+  /// `view_set`: the node has installed another view.
   std::unique_ptr<Links> open(TransportOptions options, SimExecutor& executor,
-                              DistributionEvents& events);
+                              DistributionEvents& events, std::function<void()> view_set = {});
 
   // ---- faults, by the names of nodes
   /// Nothing gets through in that direction: frames wait, then the session is lost.
@@ -39,6 +40,18 @@ class SimLinks {
   /// The connection breaks: what is under way waits for the next one, which one time in four comes
   /// too late for the session.
   void reset(const std::string& a, const std::string& b);
+  /// Their session is lost, at once.
+  void lose(const std::string& a, const std::string& b);
+  /// What becomes of the agreement's notes.
+  struct Notes {
+    double lost = 0.01;
+    double doubled = 0.01;
+    double late = 0;  // a copy comes up to `late_max` later, after newer ones
+    Duration late_max{};
+  };
+  Notes notes;
+  /// A mutant: how often a frame arrives. Absent: once.
+  std::function<unsigned()> frame_copies{};
   /// The node is gone, from this moment on, for itself as well.
   void kill(NodeId node);
   /// A one-way message between two hosts, outside of any session: of a client, of a guardian.

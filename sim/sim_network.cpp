@@ -81,11 +81,16 @@ SendResult SimNetwork::Port::send(NodeId to, Envelope&& envelope) {
   const auto& theirs = session->sides[static_cast<std::size_t>(1 - side)];
   // After a loss a frame is accepted until this side hears of it, and never arrives.
   if (session->lost || !theirs.port->strand_) return SendResult::sent;
-  envelope = carried(envelope, {id(), to});
-  if (mine.stalled) {
-    mine.held.push_back(std::move(envelope));
-  } else {
-    network_.carry(session, side, std::move(envelope));
+  const unsigned copies = network_.options_.copies ? network_.options_.copies() : 1;
+  if (copies == 0) --mine.under_way;
+  for (unsigned copy = 0; copy < copies; ++copy) {
+    if (copy > 0) ++mine.under_way;
+    Envelope frame = carried(envelope, {id(), to});
+    if (mine.stalled) {
+      mine.held.push_back(std::move(frame));
+    } else {
+      network_.carry(session, side, std::move(frame));
+    }
   }
   return SendResult::sent;
 }

@@ -27,6 +27,8 @@ struct SimNetworkOptions {
   Duration detection_max = std::chrono::milliseconds(50);         // of a lost session, on each side
   std::size_t window = 8192;                                      // frames under way, each way
   std::function<Duration(NodeId from, NodeId to)> extra_delay{};  // on top, of each frame
+  /// A mutant of the port's promise: how often a frame arrives. Once, when absent.
+  std::function<unsigned()> copies{};
 };
 
 class SimNetwork {

@@ -5,6 +5,7 @@
 
 #include "process/duration_text.hpp"
 #include "sim/failover_workloads.hpp"
+#include "sim/sim_guests.hpp"
 #include "sim/sim_tested_cluster.hpp"
 
 namespace coterie::sim {
@@ -22,8 +23,8 @@ class SeededRarePaths final : public RarePaths {
   bool take(std::string_view name) noexcept override {
     auto path = paths_.find(name);
     if (path == paths_.end()) {
-      // Most are left alone in a run; of the others some are taken often.
-      const std::uint64_t one_in = random_.below(3) != 0 ? 0 : random_.below(2) == 0 ? 2 : 20;
+      // Half are left alone in a run; of the others most are taken often.
+      const std::uint64_t one_in = random_.below(2) != 0 ? 0 : random_.below(3) != 0 ? 2 : 20;
       path = paths_.emplace(std::string(name), one_in).first;
     }
     if (path->second == 0 || random_.below(path->second) != 0) return false;
@@ -40,14 +41,41 @@ class SeededRarePaths final : public RarePaths {
   std::map<std::string, std::uint64_t, std::less<>> taken_;
 };
 
+/// Names that a living node holds and none of its processes has.
+class Ghosts {
+ public:
+  /// The one that has been so the longest, when that is too long. Else empty.
+  std::string look(SimCluster& cluster) {
+    std::map<std::string, Time> now;
+    for (const std::string& row : cluster.held_by_nobody()) {
+      const auto before = seen_.find(row);
+      now[row] = before != seen_.end() ? before->second : cluster.world().now();
+    }
+    seen_ = std::move(now);
+    for (const auto& [row, since] : seen_) {
+      if (cluster.world().now() >= after(since, given_back_within)) {
+        return "I4 a name is held by nobody: " + row;
+      }
+    }
+    // One that may still be given back is waited for.
+    return seen_.empty() ? std::string() : std::string(waiting);
+  }
+  static constexpr std::string_view waiting = "names are being given back";
+
+ private:
+  static constexpr Duration given_back_within = std::chrono::seconds(3);
+  std::map<std::string, Time> seen_;
+};
+
 /// What the checkers saw, as a line of the verdict and as its first violation, if it is the first.
 void judge_violations(SimPlayed& played, Time begin) {
   Check check;
-  check.name = "I1 I2 I3 at every step";
+  check.name = "I1 to I6 and I8 at every step";
   if (played.violations.empty()) {
     check.seen = std::to_string(played.callbacks) + " callbacks of strict names, " +
-                 std::to_string(played.moves) + " moves of names and " +
-                 std::to_string(played.appends) + " appends checked";
+                 std::to_string(played.moves) + " moves of names, " + std::to_string(played.views) +
+                 " views, " + std::to_string(played.appends) + " appends and " +
+                 std::to_string(played.pings) + " pings checked";
   } else {
     check.result = Check::Result::fail;
     const SimViolation& first = played.violations.front();
@@ -74,8 +102,20 @@ std::expected<SimPlayed, FailoverRunError> play_simulated(const FailoverPlan& pl
   SimPlayed played;
   SeededRarePaths rare(world, options.seed ^ 0x9E6C63D0876A9A35ull);
   {
-    SimCluster cluster(world, plan.config, program.applications);
+    SimCluster* told = nullptr;
+    SimGuests guests(world, plan.nodes, options.seed ^ 0x3C6EF372FE94F82Bull,
+                     [&told](std::string text) { told->violation(std::move(text)); });
+    std::vector<Application> applications = program.applications;
+    if (options.guests) applications.push_back(guests.application());
+    SimCluster cluster(world, plan.config, std::move(applications));
+    told = &cluster;
     if (options.rare_paths) cluster.set_rare(&rare);
+    std::vector<std::pair<Time, std::string>> logged;
+    if (options.logs) {
+      cluster.on_log = [&](Time at, const std::string& node, const LogRecord& record) {
+        logged.emplace_back(at, node + " " + std::string(record.message));
+      };
+    }
     if (options.prepare) options.prepare(cluster);
     SimTestedCluster tested(cluster);
     SimExecutor clients(world);
@@ -96,18 +136,42 @@ std::expected<SimPlayed, FailoverRunError> play_simulated(const FailoverPlan& pl
     run_options.faults = options.faults;
     run_options.replay_command = options.replay_command;
     if (options.quiet_wait) run_options.quiet_wait = *options.quiet_wait;
+    std::optional<Time> quiet_from;
+    Ghosts ghosts;
+    std::string unsettled;
+    if (options.guests) {
+      run_options.settled = [&] {
+        if (!quiet_from) quiet_from = world.now();
+        unsettled = guests.unsettled(*quiet_from);
+        if (unsettled.empty()) unsettled = ghosts.look(cluster);
+        return unsettled.empty();
+      };
+    }
     FailoverRun run(world.clock(), plan.scenario, tested, **load, wait, std::move(run_options));
     auto verdict = run.run();
-    if (!verdict) return std::unexpected(std::move(verdict.error()));
+    if (!unsettled.empty() && unsettled != Ghosts::waiting) cluster.violation(unsettled);
+    if (!verdict) {
+      // What came of it may be why.
+      if (!cluster.violations().empty()) {
+        verdict.error().violation = cluster.violations().front().text;
+        verdict.error().message += "; " + verdict.error().violation;
+      }
+      return std::unexpected(std::move(verdict.error()));
+    }
     played.verdict = std::move(*verdict);
     played.violations = cluster.violations();
     played.callbacks = cluster.owners().callbacks();
     played.moves = cluster.owners().moves();
+    played.views = cluster.views().views();
+    played.pings = guests.pings();
     played.appends = cluster.store().appends;
     played.rare = rare.taken();
     played.digest = world.digest();
     played.steps = world.steps();
     played.simulated = world.now() - start;
+    for (auto& [at, line] : logged) {
+      played.verdict.events.push_back({at - run.began(), "log", std::move(line)});
+    }
     judge_violations(played, run.began());
   }
   return played;

@@ -25,6 +25,10 @@ struct SimPlayOptions {
   std::optional<Duration> quiet_wait{};  // for the cluster to be whole at the end
   /// Rare paths are taken, which and how often by the seed.
   bool rare_paths = false;
+  /// Processes of the simulator's own run beside the workload: sim/sim_guests.hpp.
+  bool guests = false;
+  /// What the nodes log joins the time line.
+  bool logs = false;
   /// Before anything starts: a mutant, an observer.
   std::function<void(SimCluster&)> prepare{};
 };
@@ -38,6 +42,8 @@ struct SimPlayed {
   std::uint64_t callbacks = 0;                             // of strict names, each checked
   std::uint64_t appends = 0;                               // likewise
   std::uint64_t moves = 0;                                 // of names, from one run to another
+  std::uint64_t views = 0;                                 // that nodes installed, different ones
+  std::uint64_t pings = 0;                                 // of guests, each checked
   std::map<std::string, std::uint64_t, std::less<>> rare;  // paths that were taken, how often
 };
 

@@ -35,6 +35,18 @@ SimRun::SimRun(SimSurroundings& around, SimRunStart start, const SimNodeClock& c
   page_.set_incarnation(start_.incarnation);
   around_.owners.add(start_.number, start_.own.name,
                      [this] { return parts_ ? parts_->runtime() : nullptr; });
+  around_.views.add(start_.number,
+                    {.node = start_.own.name,
+                     .incarnation = start_.incarnation,
+                     .view = [this]() -> std::shared_ptr<const View> {
+                       const Agreement* agreement = parts_ ? parts_->agreement() : nullptr;
+                       return agreement != nullptr ? agreement->view() : nullptr;
+                     },
+                     .gate_open =
+                         [this] {
+                           const detail::Runtime* runtime = parts_ ? parts_->runtime() : nullptr;
+                           return runtime != nullptr && runtime->gate_open();
+                         }});
   executor_.run_thread([this] { main(); });
 }
 
@@ -59,6 +71,7 @@ void SimRun::main() {
     static_cast<void>(parts_.release());
   }
   around_.owners.remove(start_.number);
+  around_.views.remove(start_.number);
   parts_.reset();
   around_.world.post_at(around_.world.now(), [this, end] {
     const bool seen = !cut_;
@@ -70,6 +83,7 @@ void SimRun::main() {
 void SimRun::cut() {
   cut_ = true;
   around_.owners.remove(start_.number);
+  around_.views.remove(start_.number);
   around_.links.kill(start_.incarnation.id);
   around_.doors.close(start_.own.name);
   executor_.freeze(false);
@@ -94,7 +108,9 @@ StorageResult<StorageSet> SimRun::open_storage(const StorageOptions& options) {
 std::expected<std::unique_ptr<Links>, ListenError> SimRun::open_links(TransportOptions options,
                                                                       DistributionEvents& events) {
   if (cut_) return std::unexpected(ListenError{"dead"});
-  return around_.links.open(std::move(options), executor_, events);
+  return around_.links.open(
+      std::move(options), executor_, events,
+      [&views = around_.views, number = start_.number] { views.installed(number); });
 }
 
 std::expected<std::unique_ptr<ClientDoor>, ListenError> SimRun::open_clients(

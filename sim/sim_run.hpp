@@ -17,6 +17,7 @@
 #include "sim/sim_links.hpp"
 #include "sim/sim_owners.hpp"
 #include "sim/sim_store.hpp"
+#include "sim/sim_views.hpp"
 
 namespace coterie::sim {
 
@@ -29,6 +30,7 @@ struct SimSurroundings {
   SimDoors& doors;
   SimStore& store;
   SimOwners& owners;
+  SimViews& views;
   NodeProtections protections{};
   RarePaths* rare = nullptr;
   /// One line of a node's log.

@@ -33,6 +33,19 @@ class Statements {
             [this](std::string_view operation) { return after_effect(operation); }};
   }
 
+  bool is_late() const { return draw(trouble_.late); }
+  /// The caller is told at once that it will never know.
+  StorageError land_late(SimWorld::Job job) const {
+    take_time();
+    if (!alive_()) return error("the node is dead");
+    const auto most = static_cast<std::uint64_t>(trouble_.late_max.count()) + 1;
+    const Duration wait(static_cast<Duration::rep>(world_.random().below(most)));
+    world_.post_at(after(world_.now(), wait), std::move(job));
+    StorageError lost = error("simulated: the connection broke before the answer");
+    lost.maybe_applied = true;
+    return lost;
+  }
+
   /// Of the mutant: in order, and not at all if the node dies before.
   void store_later(SimWorld::Job job) const {
     world_.post_at(after(world_.now(), early_by), [alive = alive_, job = std::move(job)]() mutable {
@@ -43,6 +56,7 @@ class Statements {
  private:
   std::optional<StorageError> before(std::string_view operation) const {
     take_time();
+    if (writes(operation) && trouble_.before_write) std::function(trouble_.before_write)();
     if (!alive_()) return error("the node is dead");
     if (trouble_.full && writes(operation)) return error("simulated: no space left on device");
     if (draw(trouble_.refused)) return error("simulated: the store refuses a statement");
@@ -54,6 +68,7 @@ class Statements {
   }
 
   std::optional<StorageError> after_effect(std::string_view operation) const {
+    if (writes(operation) && trouble_.after_write) std::function(trouble_.after_write)();
     take_time();
     if (!alive_()) return error("the node is dead");
     if (writes(operation) && draw(trouble_.answers_lost))
@@ -90,7 +105,9 @@ class Statements {
 class RecordsWay final : public Records {
  public:
   RecordsWay(std::shared_ptr<Statements> statements, Records& records)
-      : statements_(std::move(statements)), faulty_(records, statements_->faults()) {}
+      : statements_(std::move(statements)),
+        records_(records),
+        faulty_(records, statements_->faults()) {}
   StorageResult<std::optional<Record>> read(std::string_view key) override {
     return faulty_.read(key);
   }
@@ -99,11 +116,16 @@ class RecordsWay final : public Records {
   }
   StorageResult<std::vector<TransactionResult>> commit(
       std::span<const Transaction> transactions) override {
-    return faulty_.commit(transactions);
+    if (!statements_->is_late()) return faulty_.commit(transactions);
+    std::vector<Transaction> kept(transactions.begin(), transactions.end());
+    return std::unexpected(statements_->land_late([&records = records_, kept = std::move(kept)] {
+      static_cast<void>(records.commit(kept));
+    }));
   }
 
  private:
   std::shared_ptr<Statements> statements_;
+  Records& records_;
   FaultyRecords faulty_;
 };
 
@@ -122,7 +144,12 @@ class StreamsWay final : public Streams {
   }
   StorageResult<std::vector<StorageResult<void>>> append(std::span<const Append> appends) override {
     if (store_.answers_early) return answer_early(appends);
-    return faulty_.append(appends);
+    if (!statements_->is_late()) return faulty_.append(appends);
+    std::vector<Append> kept(appends.begin(), appends.end());
+    return std::unexpected(
+        statements_->land_late([&streams = store_.streams(), kept = std::move(kept)] {
+          static_cast<void>(streams.append(kept));
+        }));
   }
   StorageResult<std::vector<Event>> read(std::string_view stream) override {
     return faulty_.read(stream);
@@ -160,6 +187,9 @@ class SimStore::Watched final : public Streams {
       epoch = greatest;
     }
     auto events = store_.memory.streams.open(stream, epoch);
+    if (events && store_.forgets_requests) {
+      for (Event& event : *events) event.request_id.clear();
+    }
     // From now on nothing of an older epoch may be accepted.
     if (events) {
       Tail& tail = tails_[std::string(stream)];
@@ -171,6 +201,9 @@ class SimStore::Watched final : public Streams {
     std::vector<Append> changed(appends.begin(), appends.end());
     if (store_.fence_off) {
       for (Append& append : changed) append.epoch = opened_[append.stream];
+    }
+    if (store_.order_off) {
+      for (Append& append : changed) append.expected_sequence = tails_[append.stream].next;
     }
     auto results = store_.memory.streams.append(changed);
     if (!results) return results;
@@ -203,7 +236,7 @@ class SimStore::Watched final : public Streams {
                        std::to_string(append.expected_sequence) + " was accepted where event " +
                        std::to_string(tail.next) + " comes next");
     }
-    tail = {append.epoch, append.expected_sequence + append.events.size()};
+    tail = {append.epoch, tail.next + append.events.size()};
   }
 
   SimStore& store_;

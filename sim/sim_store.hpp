@@ -25,6 +25,25 @@ struct DiskTrouble {
   bool away = false;        // nothing is answered
   double answers_lost = 0;  // of writes that took effect
   double refused = 0;       // of all statements
+  /// Of writes: the connection breaks, and the statement, which the store has, takes effect up to
+  /// `late_max` later, whatever has become of the node by then.
+  double late = 0;
+  Duration late_max{};
+  /// Of the voter's file only.
+  Duration sync_latency{};
+  double sync_fails = 0;
+  /// Called at the next write, before or after it takes effect: the node dies of it.
+  std::function<void()> before_write{};
+  std::function<void()> after_write{};
+  /// Likewise, in the middle of the next sync of the voter's file.
+  std::function<void()> in_sync{};
+  /// A mutant: a sync says that it is done, and a second later it is, if the run lives.
+  bool sync_skipped = false;
+
+  /// A program that starts now may find that it cannot.
+  bool keeps_from_starting() const noexcept {
+    return away || full || refused > 0 || late > 0 || answers_lost > 0 || sync_fails > 0;
+  }
 };
 
 /// Owned by the cluster; outlives the nodes.
@@ -39,6 +58,10 @@ class SimStore {
   std::function<void(std::string)> violation = [](const std::string&) {};
   /// A mutant: appends are accepted whatever their epoch.
   bool fence_off = false;
+  /// A mutant: ... and whatever their sequence.
+  bool order_off = false;
+  /// A mutant: what is read of a stream says nothing of the requests that were answered.
+  bool forgets_requests = false;
   /// A mutant: appends are answered before they are stored, and a crash in between loses them.
   bool answers_early = false;
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "process/process.hpp"
+#include "sim/sim_troubles.hpp"
 
 namespace coterie::sim {
 namespace {
@@ -19,6 +20,13 @@ constexpr double rho = 0.01;
 std::expected<void, std::string> done(bool well, const std::string& node, const char* what) {
   if (well) return {};
   return std::unexpected("node " + node + " " + what);
+}
+
+/// Of a trouble: its node, or the two of its link, or nobody.
+std::pair<std::string, std::string> ends_of(const Action& action) {
+  if (action.node) return {action.node->text, {}};
+  if (action.link.size() == 2) return {action.link[0].text, action.link[1].text};
+  return {};
 }
 
 class SimClient final : public NodeClient {
@@ -157,17 +165,17 @@ SimTestedCluster::Result<void> SimTestedCluster::begin(const PlannedFault& fault
       }
       break;
     case FaultKind::clock_rate:
-      if (*action.factor > 1 + rho || *action.factor < 1 - rho) cluster_.owners().clocks_lie();
+      if (*action.factor > 1 + rho || *action.factor < 1 - rho) cluster_.clocks_lie();
       host->clock().set_rate(*action.factor);
       host->clock_changed();
       break;
     case FaultKind::clock_jump:
-      if (*action.by > Duration::zero()) cluster_.owners().clocks_lie();
+      if (*action.by > Duration::zero()) cluster_.clocks_lie();
       host->clock().jump(*action.by);
       host->clock_changed();
       break;
     case FaultKind::clock_stop:
-      cluster_.owners().clocks_lie();
+      cluster_.clocks_lie();
       host->clock().set_rate(0);
       break;
     case FaultKind::crash_name:
@@ -180,6 +188,13 @@ SimTestedCluster::Result<void> SimTestedCluster::begin(const PlannedFault& fault
         }
       });
       break;
+    case FaultKind::trouble: {
+      const auto [a, b] = ends_of(action);
+      if (!begin_trouble(cluster_, action.name, a, b)) {
+        return std::unexpected("there is no trouble \"" + action.name + "\"");
+      }
+      break;
+    }
     default:
       return std::unexpected("the simulator cannot do that");
   }
@@ -214,6 +229,11 @@ SimTestedCluster::Result<void> SimTestedCluster::end(const PlannedFault& fault) 
       host->clock().set_rate(1);
       host->clock_changed();
       break;
+    case FaultKind::trouble: {
+      const auto [a, b] = ends_of(action);
+      end_trouble(cluster_, action.name, a, b);
+      break;
+    }
     default:
       break;
   }

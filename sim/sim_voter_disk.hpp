@@ -3,6 +3,7 @@
 // that dies while it syncs leaves any part of what it wrote. Single-threaded.
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -38,6 +39,7 @@ class SimVoterDisk final : public VoterDisk {
   Bytes& file_;
   const std::function<bool()> alive_;
   std::vector<std::pair<std::size_t, Bytes>> unsynced_;
+  const std::shared_ptr<bool> here_ = std::make_shared<bool>(true);
 };
 
 }  // namespace coterie::sim

@@ -22,12 +22,14 @@ struct SimulateOptions {
   std::string scenario;  // file; empty: drawn
   std::size_t nodes = 3;
   AgreementEngine agreement = AgreementEngine::store;
+  std::vector<std::string> kinds;     // of faults; empty: all
   std::uint64_t seeds = 0;            // how many, from the first on; 0: one of a file, else 100
   std::optional<std::uint64_t> seed;  // the first
   std::string json;
   std::vector<std::size_t> only;  // numbers of planned faults; empty: all
   bool all_faults = true;
   bool shrink = true;
+  bool logs = false;
 };
 
 void tell(const std::string& line) { std::fputs(("simulate: " + line + "\n").c_str(), stderr); }
@@ -39,7 +41,8 @@ class Simulation {
 
   std::expected<FailoverPlan, std::string> plan(std::uint64_t seed) const {
     if (options_.scenario.empty()) {
-      return draw_plan(program_, options_.nodes, seed, options_.agreement);
+      return draw_plan(program_, options_.nodes, seed,
+                       {.agreement = options_.agreement, .kinds = options_.kinds});
     }
     return plan_failover(options_.scenario, program_, Engine::sim);
   }
@@ -49,6 +52,13 @@ class Simulation {
     text +=
         options_.scenario.empty() ? "--nodes " + std::to_string(options_.nodes) : options_.scenario;
     if (options_.agreement == AgreementEngine::voters) text += " --agreement voters";
+    if (!options_.kinds.empty()) {
+      text += " --faults \"";
+      for (const std::string& kind : options_.kinds) {
+        text += (&kind == &options_.kinds.front() ? "" : ",") + kind;
+      }
+      text += "\"";
+    }
     text += " --seed " + std::to_string(seed) + " --seeds 1";
     if (only == nullptr) return text;
     text += " --only ";
@@ -66,7 +76,9 @@ class Simulation {
     play.seed = seed;
     // A file is played as it stands; what is drawn draws these too.
     play.rare_paths = options_.scenario.empty();
+    play.guests = options_.scenario.empty();
     play.replay_command = command(seed, only);
+    play.logs = options_.logs;
     if (only != nullptr) {
       const auto all = timeline(plan.scenario, plan.nodes, seed);
       play.faults.emplace();
@@ -256,6 +268,10 @@ Command simulate_command() {
             ->transform(CLI::CheckedTransformer(std::map<std::string, AgreementEngine>{
                 {"store", AgreementEngine::store}, {"voters", AgreementEngine::voters}}))
             ->type_name("ENGINE");
+        app.add_option("--faults", options->kinds,
+                       "Kinds of fault to draw from; default: all (docs/failover-testing.md)")
+            ->delimiter(',')
+            ->type_name("KIND,KIND,...");
         app.add_option("--seeds", options->seeds,
                        "How many seeds; default: 1 of a file, 100 drawn ones")
             ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{100'000'000}));
@@ -271,6 +287,7 @@ Command simulate_command() {
                },
                "Of the planned faults only those with these numbers, or none")
             ->type_name("N,N,...");
+        app.add_flag("--logs", options->logs, "The nodes' logs join the time line that is shown");
         app.add_flag("!--no-shrink", options->shrink, "Shows a failing seed as it is");
         return [options, &invocation] { return run(*options, invocation.program); };
       }};

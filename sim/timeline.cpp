@@ -263,6 +263,7 @@ unsigned nodes_taken(const Action& action) noexcept {
     case FaultKind::slow_node:
     case FaultKind::clock_rate:
     case FaultKind::clock_jump:
+    case FaultKind::trouble:
       return 0;
   }
   return 0;

@@ -23,6 +23,10 @@ ClusterOptions core_options(const ClusterInstanceOptions& options, std::string n
   core.max_restarts = options.max_restarts;
   core.max_seconds = options.max_seconds;
   core.starts_in_flight = options.starts_in_flight;
+  core.handovers_in_flight = options.handovers_in_flight;
+  core.rows_per_commit = options.rows_per_commit;
+  core.local_tries = options.local_tries;
+  core.sweep = options.sweep;
   core.quarantine_deaths = options.quarantine_deaths;
   core.probation = options.quarantine_window;
   return core;
@@ -74,7 +78,9 @@ ClusterInstance::ClusterInstance(std::shared_ptr<const ClusterPorts> ports,
       node_(node_name()),
       node_id_(self().node),
       store_(std::make_shared<const SpecStore>(ports_->names, options_.name)),
-      core_(core_options(options_, node_, node_id_), ports_->placement, runtime().random()) {}
+      core_(core_options(options_, node_, node_id_), ports_->placement, runtime().random()) {
+  core_.mutations() = options_.mutations;
+}
 
 GenServer::Init ClusterInstance::init() {
   for (std::size_t i = 0; i < options_.starts_in_flight; ++i) {

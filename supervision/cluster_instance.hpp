@@ -29,11 +29,16 @@ struct ClusterInstanceOptions {
   std::size_t max_restarts = 3;
   Duration max_seconds = std::chrono::seconds(5);
   std::size_t starts_in_flight = 64;
+  std::size_t handovers_in_flight = 64;
+  std::size_t rows_per_commit = 512;
+  unsigned local_tries = 3;                  // failed starts here before another node tries
+  Duration sweep = std::chrono::seconds(3);  // between two looks at all rows
   std::size_t quarantine_deaths = 2;
   Duration quarantine_window = std::chrono::seconds(60);
   Duration start_timeout = std::chrono::seconds(30);  // of a child's init
   Shutdown shutdown = std::chrono::seconds(5);        // of a child
   Duration forward_timeout = std::chrono::seconds(30);
+  ClusterCore::Mutations mutations{};  // none but in tests
 };
 
 namespace instance {

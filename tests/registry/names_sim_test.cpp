@@ -139,11 +139,20 @@ class NamesSim final : public ClusterSim {
     } else {
       step(node, StoreNames::Reserve{request, name, request, now + between(10ms, 2s)});
       if (what > 0.9) {
-        at(now_ + between(1ms, 100ms), [this, node, request] {
-          deliver(node, [=, this] { step(node, StoreNames::Withdraw{request}); });
+        at(now_ + between(1ms, 100ms), [this, node, request, name] {
+          deliver(node, [=, this] { withdraw(node, request, name); });
         });
       }
     }
+  }
+
+  /// The process has ended while it waited: an answer that is there already finds nobody.
+  void withdraw(const std::shared_ptr<Node>& node, std::uint64_t request, const std::string& name) {
+    if (!node->alive) return;
+    auto& owned = local_.at(node.get())->owned;
+    const auto mine = owned.find(name);
+    if (mine != owned.end() && mine->second.registration.id == request) owned.erase(mine);
+    step(node, StoreNames::Withdraw{request, name});
   }
 
   void step(const std::shared_ptr<Node>& node, const StoreNames::Event& event) {

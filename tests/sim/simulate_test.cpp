@@ -7,6 +7,7 @@
 
 #include "sim/sim_draw.hpp"
 #include "sim/sim_play.hpp"
+#include "sim/sim_troubles.hpp"
 #include "tests/sim/drawn_program.hpp"
 
 namespace coterie::test {
@@ -16,23 +17,47 @@ using namespace sim;
 
 const std::set<std::string> rare_paths{"agreement.hint_doubled",
                                        "agreement.hint_lost",
+                                       "agreement.peers_told_twice",
+                                       "agreement.polls_often",
                                        "gateway.three_calls",
                                        "journal.batches_of_one",
                                        "journal.queue_of_two",
+                                       "journal.small_batches",
+                                       "journal.small_queue",
                                        "names.batches_of_one",
+                                       "names.cache_dropped",
                                        "names.cache_missed",
+                                       "names.confirmed_late",
+                                       "names.found_late",
+                                       "names.looked_up_twice",
+                                       "names.reserved_late",
+                                       "names.retries_late",
+                                       "names.retries_soon",
                                        "names.spec_unread",
+                                       "names.sweeps_often",
                                        "names.tiny_cache",
+                                       "names.view_told_twice",
                                        "node.death_told_twice",
+                                       "node.gate_told_late",
+                                       "node.gate_told_twice",
                                        "node.lease_unwatched",
+                                       "node.state_told_twice",
                                        "node.view_told_twice",
-                                       "supervision.one_start_at_a_time"};
+                                       "process.one_signal_waits",
+                                       "process.one_worker",
+                                       "process.stuck_at_once",
+                                       "supervision.looks_often",
+                                       "supervision.one_handover_at_a_time",
+                                       "supervision.one_local_try",
+                                       "supervision.one_start_at_a_time",
+                                       "supervision.rows_one_by_one"};
 
 SimPlayed play_drawn(std::size_t nodes, std::uint64_t seed,
                      AgreementEngine agreement = AgreementEngine::store) {
-  const auto plan = draw_plan(program(), nodes, seed, agreement);
+  const auto plan = draw_plan(program(), nodes, seed, {.agreement = agreement, .kinds = {}});
   EXPECT_TRUE(plan) << plan.error();
-  auto played = play_simulated(*plan, program(), {.seed = seed, .rare_paths = true});
+  auto played =
+      play_simulated(*plan, program(), {.seed = seed, .rare_paths = true, .guests = true});
   EXPECT_TRUE(played) << "seed " << seed << ": " << played.error().message;
   return played ? *std::move(played) : SimPlayed{};
 }
@@ -51,6 +76,11 @@ TEST(Simulate, DrawnSeedsPass) {
     moves += played.moves;
     for (const auto& [name, count] : played.rare) rare.insert(name);
   }
+  for (std::uint64_t seed = 1; seed <= 8; ++seed) {
+    const SimPlayed played = play_drawn(3, seed, AgreementEngine::voters);
+    expect_pass(played);
+    for (const auto& [name, count] : played.rare) rare.insert(name);
+  }
   // Every rare path in the code (docs/failover-testing.md lists them) was taken.
   EXPECT_EQ(rare, rare_paths);
   EXPECT_GT(moves, 100u);  // names did move
@@ -62,12 +92,26 @@ TEST(Simulate, DrawnSeedsPass) {
 // Seeds 36 and 54: a node starts while its store stumbles. 41: a voter loses its disk. 117: a
 // command is cut short between the payout and the journal.
 TEST(Simulate, DrawnSeedsPassWithVoters) {
-  for (const std::uint64_t seed : {1, 2, 3, 4, 36, 41, 54, 117}) {
+  for (const std::uint64_t seed : {36, 41, 54, 117}) {
     expect_pass(play_drawn(3, seed, AgreementEngine::voters));
   }
   expect_pass(play_drawn(5, 101, AgreementEngine::voters));
   EXPECT_EQ(play_drawn(3, 5, AgreementEngine::voters).digest,
             play_drawn(3, 5, AgreementEngine::voters).digest);
+}
+
+// Goal: a search may choose what is drawn; a word that no kind has is told with those there are.
+TEST(Simulate, KindsCanBeChosen) {
+  const auto plan = draw_plan(program(), 3, 1, {.kinds = {"clocks apart", "deaf"}});
+  ASSERT_TRUE(plan) << plan.error();
+  for (const PlannedFault& fault : timeline(plan->scenario, plan->nodes, 1)) {
+    EXPECT_TRUE(fault.action.kind == FaultKind::clock_rate || fault.action.name == "deaf");
+  }
+  const auto wrong = draw_plan(program(), 3, 1, {.kinds = {"daef"}});
+  ASSERT_FALSE(wrong);
+  EXPECT_TRUE(
+      wrong.error().starts_with("--faults: no kind of fault is called \"daef\"; there are "))
+      << wrong.error();
 }
 
 // Goal: the same seed is the same run, another seed another one.
@@ -108,11 +152,11 @@ TEST(Simulate, RarePathsChangeTheRun) {
 
 // Goal: leaving faults out changes the run, and none of them leaves a quiet one.
 TEST(Simulate, FaultsCanBeLeftOut) {
-  const auto plan = draw_plan(program(), 3, 3);
+  const auto plan = draw_plan(program(), 3, 5);
   ASSERT_TRUE(plan);
-  ASSERT_GT(timeline(plan->scenario, plan->nodes, 3).size(), 1u);
+  ASSERT_GT(timeline(plan->scenario, plan->nodes, 5).size(), 1u);
   const auto quiet =
-      play_simulated(*plan, program(), {.seed = 3, .faults = std::vector<PlannedFault>{}});
+      play_simulated(*plan, program(), {.seed = 5, .faults = std::vector<PlannedFault>{}});
   ASSERT_TRUE(quiet);
   expect_pass(*quiet);
   EXPECT_EQ(quiet->moves, 0u);
@@ -120,14 +164,16 @@ TEST(Simulate, FaultsCanBeLeftOut) {
 
 // Goal: the documented kinds are all drawn, sooner or later, and each has a word of its own.
 TEST(Simulate, EveryKindIsDrawn) {
-  EXPECT_GE(drawn_kinds().size(), 20u);
+  EXPECT_GE(drawn_kinds().size(), 40u);
   EXPECT_EQ(std::set(drawn_kinds().begin(), drawn_kinds().end()).size(), drawn_kinds().size());
   std::set<FaultKind> seen;
-  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+  std::set<std::string> troubles;
+  for (std::uint64_t seed = 1; seed <= 200; ++seed) {
     const auto plan = draw_plan(program(), 3, seed);
     ASSERT_TRUE(plan);
     for (const PlannedFault& fault : timeline(plan->scenario, plan->nodes, seed)) {
       seen.insert(fault.action.kind);
+      if (fault.action.kind == FaultKind::trouble) troubles.insert(fault.action.name);
     }
   }
   for (const FaultKind kind :
@@ -135,9 +181,10 @@ TEST(Simulate, EveryKindIsDrawn) {
         FaultKind::replace, FaultKind::partition, FaultKind::one_way, FaultKind::reset,
         FaultKind::delay, FaultKind::slow_disk, FaultKind::full_disk, FaultKind::failing_fsync,
         FaultKind::crash_name, FaultKind::poison, FaultKind::slow_node, FaultKind::clock_rate,
-        FaultKind::clock_jump}) {
+        FaultKind::clock_jump, FaultKind::clock_stop}) {
     EXPECT_TRUE(seen.contains(kind)) << to_string(kind);
   }
+  EXPECT_EQ(troubles.size(), trouble_kinds().size());
 }
 
 }  // namespace
