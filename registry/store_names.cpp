@@ -84,6 +84,13 @@ void StoreNames::on(const Release& release) {
       Time::max());
 }
 
+void StoreNames::on(const Withdraw& withdraw) {
+  if (stopped_) return;
+  if (asked_.contains(withdraw.request)) return give_up(withdraw.request, {});
+  // Answered already: whoever asked ended before it took the answer.
+  if (options_.protections.ended_freed) on(Release{withdraw.name, withdraw.request});
+}
+
 void StoreNames::on(const Lookup& lookup) {
   asked_[lookup.request] = {lookup.name, Asked::What::lookup};
   if (stopped_) return fail(lookup.request, unavailable(stopped_why_));

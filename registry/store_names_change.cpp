@@ -65,13 +65,6 @@ void StoreNames::give_up(Request request, const std::string& why) {
   }
 }
 
-void StoreNames::on(const Withdraw& withdraw) {
-  if (stopped_) return;
-  if (asked_.contains(withdraw.request)) return give_up(withdraw.request, {});
-  // Answered already: whoever asked ended before it took the answer.
-  if (options_.protections.ended_freed) on(Release{withdraw.name, withdraw.request});
-}
-
 // --- the session ---
 
 void StoreNames::prepare() {

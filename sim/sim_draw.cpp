@@ -5,20 +5,13 @@
 #include <functional>
 
 #include "process/seeded_random.hpp"
+#include "sim/sim_draw_cluster.hpp"
 #include "sim/sim_troubles.hpp"
 
 namespace coterie::sim {
 namespace {
 
 using namespace std::chrono_literals;
-
-struct Lease {
-  std::string_view interval, length;
-  Duration length_max;
-};
-// The documented profiles.
-constexpr std::array<Lease, 3> leases{
-    {{"200ms", "2s", 2s}, {"60ms", "600ms", 600ms}, {"150ms", "3s", 3s}}};
 
 class Draw {
  public:
@@ -108,7 +101,6 @@ struct Kind {
 constexpr Duration faults_begin = 2s;
 constexpr Duration faults_end = 25s;
 constexpr Duration once = 1000s;
-// The bound that leases rest on is 1 %.
 constexpr double rate_max = 1.0099;
 constexpr double rate_min = 0.9901;
 constexpr std::size_t keys = 20;
@@ -121,7 +113,6 @@ Action of_name(FaultKind kind) {
   return action;  // its name is drawn for each time that it happens
 }
 
-/// That node, once, at that moment.
 FaultEvery once_of(Action action, const std::string& node, Duration at, std::size_t nodes) {
   action.node = NodeSelector{NodeSelector::Kind::name, node, {}};
   FaultEvery fault;
@@ -283,30 +274,6 @@ void strike_names(Scenario& scenario, const FailoverPlan& plan, const Action& ac
   }
 }
 
-std::string node_name(std::size_t index, std::size_t count) {
-  if (count <= 26) return std::string(1, static_cast<char>('a' + index));
-  return "n" + std::to_string(index + 1);
-}
-
-std::string cluster_text(std::size_t nodes, const Lease& lease, const std::string& hosted,
-                         bool respawn, AgreementEngine agreement) {
-  std::string text = "[cluster]\nid = \"simulated\"\njournal = \"memory\"\nagreement = \"" +
-                     std::string(word_of(agreement)) + "\"\n[lease]\ninterval = \"" +
-                     std::string(lease.interval) + "\"\nlength = \"" + std::string(lease.length) +
-                     "\"\n";
-  for (std::size_t i = 0; i < nodes; ++i) {
-    // Addresses that are never used, one each.
-    const std::string port = std::to_string(20'000 + i);
-    const std::string client_port = std::to_string(30'000 + i);
-    text += "[[node]]\nname = \"" + node_name(i, nodes) + "\"\nlisten = \"127.0.0.1:" + port +
-            "\"\nclient_listen = \"127.0.0.1:" + client_port + "\"\nstate_dir = \"sim/" +
-            node_name(i, nodes) + "\"\nkinds = [" + hosted +
-            "]\nrespawn = " + (respawn ? "true" : "false") + "\n";
-  }
-  return text;
-}
-
-/// Of those that may be drawn.
 const Kind& draw_kind(const std::vector<const Kind*>& from, SeededRandom& random) {
   const Kind* kind = from[random.below(from.size())];
   if (kind->beyond && random.below(4) != 0) kind = from[random.below(from.size())];
@@ -352,7 +319,6 @@ void draw_faults(FailoverPlan& plan, const std::vector<const Kind*>& from, Draw&
   }
 }
 
-/// Words that no kind has are the error.
 std::expected<std::vector<const Kind*>, std::string> kinds_of(const DrawChoice& choice,
                                                               bool respawn) {
   std::vector<const Kind*> list;
