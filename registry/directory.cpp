@@ -184,9 +184,8 @@ void Directory::on(const name_requests::Lookup& lookup) {
 void Directory::on(const name_requests::Withdraw& withdraw) {
   looking_.erase(withdraw.request);
   const auto mine = mine_.find(withdraw.request);
-  // Too late if it has been answered: then the name is the caller's to release.
-  if (mine == mine_.end() || mine->second.asked != withdraw.request) return;
-  mine->second.asked = 0;
+  if (mine == mine_.end()) return;
+  if (mine->second.asked == withdraw.request) mine->second.asked = 0;
   free(mine->first, mine->second);
 }
 

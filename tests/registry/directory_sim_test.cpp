@@ -159,11 +159,22 @@ class DirectorySim final : public ClusterSim {
     } else {
       step(node, name_requests::Reserve{request, name, request, now + between(10ms, 2s)});
       if (what > 0.9) {
-        at(now_ + between(1ms, 100ms), [this, node, request] {
-          deliver(node, [=, this] { step(node, name_requests::Withdraw{request}); });
+        at(now_ + between(1ms, 100ms), [this, node, name, request] {
+          deliver(node, [=, this] { withdraw(node, name, request); });
         });
       }
     }
+  }
+
+  /// Whoever asked has ended, whether it was answered or not.
+  void withdraw(const NodePtr& node, const std::string& name, std::uint64_t request) {
+    auto& owned = local_.at(node.get())->owned;
+    if (const auto mine = owned.find(name);
+        mine != owned.end() && mine->second.registration.id == request) {
+      gone(name, mine->second);
+      owned.erase(mine);
+    }
+    step(node, name_requests::Withdraw{request, name});
   }
 
   // ---- links

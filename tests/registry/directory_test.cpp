@@ -268,7 +268,7 @@ TEST_F(DirectoryTest, AnswersNoLookupWithoutALease) {
   EXPECT_EQ(found_.at(7).error().code, NameError::Code::not_found);
 }
 
-TEST_F(DirectoryTest, WithdrawsWhatIsNotAnswered) {
+TEST_F(DirectoryTest, TakesBackWhatNobodyWaitsForAnyMore) {
   const auto v = view(1, {1, 2, 3});
   install_all(v);
   const std::string name = name_at(*v, 3);
@@ -279,9 +279,9 @@ TEST_F(DirectoryTest, WithdrawsWhatIsNotAnswered) {
   EXPECT_EQ(nodes_.at(NodeId{3}).core->kept(), 0u);
   step(1, Reserve{8, name, 80, now_ + 5s});
   carry();
-  step(1, Withdraw{8});  // too late: it is the caller's
+  step(1, Withdraw{8});  // granted, but whoever asked has ended before it took the answer
   carry();
-  EXPECT_EQ(nodes_.at(NodeId{3}).core->kept(), 1u);
+  EXPECT_EQ(nodes_.at(NodeId{3}).core->kept(), 0u);
 }
 
 TEST_F(DirectoryTest, AnswersEverybodyWhenItStops) {
