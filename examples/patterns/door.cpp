@@ -67,9 +67,9 @@ class Door final : public GenStatem<Door> {
 
   To<Closed> handle_event(Locked& locked, const Unlock& m, From<Unlock> from) {
     const bool right = m.code == locked.code;
+    if (!right && ++locked.wrong == 3) std::cout << "three wrong codes\n";
     GenServer::reply(from, right);
     if (right) return next_state(Closed{});
-    if (++locked.wrong == 3) std::cout << "three wrong codes\n";
     return keep_state();
   }
   void handle_event(Locked&, const Lock&) {}
