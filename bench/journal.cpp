@@ -3,7 +3,6 @@
 #include <sqlite3.h>
 
 #include <atomic>
-#include <filesystem>
 
 #include <coterie/journal.hpp>
 
@@ -11,6 +10,7 @@
 #include "bench/local_node.hpp"
 #include "journal/group_commit.hpp"
 #include "journal/open_storage.hpp"
+#include "node/run_directory.hpp"
 
 namespace coterie::bench {
 namespace {
@@ -70,19 +70,11 @@ class Epochs final : public NameService {
   std::atomic<std::uint64_t> last_ = 0;
 };
 
-struct Scratch {
-  std::string path = (std::filesystem::temp_directory_path() / "coterie-bench-XXXXXX").string();
-  Scratch() {
-    if (::mkdtemp(path.data()) == nullptr) std::abort();
-  }
-  ~Scratch() { std::filesystem::remove_all(path); }
-};
-
 /// Commands per second, and how many shared a commit.
 std::pair<double, double> ours() {
-  const Scratch scratch;
-  auto storage =
-      open_storage({.description = "sqlite:" + scratch.path, .node = "a", .cluster_id = "bench"});
+  const auto directory = RunDirectory::make("", "bench").value();
+  auto storage = open_storage(
+      {.description = "sqlite:" + directory.path().string(), .node = "a", .cluster_id = "bench"});
   if (!storage) {
     std::fprintf(stderr, "coterie_bench: %s\n", storage.error().message.c_str());
     return {0, 1};
@@ -136,12 +128,12 @@ std::pair<double, double> ours() {
 
 /// Rows per second that SQLite stores durably, `batch` to a commit.
 double raw(std::size_t batch) {
-  const Scratch scratch;
+  const auto directory = RunDirectory::make("", "bench").value();
   SystemClock clock;
   sqlite3* db = nullptr;
   sqlite3_stmt* insert = nullptr;
   const auto run = [&](const char* sql) { sqlite3_exec(db, sql, nullptr, nullptr, nullptr); };
-  sqlite3_open((scratch.path + "/raw.db").c_str(), &db);
+  sqlite3_open((directory.path() / "raw.db").c_str(), &db);
   run("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
       "CREATE TABLE events(stream TEXT NOT NULL, sequence INTEGER NOT NULL, payload BLOB NOT NULL,"
       " PRIMARY KEY(stream, sequence)) WITHOUT ROWID");

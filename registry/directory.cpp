@@ -7,7 +7,6 @@ namespace coterie {
 
 using directory::Ask;
 using directory::Claims;
-using directory::Heard;
 using directory::Message;
 using directory::Relayed;
 using directory::What;
@@ -104,21 +103,20 @@ void Directory::tell(NodeId primary, ToHear& claims) {
     if (turn % 2 == 0) {
       send(primary, piece);
     } else {
-      send_through_another(primary, piece, turn / 2);
+      claim_through_another(primary, piece, turn / 2);
     }
   }
 }
 
 /// A cut between two members must not close partitions for all.
-void Directory::send_through_another(NodeId to, std::variant<Claims, Heard> message,
-                                     unsigned turn) {
+void Directory::claim_through_another(NodeId to, const Claims& claims, unsigned turn) {
   std::vector<NodeId> others;
   for (const auto& [name, member] : view_->members) {
     const NodeId id = member.incarnation.id;
     if (id != self_ && id != to) others.push_back(id);
   }
   if (others.empty()) return;
-  send(others[turn % others.size()], Relayed{self_, to, std::move(message)});
+  send(others[turn % others.size()], Relayed{self_, to, claims});
 }
 
 void Directory::send(NodeId to, Message message) {
@@ -321,7 +319,7 @@ void Directory::set_timer() {
     while (!sent_.empty() && !unanswered(sent_.front())) sent_.pop_front();
     if (!sent_.empty()) later(sent_.front().at);
     for (const auto& [node, claims] : to_hear_) later(claims.sent);
-    if (!told_silent_ && !primary_.missing().empty()) {
+    if (!told_silent_ && !primary_.heard_all()) {
       next = std::min(next, after(installed_, options_.silent_after));
     }
   }

@@ -142,8 +142,7 @@ class Directory final {
   void claim();
   void tell(NodeId primary, ToHear& claims);
   void send(NodeId to, directory::Message message);
-  void send_through_another(NodeId to, std::variant<directory::Claims, directory::Heard> message,
-                            unsigned turn);
+  void claim_through_another(NodeId to, const directory::Claims& claims, unsigned turn);
   void ask(std::uint64_t id, Mine& mine);
   void look(Request request, Looking& looking);
   void proceed();

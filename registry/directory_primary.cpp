@@ -23,6 +23,7 @@ void DirectoryPrimary::install(const std::shared_ptr<const View>& view,
     // Who joins with this view holds nothing.
     senders_[member.incarnation.id].complete = member.since == view->number;
   }
+  silent_ = missing().size();
   for (unsigned p = 0; p < directory_partitions; ++p) {
     if (primaries[p] != self_) {
       partitions_.erase(p);
@@ -55,12 +56,14 @@ bool DirectoryPrimary::take_claims(NodeId from, const Claims& claims) {
     if (there->second.epoch < entry.epoch) there->second = entry;
   }
   sender.complete = sender.pieces.size() == claims.pieces;
-  if (sender.complete) open_if_heard();
-  return sender.complete;
+  if (!sender.complete) return false;
+  --silent_;
+  open_if_heard();
+  return true;
 }
 
 void DirectoryPrimary::open_if_heard() {
-  if (protections_.waits_for_all && !missing().empty()) return;
+  if (protections_.waits_for_all && !heard_all()) return;
   for (auto& [number, partition] : partitions_) partition.open = true;
   waiting_asked_.clear();
   for (auto& [from, asked] : std::exchange(waiting_, {})) ask(from, asked);

@@ -61,7 +61,9 @@ class DirectoryPrimary {
 
   /// Since the last call; in order.
   std::vector<Answer> take_answers() { return std::exchange(answers_, {}); }
-  /// Members of the view that have not said what they hold; empty: all partitions are open.
+  /// Every member of the view has said what it holds: all partitions are open.
+  bool heard_all() const noexcept { return silent_ == 0; }
+  /// Those that have not.
   std::vector<NodeId> missing() const;
   std::size_t names() const noexcept;
   /// Names that two members claimed: never, or there is a bug.
@@ -96,6 +98,7 @@ class DirectoryPrimary {
   std::shared_ptr<const View> view_;
   std::map<unsigned, Partition> partitions_;
   std::map<NodeId, Sender> senders_;  // all members of the view
+  std::size_t silent_ = 0;            // of them, not complete
   std::uint64_t counter_ = 0;         // of epochs
   std::uint64_t claimed_twice_ = 0;
   bool lease_ = false;

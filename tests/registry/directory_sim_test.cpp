@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "registry/directory.hpp"
-#include "tests/registry/cluster_sim.hpp"
+#include "tests/registry/owners_sim.hpp"
 
 namespace coterie::testing {
 namespace {
@@ -16,30 +16,21 @@ struct LinkFaults {
   double slow = 0.0;        // share of messages that take up to a second, and all behind them
 };
 
-class DirectorySim final : public ClusterSim {
+class DirectorySim final : public OwnersSim<Directory> {
  public:
   DirectorySim(std::uint64_t seed, int nodes, Faults faults, LinkFaults links,
                DirectoryProtections rules = {})
-      : ClusterSim(seed, nodes, faults), links_(links), rules_(rules) {
+      : OwnersSim(seed, nodes, faults), links_(links), rules_(rules) {
     at(500ms, [this] { churn(); });
     if (links_.cut_every != Duration{}) at(1s, [this] { cut_a_link(); });
   }
 
   // After run(): everybody gives up its names, and nothing may be left.
   void settle() {
-    busy_ = false;
+    give_all_up(10s);
     for (const auto& node : nodes_) {
       if (!node->alive) continue;
-      Local& there = *local_.at(node.get());
-      for (auto& [name, owned] : std::exchange(there.owned, {})) release(node, name, owned);
-    }
-    const Duration limit = now_ + 10s;
-    while (now_ < limit - 1ms && pending() && step_until(limit)) {
-    }
-    if (pending()) violation("releases are not done");
-    for (const auto& node : nodes_) {
-      if (!node->alive) continue;
-      const Directory& core = *local_.at(node.get())->core;
+      const Directory& core = *at_node(node).core;
       if (core.kept() != 0 || core.names() != 0) {
         violation("ghost: " + node->name + " keeps " + std::to_string(core.kept()) +
                   " names that nobody holds, and holds " + std::to_string(core.names()));
@@ -48,25 +39,12 @@ class DirectorySim final : public ClusterSim {
     }
   }
 
-  std::uint64_t oks = 0, taken = 0, timeouts = 0, found = 0, missed = 0, relayed = 0, stale = 0;
+  std::uint64_t missed = 0, relayed = 0, stale = 0;
 
  private:
-  struct Owned {
-    Registration registration;
-    std::uint64_t serial = 0;
-    Duration visible_from = Duration::max();  // at the latest: its confirm was answered
-  };
   struct Looked {
     std::string name;
     Duration since{};
-  };
-  struct Local {
-    std::unique_ptr<Directory> core;
-    std::map<std::string, Owned> owned;  // by processes of this node, from the ok to the release
-    std::map<std::uint64_t, std::string> asked;
-    std::map<std::uint64_t, Looked> looked;
-    std::uint64_t next_request = 1;
-    Duration timer = Duration::max();
   };
   struct Link {
     Duration last{};  // arrival of the last message
@@ -82,79 +60,54 @@ class DirectorySim final : public ClusterSim {
     Duration gone = Duration::max();  // its release was asked for, or its node ended
   };
 
-  void node_started(const NodePtr& node) override {
-    auto state = std::make_unique<Local>();
-    Node* const raw = node.get();
-    state->core =
-        std::make_unique<Directory>(DirectoryOptions{.node = node->name,
-                                                     .incarnation = node->incarnation,
-                                                     .lease_end = [raw] { return raw->lease_end; },
-                                                     .piece_bytes = 100,
-                                                     .protections = rules_});
-    local_[raw] = std::move(state);
+  std::unique_ptr<Directory> make_core(const NodePtr& node) override {
     by_id_[node->incarnation.id] = node;
-  }
-  void view_installed(const NodePtr& node) override {
-    step(node, Directory::Installed{node->view});
-  }
-  void lease_changed(const NodePtr& node) override {
-    for (const auto& [name, owned] : local_.at(node.get())->owned) check_alone(*node, name);
+    Node* const raw = node.get();
+    return std::make_unique<Directory>(
+        DirectoryOptions{.node = node->name,
+                         .incarnation = node->incarnation,
+                         .lease_end = [raw] { return raw->lease_end; },
+                         .piece_bytes = 100,
+                         .protections = rules_});
   }
   void node_ended(const NodePtr& node) override {
-    for (auto& [name, owned] : local_.at(node.get())->owned) gone(name, owned);
-    local_.at(node.get())->owned.clear();
+    OwnersSim::node_ended(node);
     by_id_.erase(node->incarnation.id);
   }
-
-  bool pending() {
-    for (const auto& node : nodes_) {
-      if (node->alive && local_.at(node.get())->core->changes_pending() > 0) return true;
-    }
-    return false;
-  }
-
-  // I1: whoever may run callbacks of a name is alone in that.
-  void check_alone(const Node& node, const std::string& name) {
-    if (!gate_open(node)) return;
-    for (const auto& other : nodes_) {
-      if (other.get() == &node || !gate_open(*other)) continue;
-      if (local_.at(other.get())->owned.contains(name)) {
-        violation("I1 two owners of " + name + ": " + node.name + " and " + other->name);
-      }
-    }
-  }
-
-  void gone(const std::string& name, const Owned& owned) {
+  void granted(const NodePtr& node, const std::string& name,
+               const Registration& registration) override {
     Latest& latest = latest_[name];
-    if (latest.epoch == owned.registration.epoch) latest.gone = now_;
+    if (registration.epoch <= latest.epoch) {
+      violation("I2 epoch of " + name + " went from " + to_string(latest.epoch) + " to " +
+                to_string(registration.epoch));
+    }
+    latest = {.node = node, .epoch = registration.epoch, .counted = now_};
   }
-  void release(const NodePtr& node, const std::string& name, const Owned& owned) {
-    gone(name, owned);
-    step(node, name_requests::Release{name, owned.registration.id});
+  void given_up(const std::string& name, const Registration& registration) override {
+    Latest& latest = latest_[name];
+    if (latest.epoch == registration.epoch) latest.gone = now_;
   }
 
   // ---- load
   void churn() {
-    if (!busy_) return;
+    if (!busy()) return;
     at(now_ + between(5ms, 40ms), [this] { churn(); });
     if (nodes_.empty()) return;
     const auto node = nodes_[random_() % nodes_.size()];
     if (!node->alive || now_ < node->paused_until) return;
-    Local& state = *local_.at(node.get());
+    Local& state = at_node(node);
     const std::string name = "name " + std::to_string(random_() % 8);
     const std::uint64_t request = state.next_request++;
     state.asked[request] = name;
     const Time now = local(*node);
     const double what = chance();
     if (what < 0.3) {
-      state.looked[request] = {name, now_};
+      looked_[{node.get(), request}] = {name, now_};
       step(node, name_requests::Lookup{request, name, now + between(10ms, 2s)});
     } else if (const auto owned = state.owned.find(name); owned != state.owned.end()) {
       // The process ends; now and then another takes the name on at once.
       if (what < 0.4) return;
-      const Owned ended = owned->second;
-      state.owned.erase(owned);
-      release(node, name, ended);
+      release(node, name, state.owned.extract(owned).mapped());
       if (what < 0.7) step(node, name_requests::Reserve{request, name, request, now + 1s});
     } else {
       step(node, name_requests::Reserve{request, name, request, now + between(10ms, 2s)});
@@ -164,17 +117,6 @@ class DirectorySim final : public ClusterSim {
         });
       }
     }
-  }
-
-  /// Whoever asked has ended, whether it was answered or not.
-  void withdraw(const NodePtr& node, const std::string& name, std::uint64_t request) {
-    auto& owned = local_.at(node.get())->owned;
-    if (const auto mine = owned.find(name);
-        mine != owned.end() && mine->second.registration.id == request) {
-      gone(name, mine->second);
-      owned.erase(mine);
-    }
-    step(node, name_requests::Withdraw{request, name});
   }
 
   // ---- links
@@ -211,38 +153,25 @@ class DirectorySim final : public ClusterSim {
     });
   }
 
-  void step(const NodePtr& node, const Directory::Event& event) {
-    if (!node->alive) return;
-    for (auto& action : local_.at(node.get())->core->step(local(*node), event)) {
-      carry_out(node, action);
-    }
-  }
-
-  void carry_out(const NodePtr& node, Directory::Action& action) {
-    Local& state = *local_.at(node.get());
+  void carry_out(const NodePtr& node, Directory::Action& action) override {
     note(action.index());
     if (auto* sent = std::get_if<Directory::Send>(&action)) {
       const auto* told = std::get_if<directory::Told>(&sent->message);
       if (told != nullptr && told->code == directory::Code::stale_view) ++stale;
       send(node, sent->to, sent->message);
     } else if (auto* reserved = std::get_if<name_requests::Reserved>(&action)) {
-      answer(node, state, *reserved);
+      answer(node, *reserved);
     } else if (auto* confirmed = std::get_if<name_requests::Confirmed>(&action)) {
       if (!confirmed->result) return;
-      const std::string name = state.asked[confirmed->request];
+      const std::string name = at_node(node).asked[confirmed->request];
       Latest& latest = latest_[name];
       if (latest.epoch == confirmed->location.epoch) latest.visible_from = now_;
     } else if (auto* location = std::get_if<name_requests::Found>(&action)) {
-      check_found(state, *location);
+      check_found(*node, *location);
     } else if (std::get_if<Directory::ReadView>(&action)) {
       hint(node);
     } else if (auto* timer = std::get_if<Directory::SetTimer>(&action)) {
-      const Duration when = state.timer = real(*node, timer->at);
-      at(when, [this, node, when] {
-        deliver(node, [this, node, when] {
-          if (local_.at(node.get())->timer == when) step(node, Directory::Tick{});
-        });
-      });
+      arm(node, timer->at);
     } else if (auto* notice = std::get_if<Directory::Notice>(&action)) {
       violation("I4 " + notice->text);
     }
@@ -250,8 +179,8 @@ class DirectorySim final : public ClusterSim {
 
   // I4: what is found was not replaced, and what is not found was not there, all the while since
   // it was asked for.
-  void check_found(Local& state, const name_requests::Found& answer) {
-    const Looked looked = state.looked.extract(answer.request).mapped();
+  void check_found(const Node& node, const name_requests::Found& answer) {
+    const Looked looked = looked_.extract({&node, answer.request}).mapped();
     Latest& latest = latest_[looked.name];
     if (answer.result) {
       ++found;
@@ -270,46 +199,12 @@ class DirectorySim final : public ClusterSim {
     }
   }
 
-  void answer(const NodePtr& node, Local& state, const name_requests::Reserved& reserved) {
-    if (!reserved.result) {
-      ++(reserved.result.error().code == NameError::Code::taken ? taken : timeouts);
-      return;
-    }
-    ++oks;
-    const std::string name = state.asked.at(reserved.request);
-    if (state.owned.contains(name)) violation("I1 two owners of " + name + " on " + node->name);
-    Latest& latest = latest_[name];
-    if (reserved.result->epoch <= latest.epoch) {
-      violation("I2 epoch of " + name + " went from " + to_string(latest.epoch) + " to " +
-                to_string(reserved.result->epoch));
-    }
-    latest = {.node = node, .epoch = reserved.result->epoch, .counted = now_};
-    state.owned[name] = {.registration = *reserved.result, .serial = reserved.request};
-    check_alone(*node, name);
-    if (!busy_) {
-      const Owned owned = state.owned.extract(name).mapped();
-      return release(node, name, owned);
-    }
-    const std::uint64_t request = state.next_request++;
-    state.asked[request] = name;
-    at(now_ + between(0ms, 50ms), [=, this] {
-      deliver(node, [=, this] {
-        Local& there = *local_.at(node.get());
-        const auto owned = there.owned.find(name);
-        if (owned == there.owned.end()) return;
-        step(node, name_requests::Confirm{request, name, owned->second.registration.id,
-                                          local(*node) + 1s});
-      });
-    });
-  }
-
   LinkFaults links_;
   DirectoryProtections rules_;
-  std::map<const Node*, std::unique_ptr<Local>> local_;
   std::map<NodeId, NodePtr> by_id_;  // the live ones
   std::map<std::pair<NodeId, NodeId>, Link> network_;
   std::map<std::string, Latest> latest_;
-  bool busy_ = true;
+  std::map<std::pair<const Node*, std::uint64_t>, Looked> looked_;  // by who looks, request
 };
 
 struct Drawn {

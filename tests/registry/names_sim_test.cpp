@@ -4,17 +4,17 @@
 #include <gtest/gtest.h>
 
 #include "registry/store_names.hpp"
-#include "tests/registry/cluster_sim.hpp"
+#include "tests/registry/owners_sim.hpp"
 
 namespace coterie::testing {
 namespace {
 
 constexpr Duration sweep_every = 3s;
 
-class NamesSim final : public ClusterSim {
+class NamesSim final : public OwnersSim<StoreNames> {
  public:
   NamesSim(std::uint64_t seed, int nodes, Faults faults, NameProtections rules = {})
-      : ClusterSim(seed, nodes, faults), rules_(rules) {
+      : OwnersSim(seed, nodes, faults), rules_(rules) {
     at(500ms, [this] { churn(); });
     names_store_.on_commit = [this](const Transaction& transaction,
                                     const TransactionResult& result) {
@@ -24,18 +24,7 @@ class NamesSim final : public ClusterSim {
 
   // After run(): everybody gives up its names, and nothing may be left.
   void settle() {
-    busy_ = false;
-    for (const auto& node : nodes_) {
-      if (!node->alive) continue;
-      Local& local_names = *local_.at(node.get());
-      for (auto& [name, owned] : std::exchange(local_names.owned, {})) {
-        step(node, StoreNames::Release{name, owned.registration.id});
-      }
-    }
-    const Duration limit = now_ + 5s;
-    while (pending() && step_until(limit)) {
-    }
-    if (pending()) violation("releases are not done");
+    give_all_up(5s);
     const Duration swept = now_ + sweep_every + 1s;
     while (step_until(swept)) {
     }
@@ -50,43 +39,13 @@ class NamesSim final : public ClusterSim {
     }
   }
 
-  std::uint64_t oks = 0, taken = 0, timeouts = 0, found = 0;
-
  private:
-  struct Owned {
-    Registration registration;
-    bool confirmed = false;
-  };
-  struct Local {
-    std::unique_ptr<StoreNames> core;
-    std::map<std::string, Owned> owned;  // by processes of this node, from the ok to the release
-    std::map<std::uint64_t, std::string> asked;
-    std::uint64_t next_request = 1;
-    Duration timer = Duration::max();
-  };
-
-  void node_started(const NodePtr& node) override {
-    auto state = std::make_unique<Local>();
-    state->core = std::make_unique<StoreNames>(NamesOptions{.node = node->name,
-                                                            .incarnation = node->incarnation,
-                                                            .batch_max = 8,
-                                                            .sweep_every = sweep_every,
-                                                            .protections = rules_});
-    local_[node.get()] = std::move(state);
-  }
-  void view_installed(const NodePtr& node) override {
-    step(node, StoreNames::Installed{node->view});
-  }
-  void lease_changed(const NodePtr& node) override {
-    for (const auto& [name, owned] : local_.at(node.get())->owned) check_alone(*node, name);
-  }
-  void node_ended(const NodePtr& node) override { local_.at(node.get())->owned.clear(); }
-
-  bool pending() {
-    for (const auto& node : nodes_) {
-      if (node->alive && local_.at(node.get())->core->changes_pending() > 0) return true;
-    }
-    return false;
+  std::unique_ptr<StoreNames> make_core(const NodePtr& node) override {
+    return std::make_unique<StoreNames>(NamesOptions{.node = node->name,
+                                                     .incarnation = node->incarnation,
+                                                     .batch_max = 8,
+                                                     .sweep_every = sweep_every,
+                                                     .protections = rules_});
   }
 
   // I2: in the order of their commits, the registrations of a name have growing epochs.
@@ -104,24 +63,13 @@ class NamesSim final : public ClusterSim {
     }
   }
 
-  // I1: whoever may run callbacks of a name is alone in that.
-  void check_alone(const Node& node, const std::string& name) {
-    if (!gate_open(node)) return;
-    for (const auto& other : nodes_) {
-      if (other.get() == &node || !gate_open(*other)) continue;
-      if (local_.at(other.get())->owned.contains(name)) {
-        violation("I1 two owners of " + name + ": " + node.name + " and " + other->name);
-      }
-    }
-  }
-
   void churn() {
-    if (!busy_) return;
+    if (!busy()) return;
     at(now_ + between(5ms, 60ms), [this] { churn(); });
     if (nodes_.empty()) return;
     const auto node = nodes_[random_() % nodes_.size()];
     if (!node->alive || now_ < node->paused_until) return;
-    Local& state = *local_.at(node.get());
+    Local& state = at_node(node);
     const std::string name = StoreNames::row_key("contracts", std::to_string(random_() % 6));
     const std::uint64_t request = state.next_request++;
     state.asked[request] = name;
@@ -131,39 +79,20 @@ class NamesSim final : public ClusterSim {
       step(node, StoreNames::Lookup{request, name, now + between(10ms, 2s)});
     } else if (auto owned = state.owned.find(name); owned != state.owned.end()) {
       // The process ends; now and then another takes the name on at once.
-      const std::uint64_t id = owned->second.registration.id;
       if (what < 0.3) return;
-      state.owned.erase(owned);
-      step(node, StoreNames::Release{name, id});
+      release(node, name, state.owned.extract(owned).mapped());
       if (what < 0.6) step(node, StoreNames::Reserve{request, name, request, now + 1s});
     } else {
       step(node, StoreNames::Reserve{request, name, request, now + between(10ms, 2s)});
       if (what > 0.9) {
         at(now_ + between(1ms, 100ms), [this, node, request, name] {
-          deliver(node, [=, this] { withdraw(node, request, name); });
+          deliver(node, [=, this] { withdraw(node, name, request); });
         });
       }
     }
   }
 
-  /// The process has ended while it waited: an answer that is there already finds nobody.
-  void withdraw(const std::shared_ptr<Node>& node, std::uint64_t request, const std::string& name) {
-    if (!node->alive) return;
-    auto& owned = local_.at(node.get())->owned;
-    const auto mine = owned.find(name);
-    if (mine != owned.end() && mine->second.registration.id == request) owned.erase(mine);
-    step(node, StoreNames::Withdraw{request, name});
-  }
-
-  void step(const std::shared_ptr<Node>& node, const StoreNames::Event& event) {
-    if (!node->alive) return;
-    for (auto& action : local_.at(node.get())->core->step(local(*node), event)) {
-      carry_out(node, action);
-    }
-  }
-
-  void carry_out(const std::shared_ptr<Node>& node, StoreNames::Action& action) {
-    Local& state = *local_.at(node.get());
+  void carry_out(const NodePtr& node, StoreNames::Action& action) override {
     note(action.index());
     if (auto* commit = std::get_if<StoreNames::CommitStore>(&action)) {
       auto results = std::make_shared<std::vector<TransactionResult>>();
@@ -196,59 +125,19 @@ class NamesSim final : public ClusterSim {
             step(node, done);
           });
     } else if (auto* reserved = std::get_if<StoreNames::Reserved>(&action)) {
-      answer(node, state, *reserved);
-    } else if (auto* confirmed = std::get_if<StoreNames::Confirmed>(&action)) {
-      const std::string name = state.asked[confirmed->request];
-      if (auto owned = state.owned.find(name); owned != state.owned.end() && confirmed->result) {
-        owned->second.confirmed = true;
-      }
+      answer(node, *reserved);
     } else if (auto* location = std::get_if<StoreNames::Found>(&action)) {
       if (location->result) ++found;
     } else if (std::get_if<StoreNames::ReadView>(&action)) {
       hint(node);
     } else if (auto* timer = std::get_if<StoreNames::SetTimer>(&action)) {
-      const Duration when = state.timer = real(*node, timer->at);
-      at(when, [this, node, when] {
-        deliver(node, [this, node, when] {
-          if (local_.at(node.get())->timer == when) step(node, StoreNames::Tick{});
-        });
-      });
+      arm(node, timer->at);
     }
-  }
-
-  void answer(const std::shared_ptr<Node>& node, Local& state,
-              const StoreNames::Reserved& reserved) {
-    if (!reserved.result) {
-      ++(reserved.result.error().code == NameError::Code::taken ? taken : timeouts);
-      return;
-    }
-    ++oks;
-    const std::string name = state.asked.at(reserved.request);
-    if (state.owned.contains(name)) violation("I1 two owners of " + name + " on " + node->name);
-    state.owned[name] = {*reserved.result};
-    check_alone(*node, name);
-    if (!busy_) {
-      state.owned.erase(name);
-      return step(node, StoreNames::Release{name, reserved.result->id});
-    }
-    const std::uint64_t request = state.next_request++;
-    state.asked[request] = name;
-    at(now_ + between(0ms, 50ms), [=, this] {
-      deliver(node, [=, this] {
-        Local& there = *local_.at(node.get());
-        const auto owned = there.owned.find(name);
-        if (owned == there.owned.end()) return;
-        step(node,
-             StoreNames::Confirm{request, name, owned->second.registration.id, local(*node) + 1s});
-      });
-    });
   }
 
   NameProtections rules_;
   ModelStore names_store_;
-  std::map<const Node*, std::unique_ptr<Local>> local_;
   std::map<std::string, Epoch> epochs_;
-  bool busy_ = true;
 };
 
 Faults drawn_faults(std::uint64_t seed) {
