@@ -53,6 +53,7 @@ std::span<const PublicHeader> public_headers() {
       {"partition_supervisor.hpp", "supervision"},
       {"pid.hpp", "process"},
       {"process.hpp", "process"},
+      {"process_groups.hpp", "registry"},
       {"program.hpp", "node"},
       {"reflect.hpp", "process"},
       {"registry.hpp", "registry"},
