@@ -11,6 +11,7 @@
 #include "node/exit_codes.hpp"
 #include "node/security.hpp"
 #include "registry/engine_mark.hpp"
+#include "registry/global_server.hpp"
 #include "registry/placement.hpp"
 #include "registry/store_agreement_driver.hpp"
 #include "supervision/cluster_instance.hpp"
@@ -236,7 +237,7 @@ void NodeParts::make_names() {
   cluster_names_ =
       std::make_unique<NodeNames>(*names_driver_, out_.clock, kinds, *storage_.names, out_.rare);
   names_ = std::make_unique<LocalNames>(cluster_names_.get());
-  names_->add_cluster("global");
+  names_->add_cluster(detail::global_registry, true);
   for (const std::string& kind : kinds) names_->add_cluster(kind);
   runtime_->set_names(names_.get());
 
@@ -308,6 +309,8 @@ std::expected<void, NodeEnd> NodeParts::start_processes() {
   thread_ = std::make_unique<detail::AttachedThread>(*runtime_, "main");
   std::vector<ChildSpec> children;
   children.push_back(child<NodeServer>("coterie.node", {.name = local("coterie.node")}, &answers_));
+  constexpr auto* global_server = detail::GlobalServer::local_name;
+  children.push_back(child<detail::GlobalServer>(global_server, {.name = local(global_server)}));
   for (const ClusterKind* kind : hosted_) {
     detail::ClusterInstanceOptions options;
     options.name = kind->kind.name;

@@ -22,13 +22,13 @@ struct GroupMembers {
 
 /// "I am here; tell me all of your members." Answered with a GroupSync.
 struct GroupDiscover {
-  static constexpr std::string_view type_name = "pg.discover";
+  static constexpr std::string_view type_name = "coterie.pg.discover";
   Pid from;
 };
 
 /// All members of the sender's node as of `version`, in pieces 0, 1, ...
 struct GroupSync {
-  static constexpr std::string_view type_name = "pg.sync";
+  static constexpr std::string_view type_name = "coterie.pg.sync";
   Pid from;
   std::uint64_t version = 0;
   std::uint32_t piece = 0;
@@ -38,7 +38,7 @@ struct GroupSync {
 
 /// The change after `version` - 1.
 struct GroupUpdate {
-  static constexpr std::string_view type_name = "pg.update";
+  static constexpr std::string_view type_name = "coterie.pg.update";
   Pid from;
   std::uint64_t version = 0;
   bool joined = false;
@@ -47,7 +47,7 @@ struct GroupUpdate {
 
 /// Sent now and then: whoever is behind asks again.
 struct GroupBeat {
-  static constexpr std::string_view type_name = "pg.beat";
+  static constexpr std::string_view type_name = "coterie.pg.beat";
   Pid from;
   std::uint64_t version = 0;
 };

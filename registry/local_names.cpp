@@ -93,6 +93,19 @@ Pid LocalPlace::owner() const {
   return owner_;
 }
 
+void LocalPlace::note_held(std::string_view key, const Registration& registration) {
+  if (!listed_.load(std::memory_order_relaxed)) return;
+  const std::lock_guard guard(mutex_);
+  held_.insert_or_assign(std::string(key), registration.id);
+}
+
+void LocalPlace::note_released(std::string_view key, const Registration& registration) {
+  if (!listed_.load(std::memory_order_relaxed)) return;
+  const std::lock_guard guard(mutex_);
+  const auto found = held_.find(key);
+  if (found != held_.end() && found->second == registration.id) held_.erase(found);
+}
+
 // ---- the directory
 
 LocalNames::~LocalNames() {
@@ -162,11 +175,21 @@ std::vector<Pid> LocalNames::close_local(const std::string& name) {
   return registrants;
 }
 
-bool LocalNames::add_cluster(const std::string& name) {
+bool LocalNames::add_cluster(const std::string& name, bool listed) {
   if (cluster_ == nullptr) return false;
+  LocalPlace& added = place(name);
+  if (listed) added.listed_.store(true);
   Kind expected = Kind::closed;
-  return place(name).kind_.compare_exchange_strong(expected, Kind::cluster) ||
-         expected == Kind::cluster;
+  return added.kind_.compare_exchange_strong(expected, Kind::cluster) || expected == Kind::cluster;
+}
+
+std::vector<std::string> LocalNames::held(std::string_view registry) const {
+  std::vector<std::string> keys;
+  const LocalPlace* found = find(registry);
+  if (found == nullptr) return keys;
+  const std::lock_guard guard(found->mutex_);
+  for (const auto& [key, registration] : found->held_) keys.push_back(key);
+  return keys;
 }
 
 bool LocalNames::add_via(const std::string& name, std::shared_ptr<ViaRegistry> registry,
@@ -288,13 +311,16 @@ NameResult<Registration> LocalNames::reserve(std::string_view registry, std::str
 
 NameResult<void> LocalNames::confirm(std::string_view registry, std::string_view key,
                                      const Registration& registration, Duration timeout) {
-  const LocalPlace* place = find(registry);
+  LocalPlace* place = find(registry);
   switch (place == nullptr ? Kind::closed : place->kind_.load()) {
     case Kind::closed:
     case Kind::changing:
       return std::unexpected(unknown(registry));
-    case Kind::cluster:
-      return cluster_->confirm(registry, key, registration, timeout);
+    case Kind::cluster: {
+      auto confirmed = cluster_->confirm(registry, key, registration, timeout);
+      if (confirmed) place->note_held(key, registration);
+      return confirmed;
+    }
     case Kind::local:
     case Kind::own:
       return {};
@@ -316,6 +342,7 @@ void LocalNames::release(std::string_view registry, std::string_view key, const 
       }
       return;
     case Kind::cluster:
+      place->note_released(key, registration);
       cluster_->release(registry, key, owner, registration);
       return;
     case Kind::own:

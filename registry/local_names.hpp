@@ -52,12 +52,15 @@ class LocalPlace final {
  private:
   friend class LocalNames;
   detail::Runtime* runtime_of() const;
+  void note_held(std::string_view key, const Registration& registration);
+  void note_released(std::string_view key, const Registration& registration);
 
   enum class Kind : std::uint8_t { closed, changing, local, cluster, own };
 
   std::atomic<Kind> kind_{Kind::closed};
   std::atomic<std::size_t> partitions_{1};
   std::atomic<bool> listened_{false};
+  std::atomic<bool> listed_{false};  // held_ is kept
   // Never changed once they can be seen.
   LocalPlace* next_ = nullptr;        // in the directory
   LocalPlace* next_place_ = nullptr;  // of all
@@ -68,6 +71,7 @@ class LocalPlace final {
   std::vector<std::string> listeners_;
   std::map<std::string, RegistryValue> meta_;
   std::shared_ptr<ViaRegistry> own_;
+  std::map<std::string, std::uint64_t, std::less<>> held_;  // keys of the cluster's, registrations
 };
 
 class LocalNames final : public NameService {
@@ -90,8 +94,11 @@ class LocalNames final : public NameService {
   std::vector<Pid> close_local(const std::string& name);
   /// Null unless there is an open one.
   LocalPlace* find_local(std::string_view name) const noexcept;
-  /// False if another registry has that name, or this node is in no cluster.
-  bool add_cluster(const std::string& name);
+  /// False if another registry has that name, or this node is in no cluster. `listed`: held() knows
+  /// its names.
+  bool add_cluster(const std::string& name, bool listed = false);
+  /// Keys of that registry that processes of this node have, sorted.
+  std::vector<std::string> held(std::string_view registry) const;
   bool add_via(const std::string& name, std::shared_ptr<ViaRegistry> registry,
                const Pid& owner) override;
   std::shared_ptr<ViaRegistry> find_via(std::string_view name) override;

@@ -66,13 +66,13 @@ std::vector<std::string> which_local_groups(const std::string& scope);
 
 /// To those who monitor the group, or its scope: these members have joined it, or left.
 struct Joined {
-  static constexpr std::string_view type_name = "pg.joined";
+  static constexpr std::string_view type_name = "coterie.pg.joined";
   Ref monitor = Ref::none;
   std::string group;
   std::vector<Pid> pids;
 };
 struct Left {
-  static constexpr std::string_view type_name = "pg.left";
+  static constexpr std::string_view type_name = "coterie.pg.left";
   Ref monitor = Ref::none;
   std::string group;
   std::vector<Pid> pids;

@@ -39,6 +39,7 @@ std::span<const PublicHeader> public_headers() {
       {"gen_event.hpp", "supervision"},
       {"gen_stage.hpp", "process"},
       {"gen_statem.hpp", "process"},
+      {"global.hpp", "registry"},
       {"json.hpp", "process"},
       {"journal.hpp", "journal"},
       {"journal_error.hpp", "process"},

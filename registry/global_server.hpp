@@ -1,0 +1,69 @@
+#pragma once
+// local("coterie.global"): the process through which other nodes register and take back global
+// names of this node's processes, and ask for all of them. A node of a cluster starts it. It waits
+// for nothing: each request runs in a process of its own.
+
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <coterie/gen_server.hpp>
+#include <coterie/global.hpp>
+
+namespace coterie::detail {
+
+inline constexpr const char* global_registry = "global";
+inline constexpr const char* locks_registry = "coterie.locks";
+
+class GlobalServer final : public GenServer {
+ public:
+  static constexpr const char* local_name = "coterie.global";
+
+  struct Answer {
+    static constexpr std::string_view type_name = "coterie.global.answer";
+    std::optional<Global::Error::Code> error{};
+    Pid holder{};
+    std::string detail{};
+    Epoch epoch{};
+  };
+  /// Gives the name to a process of this node.
+  struct Hold {
+    using Reply = Answer;
+    static constexpr std::string_view type_name = "coterie.global.hold";
+    std::string name;
+    Pid pid;
+    std::int64_t timeout_ms = 0;
+  };
+  /// Takes it from a process of this node, if it has it.
+  struct Drop {
+    using Reply = void;
+    static constexpr std::string_view type_name = "coterie.global.drop";
+    std::string name;
+    Pid pid;
+    std::int64_t timeout_ms = 0;
+  };
+  struct Held {
+    using Reply = std::vector<std::string>;
+    static constexpr std::string_view type_name = "coterie.global.held";
+  };
+  /// A lock's process was started on this node: the server notices its end.
+  struct Locked {
+    Pid lock;
+  };
+  using Calls = Messages<Hold, Drop, Held>;
+  using Casts = Messages<Locked>;
+  using Infos = Messages<Down>;
+
+  Next handle_call(const Hold& hold, From<Hold> from);
+  Next handle_call(const Drop& drop, From<Drop> from);
+  std::vector<std::string> handle_call(const Held&);
+  void handle_cast(const Locked& locked) { locks_.insert(monitor(locked.lock)); }
+  void handle_info(const Down& down) { locks_.erase(down.ref); }
+  std::string format_status() const;
+
+ private:
+  std::set<Ref> locks_;
+};
+
+}  // namespace coterie::detail
