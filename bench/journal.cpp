@@ -161,6 +161,7 @@ double raw(std::size_t batch) {
 }  // namespace
 
 void measure_journal(Figures& figures) {
+  if (!figures.wanted("journal")) return;
   std::vector<double> commands, ratios;
   for (int i = 0; i < 5; ++i) {
     const auto [per_second, batch] = ours();

@@ -1,6 +1,7 @@
 // coterie_bench local|remote|mesh|cluster [--json FILE] [--only ROW,...] [--peers FOLDER] [--names
-// N]: prints each figure and, with --json, writes them as lines; of the local ones, those whose
-// names begin with a ROW. With --peers the programs of other systems in that folder run after ours.
+// N]: prints each figure and, with --json, writes them as lines; of the local ones and those of a
+// cluster, those whose names begin with a ROW. With --peers the programs of other systems in that
+// folder run after ours.
 
 #include <cstdio>
 #include <cstdlib>
@@ -39,7 +40,8 @@ int main(int count, char** arguments) {
     return 2;
   }
   // The remote ones are set against each other.
-  coterie::bench::Figures figures(json, what == "local" ? only : std::string());
+  coterie::bench::Figures figures(json,
+                                  what == "local" || what == "cluster" ? only : std::string());
   if (what == "cluster") {
     coterie::bench::measure_journal(figures);
     coterie::bench::measure_cluster(figures, cluster);

@@ -1,5 +1,7 @@
 #include "journal/memory.hpp"
 
+#include <limits>
+
 namespace coterie {
 
 StorageResult<std::optional<Record>> MemoryRecords::read(std::string_view key) {
@@ -10,9 +12,16 @@ StorageResult<std::optional<Record>> MemoryRecords::read(std::string_view key) {
 }
 
 StorageResult<std::vector<Record>> MemoryRecords::scan(std::string_view prefix) {
+  return scan_page(prefix, {}, std::numeric_limits<std::size_t>::max());
+}
+
+StorageResult<std::vector<Record>> MemoryRecords::scan_page(std::string_view prefix,
+                                                            std::string_view after,
+                                                            std::size_t limit) {
   const std::lock_guard lock(mutex_);
   std::vector<Record> records;
-  for (auto it = table_.lower_bound(prefix); it != table_.end(); ++it) {
+  auto it = after < prefix ? table_.lower_bound(prefix) : table_.upper_bound(after);
+  for (; it != table_.end() && records.size() < limit; ++it) {
     if (!it->first.starts_with(prefix)) break;
     records.push_back(it->second);
   }

@@ -1,5 +1,6 @@
 #include "journal/postgres_records.hpp"
 
+#include <limits>
 #include <unordered_map>
 #include <utility>
 
@@ -86,11 +87,20 @@ StorageResult<std::vector<std::optional<Record>>> PostgresRecords::read_many(
 }
 
 StorageResult<std::vector<Record>> PostgresRecords::scan(std::string_view prefix) {
+  return scan_page(prefix, {}, std::numeric_limits<std::int64_t>::max());
+}
+
+StorageResult<std::vector<Record>> PostgresRecords::scan_page(std::string_view prefix,
+                                                              std::string_view after,
+                                                              std::size_t limit) {
+  const std::string from = detail::begin_of_page(prefix, after);
+  const auto begin = PostgresValue::of(std::string_view(from));
+  const std::string most = " ORDER BY key LIMIT " + std::to_string(limit);
   if (const auto end = detail::end_of_prefix(prefix)) {
-    return select({" WHERE key >= $1 AND key < $2 ORDER BY key",
-                   {PostgresValue::of(prefix), PostgresValue::of(std::string_view(*end))}});
+    return select({" WHERE key >= $1 AND key < $2" + most,
+                   {begin, PostgresValue::of(std::string_view(*end))}});
   }
-  return select({" WHERE key >= $1 ORDER BY key", {PostgresValue::of(prefix)}});
+  return select({" WHERE key >= $1" + most, {begin}});
 }
 
 StorageResult<std::vector<TransactionResult>> PostgresRecords::commit(

@@ -23,6 +23,8 @@ class PostgresRecords final : public Records {
   StorageResult<std::vector<std::optional<Record>>> read_many(
       std::span<const std::string> keys) override;
   StorageResult<std::vector<Record>> scan(std::string_view prefix) override;
+  StorageResult<std::vector<Record>> scan_page(std::string_view prefix, std::string_view after,
+                                               std::size_t limit) override;
   StorageResult<std::vector<TransactionResult>> commit(
       std::span<const Transaction> transactions) override;
 

@@ -100,6 +100,11 @@ std::uint32_t checksum(const Record& record) noexcept {
   return Checksum().add(record.key).add(record.version).add(record.value).value();
 }
 
+std::string begin_of_page(std::string_view prefix, std::string_view after) {
+  if (after < prefix) return std::string(prefix);
+  return std::string(after).append(1, '\0');  // nothing lies between the two
+}
+
 std::optional<std::string> end_of_prefix(std::string_view prefix) {
   std::string end(prefix);
   while (!end.empty() && static_cast<unsigned char>(end.back()) == 0xFF) end.pop_back();

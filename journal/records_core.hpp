@@ -38,6 +38,9 @@ RecordsPlan plan(std::span<const Transaction> transactions, RecordTable current,
 /// Covers key, version and value of a stored record.
 std::uint32_t checksum(const Record& record) noexcept;
 
+/// The smallest key of a page of the keys that start with `prefix`, after `after`.
+std::string begin_of_page(std::string_view prefix, std::string_view after);
+
 /// The smallest string greater than every string that starts with `prefix`; nullopt: none.
 std::optional<std::string> end_of_prefix(std::string_view prefix);
 

@@ -113,6 +113,12 @@ class SqliteTransaction {
     open_ = begun.has_value();
     return begun;
   }
+  /// What is read until the end is of one moment, that of the first statement.
+  StorageResult<void> begin_reading() {
+    auto begun = connection_->execute("BEGIN");
+    open_ = begun.has_value();
+    return begun;
+  }
   StorageResult<void> commit() {
     open_ = false;
     return connection_->commit();

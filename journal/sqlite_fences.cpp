@@ -87,6 +87,16 @@ StorageResult<std::optional<Fence>> SqliteFences::read(std::string_view stream) 
                        "' does not fit; it was changed on disk. Restore it from a backup"});
 }
 
+StorageResult<std::vector<StorageResult<std::optional<Fence>>>> SqliteFences::read_many(
+    std::span<const Opening> openings) {
+  SqliteTransaction reading(connection_);
+  if (auto ok = reading.begin_reading(); !ok) return failed(ok);
+  std::vector<StorageResult<std::optional<Fence>>> fences;
+  fences.reserve(openings.size());
+  for (const auto& opening : openings) fences.push_back(read(opening.stream));
+  return fences;
+}
+
 StorageResult<std::vector<StorageResult<Fence>>> SqliteFences::raise(
     std::span<const Opening> openings, const std::string& home) {
   std::vector<StorageResult<Fence>> results;

@@ -27,6 +27,9 @@ class SqliteFences {
 
   /// nullopt: the stream was never opened. `corrupt` when the row does not fit its checksum.
   StorageResult<std::optional<Fence>> read(std::string_view stream);
+  /// The fences of the openings as they are now, all of one moment.
+  StorageResult<std::vector<StorageResult<std::optional<Fence>>>> read_many(
+      std::span<const Opening> openings);
   /// Raises the fences for the node whose file is `home`, in one durable commit. Each is raised or
   /// refused (`fenced`, `misuse`, `corrupt`) by itself.
   StorageResult<std::vector<StorageResult<Fence>>> raise(std::span<const Opening> openings,

@@ -1,6 +1,7 @@
 #include "journal/sqlite_records.hpp"
 
 #include <algorithm>
+#include <limits>
 
 #include "journal/checksum.hpp"
 
@@ -71,8 +72,10 @@ StorageResult<void> SqliteRecords::prepare() {
   auto& w = writer_;
   StorageResult<void> ok;
   if (!(ok = set(r.one, r.connection, text("key = ?")))) return ok;
-  if (!(ok = set(r.from, r.connection, text("key >= ? ORDER BY key")))) return ok;
-  if (!(ok = set(r.between, r.connection, text("key >= ? AND key < ? ORDER BY key")))) return ok;
+  if (!(ok = set(r.from, r.connection, text("key >= ? ORDER BY key LIMIT ?")))) return ok;
+  if (!(ok = set(r.between, r.connection, text("key >= ? AND key < ? ORDER BY key LIMIT ?")))) {
+    return ok;
+  }
   if (!(ok = set(w.one, w.connection, text("key = ?")))) return ok;
   if (!(ok = set(w.counter, w.connection, "SELECT value FROM counter WHERE id = 1"))) return ok;
   if (!(ok = set(w.put, w.connection, "INSERT OR REPLACE INTO records VALUES(?, ?, ?, ?)")))
@@ -93,11 +96,19 @@ StorageResult<std::optional<Record>> SqliteRecords::read(std::string_view key) {
 }
 
 StorageResult<std::vector<Record>> SqliteRecords::scan(std::string_view prefix) {
+  return scan_page(prefix, {}, std::numeric_limits<std::int64_t>::max());
+}
+
+StorageResult<std::vector<Record>> SqliteRecords::scan_page(std::string_view prefix,
+                                                            std::string_view after,
+                                                            std::size_t limit) {
   const std::lock_guard lock(reader_.mutex);
   Collector found;
   const auto end = detail::end_of_prefix(prefix);
-  auto ok = end ? reader_.between.query(found, prefix, std::string_view(*end))
-                : reader_.from.query(found, prefix);
+  const std::string from = detail::begin_of_page(prefix, after);
+  const std::string_view begin = from;
+  auto ok = end ? reader_.between.query(found, begin, std::string_view(*end), std::uint64_t{limit})
+                : reader_.from.query(found, begin, std::uint64_t{limit});
   if (ok) ok = found.check(reader_.connection.path());
   if (!ok) return std::unexpected(std::move(ok.error()));
   return std::move(found.records);

@@ -19,6 +19,8 @@ class SqliteRecords final : public Records {
 
   StorageResult<std::optional<Record>> read(std::string_view key) override;
   StorageResult<std::vector<Record>> scan(std::string_view prefix) override;
+  StorageResult<std::vector<Record>> scan_page(std::string_view prefix, std::string_view after,
+                                               std::size_t limit) override;
   StorageResult<std::vector<TransactionResult>> commit(
       std::span<const Transaction> transactions) override;
 

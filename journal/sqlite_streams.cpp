@@ -22,7 +22,8 @@ using detail::VerifiedStream;
 using Code = StorageError::Code;
 
 // Of streams that one process has opened; beyond it some are read again when needed.
-constexpr std::size_t heads_max = std::size_t{1} << 18;
+constexpr std::size_t heads_max = std::size_t{1} << 20;
+
 bool asks_for(std::span<const Append> appends, std::string_view stream, const Epoch& epoch) {
   return std::ranges::any_of(appends, [&](const Append& append) {
     return append.stream == stream && append.epoch == epoch;
@@ -115,65 +116,93 @@ StorageResult<void> SqliteStreams::pass_lock(const std::string& file) {
   return passed;
 }
 
+StorageResult<void> SqliteStreams::read_home(Home& home, std::string_view stream,
+                                             std::vector<StoredEvent>& events) {
+  return home.select.query(
+      [&](SqliteStatement& row) {
+        events.push_back({Event{.sequence = row.number(0),
+                                .epoch = {row.number(1), row.number(2)},
+                                .request_id = std::string(row.bytes(3)),
+                                .payload = Bytes(row.bytes(4)),
+                                .outcome = Bytes(row.bytes(5))},
+                          static_cast<std::uint32_t>(row.number(6))});
+      },
+      stream);
+}
+
 StorageResult<VerifiedStream> SqliteStreams::read_homes(std::string_view stream,
                                                         const Fence& fence) {
   std::vector<StoredEvent> events;
   for (const auto& file : fence.homes) {
     auto source = home(file);
     if (!source) return failed(source);
-    auto ok = (*source)->select.query(
-        [&](SqliteStatement& row) {
-          events.push_back({Event{.sequence = row.number(0),
-                                  .epoch = {row.number(1), row.number(2)},
-                                  .request_id = std::string(row.bytes(3)),
-                                  .payload = Bytes(row.bytes(4)),
-                                  .outcome = Bytes(row.bytes(5))},
-                            static_cast<std::uint32_t>(row.number(6))});
-        },
-        stream);
-    if (!ok) return failed(ok);
+    if (auto ok = read_home(**source, stream, events); !ok) return failed(ok);
   }
   return detail::verify(stream, std::move(events));
+}
+
+/// Passes the lock of every home of the fences once, then reads the streams from each, of one
+/// moment per file: locks are taken per file and not per stream.
+std::vector<StorageResult<std::vector<StoredEvent>>> SqliteStreams::pass_and_read(
+    std::span<const Opening> openings, const std::vector<StorageResult<Fence>>& fences) {
+  std::map<std::string_view, std::vector<std::size_t>> of_file;
+  std::vector<StorageResult<std::vector<StoredEvent>>> found(openings.size());
+  for (std::size_t i = 0; i < fences.size(); ++i) {
+    if (!fences[i]) continue;
+    for (const auto& file : fences[i]->homes) of_file[file].push_back(i);
+  }
+  const auto fail = [&found](const std::vector<std::size_t>& indexes, const StorageError& error) {
+    for (const std::size_t i : indexes) found[i] = std::unexpected(error);
+  };
+  for (const auto& [file, indexes] : of_file) {
+    if (auto ok = pass_lock(std::string(file)); !ok) fail(indexes, ok.error());
+  }
+  for (const auto& [file, indexes] : of_file) {
+    auto source = home(std::string(file));
+    if (!source) {
+      fail(indexes, source.error());
+      continue;
+    }
+    detail::SqliteTransaction reading((*source)->connection);
+    if (auto ok = reading.begin_reading(); !ok) {
+      fail(indexes, ok.error());
+      continue;
+    }
+    for (const std::size_t i : indexes) {
+      if (!found[i]) continue;
+      if (auto ok = read_home(**source, openings[i].stream, *found[i]); !ok) found[i] = failed(ok);
+    }
+  }
+  return found;
 }
 
 StorageResult<std::vector<StorageResult<VerifiedStream>>> SqliteStreams::take(
     std::span<const Opening> openings) {
   auto fences = opener_.fences.raise(openings, own_file_);
   if (!fences) return failed(fences);
-
   // From here on no append under a smaller epoch can begin. Wait for those that had begun.
-  std::map<std::string, StorageResult<void>> passed;
-  for (const auto& fence : *fences) {
-    if (!fence) continue;
-    for (const auto& file : fence->homes) {
-      if (!passed.contains(file)) passed.emplace(file, pass_lock(file));
-    }
-  }
+  auto events = pass_and_read(openings, *fences);
+  // A newer owner may have begun while the files were read one after the other. If not, what was
+  // read is the whole stream, and what is wrong with it is damage.
+  auto now = opener_.fences.read_many(openings);
+  if (!now) return failed(now);
   std::vector<StorageResult<VerifiedStream>> results;
   results.reserve(openings.size());
   for (std::size_t i = 0; i < openings.size(); ++i) {
+    const auto& [stream, epoch] = openings[i];
     auto& fence = (*fences)[i];
+    auto& unchanged = (*now)[i];
     if (!fence) {
       results.emplace_back(failed(fence));
-      continue;
-    }
-    const auto closed = std::ranges::find_if(
-        fence->homes, [&](const std::string& file) { return !passed.at(file); });
-    if (closed != fence->homes.end()) {
-      results.emplace_back(std::unexpected(passed.at(*closed).error()));
-      continue;
-    }
-    auto stream = read_homes(openings[i].stream, *fence);
-    // A newer owner may have begun while the files were read one after the other. If not, what was
-    // read is the whole stream, and what is wrong with it is damage.
-    auto now = opener_.fences.read(openings[i].stream);
-    if (!now) {
-      results.emplace_back(failed(now));
-    } else if (!*now || **now != *fence) {
-      results.emplace_back(std::unexpected(
-          detail::fenced(openings[i].stream, openings[i].epoch, now->value_or(Fence{}).epoch)));
+    } else if (!events[i]) {
+      results.emplace_back(failed(events[i]));
+    } else if (!unchanged) {
+      results.emplace_back(failed(unchanged));
+    } else if (*unchanged != *fence) {
+      results.emplace_back(
+          std::unexpected(detail::fenced(stream, epoch, unchanged->value_or(Fence{}).epoch)));
     } else {
-      results.push_back(std::move(stream));
+      results.push_back(detail::verify(stream, std::move(*events[i])));
     }
   }
   const std::lock_guard lock(own_.mutex);

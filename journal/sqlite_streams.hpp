@@ -65,8 +65,12 @@ class SqliteStreams final : public Streams {
   // Under opener_.mutex.
   StorageResult<Home*> home(const std::string& file);
   StorageResult<void> pass_lock(const std::string& file);
+  StorageResult<void> read_home(Home& home, std::string_view stream,
+                                std::vector<detail::StoredEvent>& events);
   StorageResult<detail::VerifiedStream> read_homes(std::string_view stream,
                                                    const detail::Fence& fence);
+  std::vector<StorageResult<std::vector<detail::StoredEvent>>> pass_and_read(
+      std::span<const Opening> openings, const std::vector<StorageResult<detail::Fence>>& fences);
   StorageResult<std::vector<StorageResult<detail::VerifiedStream>>> take(
       std::span<const Opening> openings);
 

@@ -93,7 +93,7 @@ struct LogSection {
   std::size_t files_max = 5;
 };
 struct SupervisionSection {
-  std::size_t start_in_flight = 64;
+  std::size_t start_in_flight = 512;
   std::size_t quarantine_deaths = 2;
   Duration quarantine_window = std::chrono::seconds(60);
 };

@@ -82,6 +82,10 @@ class OnDiskRecords final : public Records {
   StorageResult<std::vector<Record>> scan(std::string_view prefix) override {
     return disk_.read([&] { return inner_->scan(prefix); });
   }
+  StorageResult<std::vector<Record>> scan_page(std::string_view prefix, std::string_view after,
+                                               std::size_t limit) override {
+    return disk_.read([&] { return inner_->scan_page(prefix, after, limit); });
+  }
   StorageResult<std::vector<TransactionResult>> commit(
       std::span<const Transaction> transactions) override {
     return disk_.write(std::ranges::any_of(transactions, &Transaction::durable),

@@ -86,7 +86,7 @@ void ClusterCore::start_request(RequestId request, ClusterChild wanted, Time now
     return refuse(request, Code::unavailable, "too many requests wait for storage");
   }
   std::string key = wanted.key;
-  Child& child = children_[key];
+  Child& child = add_child(key);
   child.row.key = key;
   child.row.row.child = std::move(wanted);
   child.row.row.owner = options_.node;
@@ -193,13 +193,25 @@ void ClusterCore::drain(Time deadline, Time now) {
   pump(now);
 }
 
+ClusterCore::Child& ClusterCore::add_child(const std::string& key) {
+  const auto [child, added] = children_.try_emplace(key);
+  in_phase_[static_cast<std::size_t>(child->second.phase)] += added;
+  return child->second;
+}
+
+void ClusterCore::set_phase(Child& child, Phase phase) {
+  --in_phase_[static_cast<std::size_t>(child.phase)];
+  ++in_phase_[static_cast<std::size_t>(phase)];
+  child.phase = phase;
+}
+
 void ClusterCore::pump(Time now) {
   while (active_ && !draining_ && starting_ < options_.starts_in_flight && !start_queue_.empty()) {
     const std::string key = std::move(start_queue_.front());
     start_queue_.pop_front();
     const auto found = children_.find(key);
     if (found == children_.end() || found->second.phase != Phase::queued) continue;
-    found->second.phase = Phase::starting;
+    set_phase(found->second, Phase::starting);
     ++starting_;
     actions_.emplace_back(act::Start{key, found->second.row.row.child.args});
   }
@@ -219,6 +231,7 @@ void ClusterCore::pump(Time now) {
     scanning_ = true;
     next_sweep_ = Time::max();  // set again when this one is done
     scan_begun_ = now;
+    scan_failed_ = scan_quarantined_ = scan_unreadable_ = 0;
     ++scans_;
     actions_.emplace_back(act::Scan{});
   }
@@ -264,23 +277,9 @@ ClusterStatus ClusterCore::status() const {
   ClusterStatus status = totals_;
   status.running = running_;
   status.starting = starting_;
-  for (const auto& [key, child] : children_) {
-    switch (child.phase) {
-      case Phase::writing:
-      case Phase::queued:
-      case Phase::waiting:
-        ++status.waiting;
-        break;
-      case Phase::deleting:
-      case Phase::stopping:
-      case Phase::leaving:
-        ++status.stopping;
-        break;
-      case Phase::starting:
-      case Phase::running:
-        break;
-    }
-  }
+  const auto in = [this](Phase phase) { return in_phase_[static_cast<std::size_t>(phase)]; };
+  status.waiting = in(Phase::writing) + in(Phase::queued) + in(Phase::waiting);
+  status.stopping = in(Phase::deleting) + in(Phase::stopping) + in(Phase::leaving);
   status.writes_pending = urgent_.size() + bulk_.size() + committing_.size();
   status.draining = draining_;
   status.active = active_;

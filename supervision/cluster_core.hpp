@@ -11,6 +11,7 @@
 // orphan only if its owner is missing from a view that is not older than the row.
 // docs/supervision.md.
 
+#include <array>
 #include <deque>
 #include <map>
 #include <memory>
@@ -37,7 +38,7 @@ struct ClusterOptions {
   std::size_t max_children = 1'000'000;  // of this instance
   std::size_t max_restarts = 3;
   Duration max_seconds = std::chrono::seconds(5);
-  std::size_t starts_in_flight = 64;
+  std::size_t starts_in_flight = 512;
   std::size_t rows_per_commit = 512;
   std::size_t handovers_in_flight = 64;
   unsigned local_tries = 3;                       // failed starts here before another node tries
@@ -60,6 +61,8 @@ struct FoundRows {
   std::vector<FoundRow> rows{};
   /// Keys of rows that cannot be decoded, and why.
   std::vector<std::pair<std::string, std::string>> unreadable{};
+  /// Of a page: the next one begins after this; empty: it is the last.
+  std::string next{};
 };
 
 struct RowWrite {
@@ -77,8 +80,10 @@ struct RowResult {
 };
 
 namespace act {
-struct Scan {};  // read every row: answer scanned()
-struct Read {    // read these: answer rows_read()
+struct Scan {  // read the page of rows that begins after this key: answer scanned()
+  std::string after;
+};
+struct Read {  // read these: answer rows_read()
   std::vector<std::string> keys;
 };
 struct Write {  // one commit: answer wrote() with a result for each
@@ -145,8 +150,8 @@ class ClusterCore {
   void drain(Time deadline, Time now);
 
   // ---- answers to actions
-  /// All rows; nothing: the scan failed, and nothing is known.
-  void scanned(std::optional<FoundRows> all, Time now);
+  /// A page of the rows; nothing: the scan failed, and nothing is known of the rest.
+  void scanned(std::optional<FoundRows> page, Time now);
   void rows_read(FoundRows found, Time now);
   void wrote(std::vector<RowResult> results, Time now);
   void started(const std::string& key, Pid pid, Time now);
@@ -173,6 +178,7 @@ class ClusterCore {
     deleting,  // stopped; its row is being deleted
     leaving,   // stopped; its row goes to another node, or says failed or quarantined
   };
+  static constexpr std::size_t phases = 8;
   enum class Then : std::uint8_t { erase, remove, hand_over, quarantine };
 
   struct Child {
@@ -191,6 +197,7 @@ class ClusterCore {
     std::vector<RequestId> terminations;  // who waits for its end
     NodeId claimed_from = NodeId::none;
     std::uint64_t settled = 0;  // number of the last scan begun when its row became ours
+    std::uint64_t seen = 0;     // number of the last scan that found its row to be ours
     unsigned failures = 0;      // starts that failed here in a row
     unsigned waits = 0;         // starts that could not be decided, in a row
     std::vector<Time> crashes;
@@ -211,7 +218,9 @@ class ClusterCore {
   void judge(FoundRow&& found);
   void judge_orphan(FoundRow&& found);
   void claim(FoundRow&& found);
-  void forget_lost_children(const std::unordered_set<std::string>& mine);
+  void see(const FoundRows& page);
+  void end_scan(bool complete, Time now);
+  void forget_lost_children();
   void enqueue(RowWrite write, bool urgent, RequestId request = 0, std::string home = {});
   void row_gone(const std::string& key);
   void write_row(const std::string& key, Child& child, bool urgent);
@@ -238,6 +247,8 @@ class ClusterCore {
   void erase(const std::string& key);
 
   // cluster_core.cpp
+  Child& add_child(const std::string& key);
+  void set_phase(Child& child, Phase phase);
   void pump(Time now);
   void pump_drain(Time now);
   void answer(RequestId request, ChildResult<Pid> result);
@@ -259,6 +270,7 @@ class ClusterCore {
   Time drain_deadline_ = Time::max();
 
   Children children_;
+  std::array<std::size_t, phases> in_phase_{};  // how many children are in each
   std::deque<std::string> start_queue_, drain_queue_;
   std::size_t starting_ = 0, running_ = 0, handovers_ = 0;
   std::multimap<Time, std::string> due_;
@@ -271,6 +283,7 @@ class ClusterCore {
   bool scan_wanted_ = false, scanning_ = false;
   std::size_t reads_ = 0;
   std::uint64_t scans_ = 0;
+  std::size_t scan_failed_ = 0, scan_quarantined_ = 0, scan_unreadable_ = 0;  // so far
   Time next_sweep_{}, scan_begun_{};
   std::unordered_set<std::string> erased_;    // since the oldest read that is under way began
   std::unordered_set<std::uint64_t> ghosts_;  // claims of inserts that may yet apply, and must not

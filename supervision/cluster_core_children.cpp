@@ -24,7 +24,7 @@ bool is_fenced(const ExitReason& reason) {
 }  // namespace
 
 void ClusterCore::queue_start(const std::string& key, Child& child) {
-  child.phase = Phase::queued;
+  set_phase(child, Phase::queued);
   if (child.next) return proceed(key, child, *child.next);
   if (draining_) return proceed(key, child, Then::hand_over);
   start_queue_.push_back(key);
@@ -34,7 +34,7 @@ void ClusterCore::started(const std::string& key, Pid pid, Time now) {
   --starting_;
   Child& child = children_.at(key);
   set_pid(child, pid);
-  child.phase = Phase::running;
+  set_phase(child, Phase::running);
   child.failures = child.waits = 0;
   ++totals_.started_total;
   if (child.request != 0) answer(std::exchange(child.request, 0), pid);
@@ -63,7 +63,7 @@ void ClusterCore::start_failed(const std::string& key, const StartError& error, 
       error.code == StartError::Code::already_started ||
       (error.code == StartError::Code::failed &&
        (error.reason.term() == data_unavailable_term || is_fenced(error.reason)));
-  child.phase = Phase::waiting;
+  set_phase(child, Phase::waiting);
   if (child.next) {
     proceed(key, child, *child.next);
   } else if (child.request != 0) {
@@ -100,7 +100,7 @@ void ClusterCore::retry_later(const std::string& key, Child& child, Duration bas
   const Duration cap = base == wait_min ? wait_max : wait_max * 5;
   const Duration pause = std::min(cap, base * (Duration::rep{1} << std::min(count, 10u)));
   const auto jitter = random_.below(static_cast<std::uint64_t>(pause.count()) / 2 + 1);
-  child.phase = Phase::waiting;
+  set_phase(child, Phase::waiting);
   child.retry_at = now + pause / 2 + Duration(static_cast<Duration::rep>(jitter));
   wake_child(key, child.retry_at);
 }
@@ -113,7 +113,7 @@ void ClusterCore::give_up_here(const std::string& key, Child& child, std::string
   std::erase_if(left, [&](const std::string& name) {
     return std::ranges::find(row.tried, name) != row.tried.end();
   });
-  child.phase = Phase::leaving;
+  set_phase(child, Phase::leaving);
   if (left.empty()) {
     row.state = SpecState::failed;
     row.owner.clear();
@@ -177,12 +177,12 @@ void ClusterCore::crashed(const std::string& key, Child& child, const ExitReason
 void ClusterCore::begin_delete(const std::string& key, Child& child) {
   // First the process, then the row: as long as there is a row, no other node starts that name.
   if (child.pid) return begin_stop(key, child, Then::remove);
-  child.phase = Phase::deleting;
+  set_phase(child, Phase::deleting);
   write_row(key, child, true);
 }
 
 void ClusterCore::begin_stop(const std::string& key, Child& child, Then then) {
-  child.phase = Phase::stopping;
+  set_phase(child, Phase::stopping);
   child.then = then;
   actions_.emplace_back(act::Stop{key});
 }
@@ -190,7 +190,7 @@ void ClusterCore::begin_stop(const std::string& key, Child& child, Then then) {
 void ClusterCore::proceed(const std::string& key, Child& child, Then then) {
   child.next.reset();
   if (child.pid) return begin_stop(key, child, then);
-  child.phase = Phase::stopping;
+  set_phase(child, Phase::stopping);
   child.then = then;
   stopped(key, child);
 }
@@ -212,7 +212,7 @@ void ClusterCore::hand_over(const std::string& key, Child& child) {
   const auto next = homes(child.row.row, true);
   // Nobody else can host it: its row stays ours and becomes an orphan when this node is gone.
   if (next.empty()) return erase(key);
-  child.phase = Phase::leaving;
+  set_phase(child, Phase::leaving);
   child.next_owner = next.front();
   child.row.row.owner = next.front();
   child.row.row.owner_id = view_->find(next.front())->incarnation.id;
@@ -236,7 +236,7 @@ void ClusterCore::quarantine(const std::string& key, Child& child) {
     child.then = Then::quarantine;
     return;
   }
-  child.phase = Phase::leaving;
+  set_phase(child, Phase::leaving);
   SpecRow& row = child.row.row;
   row.state = SpecState::quarantined;
   row.owner.clear();
@@ -279,6 +279,7 @@ void ClusterCore::erase(const std::string& key) {
   }
   if (child.in_handover) --handovers_;
   set_pid(child, {});
+  --in_phase_[static_cast<std::size_t>(child.phase)];
   children_.erase(found);
 }
 

@@ -18,32 +18,57 @@ constexpr std::size_t unreadable_max = 4'096;  // told of one by one; all are co
 
 }  // namespace
 
-void ClusterCore::scanned(std::optional<FoundRows> all, Time now) {
+void ClusterCore::scanned(std::optional<FoundRows> page, Time now) {
+  if (!page) {
+    end_scan(false, now);
+    return pump(now);
+  }
+  const std::string next = std::move(page->next);
+  note_unreadable(*page);
+  see(*page);
+  for (auto& found : page->rows) judge(std::move(found));
+  if (next.empty()) {
+    end_scan(true, now);
+  } else if (scan_wanted_ && active_) {
+    // A newer view: what has been judged in the older one is to be judged again, at once.
+    scanning_ = false;
+  } else {
+    actions_.emplace_back(act::Scan{next});
+  }
+  pump(now);
+}
+
+void ClusterCore::see(const FoundRows& page) {
+  const auto seen = [this](const std::string& key) {
+    const auto child = children_.find(key);
+    if (child != children_.end()) child->second.seen = scans_;
+  };
+  // Whoever runs with a row that was damaged since goes on.
+  for (const auto& [key, why] : page.unreadable) seen(key);
+  for (const auto& found : page.rows) {
+    scan_failed_ += found.row.state == SpecState::failed;
+    scan_quarantined_ += found.row.state == SpecState::quarantined;
+    if (found.row.owner_id == options_.node_id) seen(found.key);
+  }
+  scan_unreadable_ += page.unreadable.size();
+}
+
+void ClusterCore::end_scan(bool complete, Time now) {
   scanning_ = false;
   const Duration took = now - scan_begun_;
   const auto jitter = Duration(static_cast<Duration::rep>(
       random_.below(static_cast<std::uint64_t>(options_.sweep.count()) / 4 + 1)));
   // A sweep costs at most a twentieth of the time, however many rows there are.
-  next_sweep_ =
-      now + jitter +
-      (all ? std::max(options_.sweep, took * 20) : std::min(options_.sweep, storage_retry_max));
-  if (all) {
-    totals_.failed = totals_.quarantined = 0;
-    totals_.unreadable = all->unreadable.size();
-    note_unreadable(*all);
-    std::unordered_set<std::string> mine;
-    // Whoever runs with a row that was damaged since goes on.
-    for (const auto& [key, why] : all->unreadable) mine.insert(key);
-    for (auto& found : all->rows) {
-      totals_.failed += found.row.state == SpecState::failed;
-      totals_.quarantined += found.row.state == SpecState::quarantined;
-      if (found.row.owner_id == options_.node_id) mine.insert(found.key);
-      judge(std::move(found));
-    }
-    forget_lost_children(mine);
+  next_sweep_ = now + jitter +
+                (complete ? std::max(options_.sweep, took * 20)
+                          : std::min(options_.sweep, storage_retry_max));
+  if (complete) {
+    totals_.failed = scan_failed_;
+    totals_.quarantined = scan_quarantined_;
+    totals_.unreadable = scan_unreadable_;
+    forget_lost_children();
   }
   if (reads_ == 0) erased_.clear();
-  pump(now);
 }
 
 void ClusterCore::rows_read(FoundRows found, Time now) {
@@ -81,7 +106,7 @@ void ClusterCore::judge(FoundRow&& found) {
     // While draining it stays as it is, and becomes an orphan when this node has left.
     if (found.row.state != SpecState::wanted || draining_ || fenced_) return;
     const std::string key = found.key;
-    Child& mine = children_[key];
+    Child& mine = add_child(key);
     mine.row = std::move(found);
     mine.settled = scans_;
     return queue_start(key, mine);
@@ -111,7 +136,7 @@ void ClusterCore::judge_orphan(FoundRow&& found) {
 
 void ClusterCore::claim(FoundRow&& found) {
   const std::string key = found.key;
-  Child& child = children_[key];
+  Child& child = add_child(key);
   child.row = std::move(found);
   SpecRow& row = child.row.row;
   child.claimed_from = row.owner_id;
@@ -125,11 +150,11 @@ void ClusterCore::claim(FoundRow&& found) {
   write_row(key, child, false);
 }
 
-void ClusterCore::forget_lost_children(const std::unordered_set<std::string>& mine) {
+void ClusterCore::forget_lost_children() {
   std::vector<std::string> lost;
   for (const auto& [key, child] : children_) {
     // Only a scan that began after the row became ours can miss it.
-    if (!child.writing && child.settled < scans_ && !mine.contains(key)) lost.push_back(key);
+    if (!child.writing && child.settled < scans_ && child.seen < scans_) lost.push_back(key);
   }
   for (const auto& key : lost) row_lost(key, std::nullopt);
 }

@@ -28,7 +28,7 @@ struct ClusterInstanceOptions {
   std::size_t max_children = 1'000'000;
   std::size_t max_restarts = 3;
   Duration max_seconds = std::chrono::seconds(5);
-  std::size_t starts_in_flight = 64;
+  std::size_t starts_in_flight = 512;
   std::size_t handovers_in_flight = 64;
   std::size_t rows_per_commit = 512;
   unsigned local_tries = 3;                  // failed starts here before another node tries
@@ -108,7 +108,7 @@ class ClusterInstance final : public GenServer {
 
   /// Carries out what the core has decided, and sees to the next tick.
   Next perform();
-  void act(act::Scan&&);
+  void act(act::Scan&& scan);
   void act(act::Read&& read);
   void act(act::Write&& write);
   void act(act::Start&& start);

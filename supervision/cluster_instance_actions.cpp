@@ -33,7 +33,7 @@ GenServer::Next ClusterInstance::perform() {
   return noreply();
 }
 
-void ClusterInstance::act(act::Scan&&) {
+void ClusterInstance::act(act::Scan&& scan) {
   const auto told = [](std::optional<FoundRows> rows, std::string error) -> Finish {
     return [rows = std::move(rows), error = std::move(error)](ClusterInstance& self) mutable {
       self.storage_error_ = std::move(error);
@@ -41,8 +41,10 @@ void ClusterInstance::act(act::Scan&&) {
     };
   };
   help(
-      [told, store = store_, view = ports_->agreement.view(), id = node_id_] {
-        auto found = blocking([store, view, id] { return store->scan(*view, id); });
+      [told, store = store_, view = ports_->agreement.view(), id = node_id_,
+       after = std::move(scan.after)] {
+        // By value: should this process be killed meanwhile, the read outlives it.
+        auto found = blocking([store, view, id, after] { return store->scan(*view, id, after); });
         return found ? told(std::move(*found), {})
                      : told(std::nullopt, std::move(found.error().message));
       },

@@ -1,6 +1,12 @@
 #include "supervision/spec_store.hpp"
 
 namespace coterie::detail {
+namespace {
+
+// Some milliseconds of reading: the first orphans are claimed while later rows are still read.
+constexpr std::size_t rows_per_page = 2048;
+
+}  // namespace
 
 std::expected<FoundRow, StorageError> SpecStore::decode(const Record& record) const {
   auto row = unpack_row(record.value);
@@ -25,10 +31,13 @@ void SpecStore::add(FoundRows& to, const Record& record) const {
   }
 }
 
-StorageResult<FoundRows> SpecStore::scan(const View& view, NodeId node) const {
-  auto records = records_.scan(spec_prefix(supervisor_));
+StorageResult<FoundRows> SpecStore::scan(const View& view, NodeId node,
+                                         const std::string& after) const {
+  const std::string prefix = spec_prefix(supervisor_);
+  auto records = records_.scan_page(prefix, after.empty() ? after : prefix + after, rows_per_page);
   if (!records) return std::unexpected(std::move(records.error()));
   FoundRows found;
+  if (records->size() == rows_per_page) found.next = key_of(records->back());
   for (const auto& record : *records) add(found, record);
   std::erase_if(found.rows, [&](const FoundRow& one) {
     const NodeId owner = one.row.owner_id;
@@ -38,12 +47,14 @@ StorageResult<FoundRows> SpecStore::scan(const View& view, NodeId node) const {
 }
 
 StorageResult<FoundRows> SpecStore::read(const std::vector<std::string>& keys) const {
+  std::vector<std::string> names;
+  names.reserve(keys.size());
+  for (const auto& key : keys) names.push_back(spec_key(supervisor_, key));
+  auto records = records_.read_many(names);
+  if (!records) return std::unexpected(std::move(records.error()));
   FoundRows found;
-  for (const auto& key : keys) {
-    auto record = records_.read(spec_key(supervisor_, key));
-    if (!record) return std::unexpected(std::move(record.error()));
-    if (!*record) continue;
-    add(found, **record);
+  for (const auto& record : *records) {
+    if (record) add(found, *record);
   }
   return found;
 }

@@ -15,8 +15,9 @@ class SpecStore {
   SpecStore(Records& records, std::string supervisor)
       : records_(records), supervisor_(std::move(supervisor)) {}
 
-  /// The rows that concern `node`: its own, and those whose owner is not in `view`.
-  StorageResult<FoundRows> scan(const View& view, NodeId node) const;
+  /// A page of the rows, from the first whose key is greater than `after`: those that concern
+  /// `node`, which are its own and those whose owner is not in `view`.
+  StorageResult<FoundRows> scan(const View& view, NodeId node, const std::string& after) const;
   /// Those of `keys` that exist.
   StorageResult<FoundRows> read(const std::vector<std::string>& keys) const;
   /// One commit. A result for each; all `lost` if storage failed, `error` then says how.

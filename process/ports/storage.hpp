@@ -88,6 +88,16 @@ class Records {
   }
   /// All records whose key starts with `prefix`, in key order.
   virtual StorageResult<std::vector<Record>> scan(std::string_view prefix) = 0;
+  /// At most `limit` of them, from the first whose key is greater than `after`; empty: from the
+  /// first. Fewer than `limit`: there are no more.
+  virtual StorageResult<std::vector<Record>> scan_page(std::string_view prefix,
+                                                       std::string_view after, std::size_t limit) {
+    auto records = scan(prefix);
+    if (!records) return records;
+    std::erase_if(*records, [after](const Record& record) { return record.key <= after; });
+    if (records->size() > limit) records->resize(limit);
+    return records;
+  }
   /// Independent transactions, tried in order inside one durable commit. Each succeeds or is
   /// refused by itself. When this returns a value, what it says is durable.
   virtual StorageResult<std::vector<TransactionResult>> commit(

@@ -110,6 +110,31 @@ TEST_P(RecordsTest, ScansByPrefix) {
   EXPECT_TRUE(keys("zz").empty());
 }
 
+// Pages put together are the scan, whatever their size; a page goes on where the last one ended,
+// whether or not that record is still there.
+TEST_P(RecordsTest, ScansInPages) {
+  for (const char* key : {"a", "a/", "a/1", "a/10", "a/2", "a/20", "b", "a0", "\xFF", "\xFF\xFF"}) {
+    commit(put(key, key));
+  }
+  for (const std::string prefix : {"a/", "", "\xFF", "zz"}) {
+    for (const std::size_t limit : {1u, 2u, 3u, 100u}) {
+      std::vector<Record> all;
+      for (std::string after;;) {
+        const auto page = records_.scan_page(prefix, after, limit).value();
+        ASSERT_LE(page.size(), limit);
+        all.insert(all.end(), page.begin(), page.end());
+        if (page.size() < limit) break;
+        after = page.back().key;
+      }
+      EXPECT_EQ(all, records_.scan(prefix).value()) << prefix << " by " << limit;
+    }
+  }
+  commit({.conditions = {}, .writes = {{"a/10", std::nullopt}}});
+  const auto page = records_.scan_page("a/", "a/10", 1).value();
+  ASSERT_EQ(page.size(), 1u);
+  EXPECT_EQ(page.front().key, "a/2");
+}
+
 // Wrong arguments are named as such and change nothing.
 TEST_P(RecordsTest, RefusesKeysThatAreEmptyOrTooLong) {
   for (const auto& key : {std::string(), std::string(1025, 'k')}) {

@@ -218,6 +218,7 @@ TEST_F(ClusterCoreTest, ProbationEndsSuspicion) {
 }
 
 TEST_F(ClusterCoreTest, DrainHandsOverEverything) {
+  cluster.rows_per_page = 64;
   for (int i = 0; i < 30; ++i) start("a", "k" + std::to_string(i));
   cluster.drain("a");
   cluster.settle(4s);
@@ -244,6 +245,7 @@ TEST_F(ClusterCoreTest, WaitsForStorage) {
 
 // Commits are batched: many names cost few commits (8 rows each in the model).
 TEST_F(ClusterCoreTest, ClaimsInBatches) {
+  cluster.rows_per_page = 16;
   for (int i = 0; i < 64; ++i) cluster.start("a", "k" + std::to_string(i));
   cluster.settle(5s);
   ASSERT_EQ(cluster.running(), 64u);

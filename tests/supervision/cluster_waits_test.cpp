@@ -79,7 +79,7 @@ TEST_F(ClusterWaitsTest, WhoRunsWithARowThatWasDamagedSinceGoesOn) {
   const auto scan = [&](std::vector<std::pair<std::string, std::string>> unreadable) {
     core.tick(true, now += 10s);
     EXPECT_TRUE(took<act::Scan>());
-    core.scanned(detail::FoundRows{{}, std::move(unreadable)}, now);
+    core.scanned(detail::FoundRows{{}, std::move(unreadable), {}}, now);
   };
   scan({{"x", "not MessagePack"}});
   EXPECT_EQ(core.status().unreadable, 1u);
@@ -90,6 +90,69 @@ TEST_F(ClusterWaitsTest, WhoRunsWithARowThatWasDamagedSinceGoesOn) {
   scan({});
   EXPECT_TRUE(took<act::Stop>());  // deleted by somebody: it is ours no more
   EXPECT_EQ(core.status().unreadable, 0u);
+}
+
+/// What the last event asks to be read: the key after which the page begins; nothing: no page.
+std::optional<std::string> page_asked(ClusterCore& core) {
+  std::optional<std::string> after;
+  for (auto& action : core.take()) {
+    if (auto* scan = std::get_if<act::Scan>(&action)) after = scan->after;
+  }
+  return after;
+}
+
+detail::FoundRow row_of(const std::string& key, NodeId owner) {
+  detail::SpecRow row;
+  row.child.key = key;
+  row.owner_id = owner;
+  row.view = 1;
+  return {key, 1, row};
+}
+
+// Rows are read page by page; an orphan is claimed before the next page is there, and a child whose
+// row stands on any of the pages goes on.
+TEST_F(ClusterWaitsTest, ReadsItsRowsInPages) {
+  core.tick(true, now += 10s);
+  EXPECT_EQ(page_asked(core), "");
+  core.scanned(detail::FoundRows{{row_of("o", NodeId{9})}, {}, "o"}, now);
+  bool claimed = false;
+  std::optional<std::string> after;
+  for (auto& action : core.take()) {
+    if (auto* scan = std::get_if<act::Scan>(&action)) after = scan->after;
+    claimed |= std::holds_alternative<act::Write>(action);
+  }
+  EXPECT_EQ(after, "o");
+  EXPECT_TRUE(claimed);
+  core.scanned(detail::FoundRows{{row_of("x", NodeId{1})}, {}, {}}, now);
+  EXPECT_EQ(core.status().running, 1u);
+  EXPECT_EQ(core.status().waiting, 1u);
+  EXPECT_FALSE(took<act::Stop>());
+
+  core.wrote({{RowResult::Outcome::committed, 2, {}}}, now);
+  EXPECT_TRUE(took<act::Start>());
+  core.started("o", {NodeId{1}, 2}, now);
+  core.tick(true, now += 10s);
+  EXPECT_EQ(page_asked(core), "");
+  core.scanned(detail::FoundRows{{row_of("o", NodeId{1})}, {}, "o"}, now);
+  EXPECT_FALSE(took<act::Stop>());  // x may be on the next one
+  core.scanned(detail::FoundRows{}, now);
+  EXPECT_TRUE(took<act::Stop>());
+}
+
+// A view that comes while pages are read: who is gone in it lived when the first ones were judged.
+TEST_F(ClusterWaitsTest, ANewViewBeginsTheReadingAnew) {
+  core.tick(true, now += 10s);
+  EXPECT_EQ(page_asked(core), "");
+  core.scanned(detail::FoundRows{{row_of("x", NodeId{1})}, {}, "x"}, now);
+  EXPECT_EQ(page_asked(core), "x");
+  auto next = std::make_shared<View>(*view);
+  next->number = 2;
+  core.view_installed(next, true, now);
+  EXPECT_EQ(page_asked(core), std::nullopt);  // one page at a time
+  core.scanned(detail::FoundRows{{}, {}, "y"}, now);
+  EXPECT_EQ(page_asked(core), "");
+  core.scanned(detail::FoundRows{{row_of("x", NodeId{1})}, {}, {}}, now);
+  EXPECT_FALSE(took<act::Stop>());
 }
 
 }  // namespace

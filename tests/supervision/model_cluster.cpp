@@ -140,30 +140,43 @@ RowResult ModelCluster::apply(const RowWrite& write) {
   return {RowResult::Outcome::committed, version_, {}};
 }
 
-std::vector<FoundRow> ModelCluster::read(const std::vector<std::string>* keys) const {
+std::vector<FoundRow> ModelCluster::read(const std::vector<std::string>& keys) const {
   std::vector<FoundRow> rows;
   for (const auto& [key, stored] : store_) {
-    if (keys != nullptr && std::ranges::find(*keys, key) == keys->end()) continue;
+    if (std::ranges::find(keys, key) == keys.end()) continue;
     rows.push_back({key, stored.version, detail::unpack_row(stored.value).value()});
   }
   return rows;
 }
 
+detail::FoundRows ModelCluster::read_page(const std::string& after) const {
+  detail::FoundRows page;
+  for (auto it = store_.upper_bound(after); it != store_.end(); ++it) {
+    if (page.rows.size() == rows_per_page) {
+      page.next = page.rows.back().key;
+      break;
+    }
+    page.rows.push_back(
+        {it->first, it->second.version, detail::unpack_row(it->second.value).value()});
+  }
+  return page;
+}
+
 void ModelCluster::act(Node& node, detail::Action&& action) {
   const Duration soon = Duration(1ms) * (1 + random_.below(20));
   const Duration slow = Duration(1ms) * (1 + random_.below(120));
-  if (std::holds_alternative<act::Scan>(action)) {
+  if (auto* scan = std::get_if<act::Scan>(&action)) {
     const bool complete = storage_up_ && (calm_ || !chance(faults_.storage_lost_percent));
-    auto rows = read(nullptr);  // as they are now; they arrive later
-    later(node, slow, [this, complete, rows = std::move(rows)](Node& n) mutable {
-      std::optional<detail::FoundRows> all;
-      if (complete) all = detail::FoundRows{std::move(rows), {}};
-      n.core->scanned(std::move(all), now_);
+    auto page = read_page(scan->after);  // as they are now; they arrive later
+    later(node, slow, [this, complete, page = std::move(page)](Node& n) mutable {
+      std::optional<detail::FoundRows> found;
+      if (complete) found = std::move(page);
+      n.core->scanned(std::move(found), now_);
     });
   } else if (auto* want = std::get_if<act::Read>(&action)) {
-    auto rows = read(&want->keys);
+    auto rows = read(want->keys);
     later(node, slow, [this, rows = std::move(rows)](Node& n) mutable {
-      n.core->rows_read({std::move(rows), {}}, now_);
+      n.core->rows_read({std::move(rows), {}, {}}, now_);
     });
   } else if (auto* write = std::get_if<act::Write>(&action)) {
     // The commit happens some time after it was asked for, even if the node is gone by then; its

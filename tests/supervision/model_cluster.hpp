@@ -43,6 +43,7 @@ class ModelCluster {
   std::string run();
 
   // For directed tests.
+  std::size_t rows_per_page = 3;
   void boot(const std::string& name);
   void crash(const std::string& name, bool leave_view = true);
   void drain(const std::string& name);
@@ -96,7 +97,8 @@ class ModelCluster {
   void perform(Node& node);
   void act(Node& node, detail::Action&& action);
   detail::RowResult apply(const detail::RowWrite& write);
-  std::vector<detail::FoundRow> read(const std::vector<std::string>* keys) const;
+  std::vector<detail::FoundRow> read(const std::vector<std::string>& keys) const;
+  detail::FoundRows read_page(const std::string& after) const;
   void later(Node& node, Duration delay, std::function<void(Node&)> run);
   void advance(Time to);
   void new_view();
