@@ -64,6 +64,17 @@ GroupTable::Groups GroupTable::all() const {
   return groups;
 }
 
+GroupTable::Groups GroupTable::starting(std::string_view prefix) const {
+  Groups groups;
+  const std::shared_lock guard(mutex_);
+  for (auto at = table_.lower_bound(prefix); at != table_.end(); ++at) {
+    if (!at->first.starts_with(prefix)) break;
+    auto& pids = groups[at->first];
+    for (const auto& [pid, times] : at->second) append(pids, pid, times);
+  }
+  return groups;
+}
+
 std::size_t GroupTable::count(std::string_view group, const Pid& pid) const {
   const std::shared_lock guard(mutex_);
   const auto found = table_.find(group);

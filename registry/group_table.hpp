@@ -41,6 +41,8 @@ class GroupTable final : public ViaRegistry {
   std::vector<std::string> groups() const;
   std::vector<std::string> local_groups() const;
   Groups all() const;
+  /// Groups whose names begin so.
+  Groups starting(std::string_view prefix) const;
   std::size_t count(std::string_view group, const Pid& pid) const;
 
   // ViaRegistry

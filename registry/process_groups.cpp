@@ -5,21 +5,16 @@
 #include <optional>
 #include <set>
 #include <stdexcept>
-#include <unordered_map>
 
-#include <coterie/nodes.hpp>
 #include <coterie/via_registry.hpp>
 
 #include "process/runtime.hpp"
-#include "registry/group_scope.hpp"
+#include "registry/group_driver.hpp"
 
 namespace coterie::pg {
 namespace {
 
 using namespace coterie::detail;
-
-// What was lost, to a full mailbox perhaps, is missing for so long at most.
-constexpr Duration beat_interval = std::chrono::seconds(10);
 
 using Members = std::vector<Pid>;
 using AllMembers = std::map<std::string, Members>;
@@ -45,40 +40,28 @@ struct Unwatch {
   using Reply = bool;
   Ref monitor;
 };
-struct Beat {};
 
-/// The process of one scope on one node: carries out what GroupScope decides.
+/// The process of one scope on one node.
 class Scope final : public GenServer {
  public:
   using Calls = Messages<Join, Leave, Watch, WatchAll, Unwatch>;
-  using Infos =
-      Messages<GroupDiscover, GroupSync, GroupUpdate, GroupBeat, Beat, NodeUp, NodeDown, Down>;
+  using Infos = GroupDriver::Infos;
 
   explicit Scope(std::string name)
       : name_(std::move(name)),
         table_(std::make_shared<GroupTable>(self().node)),
-        core_({.self = self()}, *table_) {}
+        driver_(name_, table_, [this](const GroupChange& change) { tell(change); }) {}
 
   Init init() {
     if (!add_via_registry(name_, table_)) {
       return stop_init(ExitReason::term("registry_exists_" + name_));
     }
-    monitor_nodes(true);
-    if (const Distribution* links = current_process().runtime().distribution()) {
-      for (const Peer& peer : links->peers()) {
-        if (!peer.hidden) met(peer.incarnation.id, peer.name);
-      }
-    }
-    every(beat_interval, self(), Beat{});
+    driver_.start();
     return ok();
   }
 
-  void handle_call(const Join& join) { carry_out(core_.join(join.group, join.pids)); }
-  bool handle_call(const Leave& leave) {
-    const GroupActions actions = core_.leave(leave.group, leave.pids);
-    carry_out(actions);
-    return !actions.changes.empty();
-  }
+  void handle_call(const Join& join) { driver_.join(join.group, join.pids); }
+  bool handle_call(const Leave& leave) { return driver_.leave(leave.group, leave.pids); }
   Outcome<Watch::Reply> handle_call(const Watch& watch, From<Watch> from) {
     const Ref ref = coterie::monitor(from.pid());
     watchers_.emplace(ref, Watcher{from.pid(), watch.group});
@@ -101,35 +84,21 @@ class Scope final : public GenServer {
     return reply(true);
   }
 
-  void handle_info(const GroupDiscover& message) { carry_out(core_.received(message)); }
-  void handle_info(const GroupSync& message) { carry_out(core_.received(message)); }
-  void handle_info(const GroupUpdate& message) { carry_out(core_.received(message)); }
-  void handle_info(const GroupBeat& message) { carry_out(core_.received(message)); }
-  void handle_info(const Beat&) { carry_out(core_.beat()); }
-  void handle_info(const NodeUp& up) { met(up.incarnation.id, up.node); }
-  void handle_info(const NodeDown& down) {
-    names_.erase(down.incarnation.id);
-    carry_out(core_.node_down(down.incarnation.id));
-  }
+  template <class M>
+  requires(Infos::contains<M>) void handle_info(const M& message) { driver_.handle(message); }
   void handle_info(const Down& down) {
-    if (const auto watch = watchers_.find(down.ref); watch != watchers_.end()) {
+    const auto watch = watchers_.find(down.ref);
+    if (watch != watchers_.end()) {
       end_watch(watch);
-    } else if (const auto asked = asking_.find(down.ref); asked != asking_.end()) {
-      const NodeId node = asked->second;
-      asking_.erase(asked);
-      core_.no_scope(node);
-    } else if (const auto known = monitors_.find(down.pid);
-               known != monitors_.end() && known->second == down.ref) {
-      monitors_.erase(known);
-      const bool mine = down.pid.node == self().node;
-      carry_out(mine ? core_.member_down(down.pid) : core_.peer_down(down.pid));
+    } else {
+      driver_.handle(down);
     }
   }
 
   std::string format_status() const {
     return "{pg," + name_ + ",{groups," + std::to_string(table_->groups().size()) + "},{members," +
-           std::to_string(monitors_.size() - core_.peers()) + "},{peers," +
-           std::to_string(core_.peers()) + "},{monitors," + std::to_string(watchers_.size()) + "}}";
+           std::to_string(driver_.local_members()) + "},{peers," + std::to_string(driver_.peers()) +
+           "},{monitors," + std::to_string(watchers_.size()) + "}}";
   }
 
  private:
@@ -138,41 +107,6 @@ class Scope final : public GenServer {
     std::optional<std::string> group;  // none: of all groups
   };
   using Watchers = std::map<Ref, Watcher>;
-
-  void met(NodeId node, const std::string& name) {
-    names_[node] = name;
-    carry_out(core_.node_up(node));
-  }
-
-  void carry_out(const GroupActions& actions) {
-    for (const Pid& pid : actions.monitor) monitors_[pid] = coterie::monitor(pid);
-    for (const Pid& pid : actions.demonitor) {
-      const auto known = monitors_.find(pid);
-      if (known == monitors_.end()) continue;
-      // Without a walk through the mailbox: a Down that is there already is of no known monitor.
-      coterie::demonitor(known->second, false);
-      monitors_.erase(known);
-    }
-    for (const NodeId node : actions.ask) ask(node);
-    for (const GroupActions::Sent& sent : actions.send) {
-      std::visit(
-          [&](const auto& message) {
-            for (const Pid& pid : sent.to) send(pid, message);
-          },
-          sent.message);
-    }
-    for (const GroupChange& change : actions.changes) tell(change);
-  }
-
-  void ask(NodeId node) {
-    const auto known = names_.find(node);
-    if (known == names_.end()) return;
-    const auto there = at(name_, known->second);
-    const bool monitored =
-        std::ranges::any_of(asking_, [&](const auto& asked) { return asked.second == node; });
-    if (!monitored) asking_.emplace(coterie::monitor(there), node);
-    send(there, GroupDiscover{self()});
-  }
 
   void tell(const GroupChange& change) const {
     const auto tell_all = [&](const std::set<Ref>& refs) {
@@ -202,10 +136,7 @@ class Scope final : public GenServer {
 
   const std::string name_;
   const std::shared_ptr<GroupTable> table_;
-  GroupScope core_;
-  std::unordered_map<Pid, Ref> monitors_;  // of members here and of other nodes' scopes
-  std::map<NodeId, std::string> names_;    // of connected nodes
-  std::map<Ref, NodeId> asking_;           // the scope's name there is monitored
+  GroupDriver driver_;
   Watchers watchers_;
   std::set<Ref> of_scope_;
   std::map<std::string, std::set<Ref>, std::less<>> by_group_;

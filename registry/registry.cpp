@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "process/runtime.hpp"
+#include "registry/available_registry.hpp"
 #include "registry/local_names.hpp"
 
 namespace coterie {
@@ -30,12 +31,9 @@ LocalPlace& need(const std::string& registry) {
   return *found;
 }
 
-/// The registry's process has this local name.
-std::string process_name(const std::string& registry) { return "registry." + registry; }
-
 StartOptions start_options(const RegistryOptions& options) {
   StartOptions start;
-  start.name = local(process_name(options.name));
+  start.name = local(detail::registry_process(options.name));
   start.trap_exit = true;  // it outlives those who link to it
   return start;
 }
@@ -45,11 +43,13 @@ StartOptions start_options(const RegistryOptions& options) {
 // ---- the registry's process
 
 std::expected<Pid, StartError> Registry::start_link(RegistryOptions options) {
+  if (options.mode == Mode::available) return detail::start_available(std::move(options), true);
   auto start = start_options(options);
   return GenServer::start_link<Registry>(std::move(start), std::move(options));
 }
 
 std::expected<Pid, StartError> Registry::start(RegistryOptions options) {
+  if (options.mode == Mode::available) return detail::start_available(std::move(options), false);
   auto start = start_options(options);
   return GenServer::start<Registry>(std::move(start), std::move(options));
 }
@@ -57,6 +57,7 @@ std::expected<Pid, StartError> Registry::start(RegistryOptions options) {
 GenServer::Init Registry::init() {
   LocalNames& names = names_here();
   if (options_.scope == Scope::cluster) {
+    if (options_.keys == Keys::duplicate) return stop_init(detail::duplicate_in_cluster());
     if (names.add_cluster(options_.name)) return ok();
     return stop_init(ExitReason::term("no_cluster_for_registry_" + options_.name));
   }

@@ -2,7 +2,8 @@
 // Registry: processes by key, keys chosen at run time. The counterpart of Elixir's Registry: with
 // unique keys a directory of names for via(...), with duplicate keys a local publish-subscribe. A
 // registry of cluster scope resolves on every node that has started it, with at most one process
-// per name at any instant.
+// per name at any instant, or, in mode `available`, with every side of a cluster that has come
+// apart going on (docs/names.md).
 //
 //   Registry::start_link({.name = "sessions"});
 //   GenServer::start_link<Session>({.name = via("sessions", "session-123")}, ...);
@@ -41,9 +42,29 @@ struct ChildSpec;  // <coterie/child_spec.hpp>
 
 enum class Scope : std::uint8_t { local, cluster };
 
+/// What a registry of cluster scope does while the cluster is cut in two.
+enum class Mode : std::uint8_t {
+  strict,     // one process per name at every instant; without the majority nothing is decided
+  available,  // every side goes on; of two processes with one name one is ended after the heal
+};
+
+/// Who has a name of an `available` registry. A registration's epoch is greater than that of all
+/// that its node had seen in the registry.
+struct NameClaim {
+  std::string key;
+  Pid pid;
+  std::uint64_t epoch = 0;
+};
+
 struct RegistryOptions {
   std::string name;
   Scope scope = Scope::local;
+  Mode mode = Mode::strict;  // of cluster scope
+  /// Of two claims of one name in an `available` registry: whether the first survives rather than
+  /// the second. A strict weak order, the same on all nodes; it must not wait or have effects. By
+  /// default the older registration survives.
+  std::function<bool(const NameClaim& one, const NameClaim& other)> survives{};
+  /// Duplicate ones in a cluster are process groups: <coterie/process_groups.hpp>.
   Keys keys = Keys::unique;
   /// Local names of processes that get a Registered and an Unregistered for each change.
   std::vector<std::string> listeners{};
