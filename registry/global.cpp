@@ -108,7 +108,7 @@ Global::Result<void> Global::unregister_name(const std::string& name, Duration t
     return std::unexpected(held.error());
   }
   if (held->pid.node == self().node) {
-    static_cast<void>(drop_name({global_registry, name}, held->pid, deadline.left()));
+    drop_global(name, held->pid, deadline.left());
   } else if (const auto server = server_of(held->pid)) {
     static_cast<void>(
         call(*server, GlobalServer::Drop{name, held->pid, deadline.left_ms()}, deadline.left()));

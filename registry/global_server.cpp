@@ -1,10 +1,17 @@
 #include "registry/global_server.hpp"
 
+#include <coterie/requests.hpp>
+
 #include "process/runtime.hpp"
 #include "registry/local_names.hpp"
 #include "registry/name_holding.hpp"
 
 namespace coterie::detail {
+
+void drop_global(const std::string& name, const Pid& pid, Duration timeout) {
+  const ViaName dropped{global_registry, name};
+  if (drop_name(dropped, pid, timeout)) abcast(GlobalServer::local_name, NameDropped{dropped});
+}
 
 GenServer::Next GlobalServer::handle_call(const Hold& hold, From<Hold> from) {
   spawn([hold, from] {
@@ -23,8 +30,7 @@ GenServer::Next GlobalServer::handle_call(const Hold& hold, From<Hold> from) {
 
 GenServer::Next GlobalServer::handle_call(const Drop& drop, From<Drop> from) {
   spawn([drop, from] {
-    static_cast<void>(drop_name({global_registry, drop.name}, drop.pid,
-                                std::chrono::milliseconds(drop.timeout_ms)));
+    drop_global(drop.name, drop.pid, std::chrono::milliseconds(drop.timeout_ms));
     from.reply();
   });
   return noreply();
@@ -35,8 +41,29 @@ std::vector<std::string> GlobalServer::handle_call(const Held&) {
   return names == nullptr ? std::vector<std::string>() : names->held(global_registry);
 }
 
+void GlobalServer::handle_cast(const Watching& watching) {
+  const std::pair watch{Key{watching.name.registry, watching.name.key}, watching.pid};
+  watching_.emplace(monitor(watching.pid), watch);
+  watchers_.insert(watch);
+}
+
+void GlobalServer::handle_cast(const NameDropped& dropped) {
+  const Key key{dropped.name.registry, dropped.name.key};
+  for (auto at = watchers_.lower_bound({key, Pid{}}); at != watchers_.end(); ++at) {
+    if (at->first != key) break;
+    send(at->second, dropped);
+  }
+}
+
+void GlobalServer::handle_info(const Down& down) {
+  locks_.erase(down.ref);
+  const auto ended = watching_.extract(down.ref);
+  if (!ended.empty()) watchers_.erase(ended.mapped());
+}
+
 std::string GlobalServer::format_status() const {
-  return "{global,{locks," + std::to_string(locks_.size()) + "}}";
+  return "{global,{locks," + std::to_string(locks_.size()) + "},{monitors," +
+         std::to_string(watchers_.size()) + "}}";
 }
 
 }  // namespace coterie::detail

@@ -47,6 +47,7 @@ std::span<const PublicHeader> public_headers() {
       {"kind.hpp", "supervision"},
       {"log.hpp", "process"},
       {"main.hpp", "node"},
+      {"name_monitor.hpp", "registry"},
       {"nearest_word.hpp", "process"},
       {"node.hpp", "node"},
       {"nodes.hpp", "process"},

@@ -3,8 +3,12 @@
 
 #include <gtest/gtest.h>
 
+#include <coterie/application.hpp>
+#include <coterie/cluster_child.hpp>
+#include <coterie/dynamic_supervisor.hpp>
 #include <coterie/gen_server.hpp>
 #include <coterie/global.hpp>
+#include <coterie/name_monitor.hpp>
 
 #include "sim/sim_cluster.hpp"
 #include "tests/process/run_on.hpp"
@@ -35,6 +39,27 @@ class Server final : public GenServer {
   int* notes_;
 };
 
+/// A child of cluster scope: any node has it, the next one after that is lost.
+class Counter final : public GenServer {
+ public:
+  struct Add {
+    using Reply = std::int64_t;
+    static constexpr std::string_view type_name = "counters.add";
+  };
+  using Calls = Messages<Add>;
+  Counter(std::string, NoArguments) {}
+  std::int64_t handle_call(const Add&) { return ++count_; }
+
+ private:
+  std::int64_t count_ = 0;
+};
+
+Application counters() {
+  return {.name = "counters",
+          .kinds = {{.kind = kind<Counter, NoArguments>("counters"),
+                     .starting_message = "counters.add"}}};
+}
+
 class GlobalNodes : public testing::Test {
  protected:
   GlobalNodes() {
@@ -47,7 +72,7 @@ class GlobalNodes : public testing::Test {
   static ClusterConfig read_config() {
     auto loaded = load_config(COTERIE_SOURCE_DIR "/cluster-configs/local-3.toml");
     EXPECT_TRUE(loaded) << to_string(loaded.error());
-    for (NodeSection& node : loaded->nodes) node.kinds.clear();
+    for (NodeSection& node : loaded->nodes) node.kinds = {"counters"};
     return *std::move(loaded);
   }
   detail::Runtime& runtime(const std::string& node) {
@@ -82,7 +107,7 @@ class GlobalNodes : public testing::Test {
   const ClusterConfig config_ = read_config();
   const Strings all_{"a", "b", "c"};
   sim::SimWorld world_{1};
-  sim::SimCluster cluster_{world_, config_, {}};
+  sim::SimCluster cluster_{world_, config_, {counters()}};
 };
 
 // Goal: a name is one process's, on all nodes, until it is taken back or the process ends.
@@ -263,17 +288,122 @@ TEST_F(GlobalNodes, TransactionsOfAllNodesExclude) {
   EXPECT_TRUE(world_.run_until([&] { return done == 9; }, 5min)) << done;
 }
 
+std::optional<NameMoved> next_move(const NameMonitor& of, Duration most = 30s) {
+  return receive(when([&](const NameMoved& moved) { return moved.monitor == of; },
+                      [](const NameMoved& moved) { return std::optional(moved); }),
+                 after(most, [] { return std::optional<NameMoved>(); }));
+}
+bool next_end(const NameMonitor& of, Duration most) {
+  return receive(when([&](const NameGone& gone) { return gone.monitor == of; },
+                      [](const NameGone&) { return true; }),
+                 after(most, [] { return false; }));
+}
+
+// Goal: who monitors a name hears where it went: to another process while the first one lives, to a
+// process that took it after the first one's end; and that it is gone.
+TEST_F(GlobalNodes, NameMonitorsFollow) {
+  const Pid one = server("a"), two = server("b"), three = server("c");
+  on("c", [&] {
+    const Epoch first = Global::register_name("x", one).value();
+    const auto [name, now] = monitor_name(global("x"));
+    EXPECT_EQ(now, std::optional(one));
+    EXPECT_FALSE(next_move(name, 3s)) << "it is where it was";
+    const Epoch second = Global::re_register_name("x", two).value();
+    auto moved = next_move(name);
+    ASSERT_TRUE(moved);
+    EXPECT_EQ(moved->from, one);
+    EXPECT_EQ(moved->to, two);
+    EXPECT_EQ(moved->epoch, second);
+    EXPECT_GT(second, first);
+    EXPECT_EQ(moved->name, global("x"));
+    exit(two, ExitReason::kill());
+    while (!Global::register_name("x", three)) sleep(1ms);
+    moved = next_move(name);
+    ASSERT_TRUE(moved);
+    EXPECT_EQ(moved->from, two);
+    EXPECT_EQ(moved->to, three);
+    // Taken back and given again to the same: a later epoch.
+    Global::unregister_name("x").value();
+    const Epoch again = Global::register_name("x", three).value();
+    moved = next_move(name);
+    ASSERT_TRUE(moved);
+    EXPECT_EQ(moved->epoch, again);
+    Global::unregister_name("x").value();
+    EXPECT_FALSE(next_end(name, 500ms)) << "not yet";
+    EXPECT_TRUE(next_end(name, 2s));
+    EXPECT_FALSE(is_alive(name.pid));
+  });
+}
+
+TEST_F(GlobalNodes, NameMonitorsOfNamesThatNobodyHas) {
+  on("a", [&] {
+    const auto [soon, nobody] = monitor_name(global("soon"), {.gone_after = 5s});
+    EXPECT_EQ(nobody, std::nullopt);
+    const auto never = monitor_name(global("never")).first;
+    const auto unwanted = monitor_name(global("soon")).first;
+    sleep(100ms);
+    Global::register_name("soon", self()).value();
+    const auto moved = next_move(soon);
+    ASSERT_TRUE(moved);
+    EXPECT_EQ(moved->from, Pid{});
+    EXPECT_EQ(moved->to, self());
+    EXPECT_TRUE(next_end(never, 2s));
+    sleep(1s);
+    demonitor_name(unwanted);
+    EXPECT_FALSE(next_move(unwanted, 0s)) << "what is in the mailbox is removed";
+    EXPECT_FALSE(is_alive(unwanted.pid));
+  });
+  Pid left;
+  on("a", [&] { left = monitor_name(global("soon")).first.pid; });
+  world_.run_for(100ms);
+  on("a", [&] { EXPECT_FALSE(is_alive(left)) << "it ends with whom it is for"; });
+}
+
+// Goal: the node of a child of cluster scope is lost: its name is told to be elsewhere, not gone.
+TEST_F(GlobalNodes, NameMonitorsFollowAFailover) {
+  Pid there;
+  on("a", [&] {
+    const auto started = DynamicSupervisor::start_child(
+        local("counters"), ClusterChild{.key = "k", .args = pack(NoArguments())});
+    ASSERT_TRUE(started) << to_string(started.error());
+    there = *started;
+  });
+  std::string lost, watcher;
+  for (const std::string& node : all_) {
+    if (runtime(node).node() == there.node) lost = node;
+  }
+  watcher = lost == "a" ? "b" : "a";
+  std::optional<NameMoved> moved;
+  bool gone = false;
+  NameMonitor name;
+  begin(watcher, [&] {
+    name = monitor_name(via("counters", "k"), {.gone_after = 100ms}).first;
+    moved = next_move(name, 5min);
+    gone = next_end(name, 10s);
+  });
+  world_.run_for(1s);
+  ASSERT_TRUE(cluster_.host(lost).power_off());
+  ASSERT_TRUE(world_.run_until([&] { return moved.has_value(); }, 60s));
+  EXPECT_EQ(moved->from, there);
+  EXPECT_NE(moved->to.node, there.node);
+  EXPECT_TRUE(moved->epoch);
+  world_.run_for(15s);
+  EXPECT_FALSE(gone);
+}
+
 // Goal: registering processes are killed, nodes crash; in the end every name can be taken, and
 // nothing holds one.
 TEST_F(GlobalNodes, NothingIsLeftBehind) {
   SeededRandom random(5);
   int running = 0;
+  std::vector<Pid> others;
   for (int i = 0; i < 300; ++i) {
     const std::string node = all_[random.below(3)];
     const std::string name = "n" + std::to_string(random.below(40));
     const Duration life = std::chrono::microseconds(random.below(15'000));
     if (cluster_.host(node).run() != nullptr && cluster_.whole(all_)) {
       const Pid other = server(all_[random.below(3)]);
+      others.push_back(other);
       const Pid worker = begin(node, [&, name, other] {
         ++running;
         static_cast<void>(Global::register_name(name, other, 2s));
@@ -293,11 +423,19 @@ TEST_F(GlobalNodes, NothingIsLeftBehind) {
     }
   }
   EXPECT_GT(running, 200);
+  // The kill of some was lost with a link.
+  for (const std::string& node : all_) {
+    on(node, [&] {
+      for (const Pid& pid : others) exit(pid, ExitReason::kill());
+    });
+  }
   world_.run_for(20s);
   EXPECT_EQ(cluster_.held_by_nobody(), Strings{});
   for (int i = 0; i < 40; ++i) {
-    on(all_[static_cast<std::size_t>(i) % 3],
-       [i] { EXPECT_TRUE(Global::register_name("n" + std::to_string(i), self())); });
+    on(all_[static_cast<std::size_t>(i) % 3], [i] {
+      const auto held = Global::register_name("n" + std::to_string(i), self());
+      EXPECT_TRUE(held) << to_string(held.error());
+    });
   }
 }
 
