@@ -31,6 +31,7 @@ std::span<const PublicHeader> public_headers() {
       {"consumer_supervisor.hpp", "supervision"},
       {"coterie.hpp", "node"},
       {"detail/*", "process"},
+      {"distributed_application.hpp", "node"},
       {"dynamic_supervisor.hpp", "supervision"},
       {"erpc.hpp", "process"},
       {"exit_reason.hpp", "process"},
