@@ -1,6 +1,7 @@
 #include "registry/store_agreement.hpp"
 
 #include <algorithm>
+#include <unordered_map>
 #include <utility>
 
 #include "registry/record_codec.hpp"
@@ -81,10 +82,11 @@ void StoreAgreement::on(const Scanned& scanned) {
   const bool gap = previous != Time::min() && now_ - previous > options_.timing.late_limit();
   const std::vector<Record>& records = *scanned.records;
   if (!learn_view(find(records, view_key())) || departed_) return;
-  for (const auto& [name, member] : view_.members) {
-    const std::string row = lease_key(name, member.incarnation);
-    const Record* record = find(records, row);
-    learn_row(row, record ? record->version : 0);
+  std::unordered_map<std::string_view, std::uint64_t> versions;
+  for (const Record& record : records) versions.emplace(record.key, record.version);
+  for (const auto& [name, row] : rows_) {
+    const auto version = versions.find(row);
+    learn_row(row, version != versions.end() ? version->second : 0);
   }
   learn_connectivity(records);
   forget_removed();
@@ -147,8 +149,7 @@ bool StoreAgreement::learn_refusal(const std::vector<Record>& found) {
     not_in_view("its lease row is gone");
     return true;
   }
-  for (const auto& [name, member] : view_.members) {
-    const std::string row = lease_key(name, member.incarnation);
+  for (const auto& [name, row] : rows_) {
     if (const Record* record = find(found, row)) news |= learn_row(row, record->version);
   }
   return news;
@@ -189,8 +190,9 @@ bool StoreAgreement::learn_row(const std::string& row, std::uint64_t version) {
 }
 
 void StoreAgreement::forget_removed() {
-  std::set<std::string> rows;
-  for (const auto& [name, member] : view_.members) rows.insert(lease_key(name, member.incarnation));
+  if (watches_.size() + 1 <= rows_.size() && outside_.empty()) return;  // all are of members
+  std::set<std::string_view> rows;
+  for (const auto& [name, row] : rows_) rows.insert(row);
   std::erase_if(watches_, [&](const auto& watch) { return !rows.contains(watch.first); });
   std::erase_if(outside_, [&](const auto& outside) { return !rows.contains(outside.first); });
 }
@@ -209,6 +211,10 @@ void StoreAgreement::install(View view, std::uint64_t version) {
   view_ = std::move(view);
   view_version_ = version;
   view_known_ = true;
+  rows_.clear();
+  for (const auto& [name, member] : view_.members) {
+    rows_.emplace(name, lease_key(name, member.incarnation));
+  }
   if (!own_entry()) {
     if (member_) not_in_view("view " + std::to_string(view_.number) + " is without this node");
     return;

@@ -131,6 +131,7 @@ class StoreAgreement final : public AgreementActions {
   bool learn_row(const std::string& row, std::uint64_t version);
   bool learn_refusal(const std::vector<Record>& found);
   void learn_connectivity(const std::vector<Record>& records);
+  void find_group();
   void restart_waits();
   bool late(Time started) const;
 
@@ -177,9 +178,10 @@ class StoreAgreement final : public AgreementActions {
   bool member_ = false;  // a view with this incarnation has been seen
   Time lease_end_ = Time::min();
 
-  View view_;                       // the newest one read
-  std::uint64_t view_version_ = 0;  // of its record; 0: none there
-  bool view_known_ = false;         // no change of unknown outcome since the last read
+  View view_;                                // the newest one read
+  std::map<std::string, std::string> rows_;  // of its members: lease keys, by name
+  std::uint64_t view_version_ = 0;           // of its record; 0: none there
+  bool view_known_ = false;                  // no change of unknown outcome since the last read
   std::uint64_t installed_ = 0;
   std::optional<View> proposed_;  // by the change under way; none: an eviction record
 
@@ -192,6 +194,9 @@ class StoreAgreement final : public AgreementActions {
   };
   std::map<std::string, Outside> outside_;  // lease key -> outside the largest connected group
   std::set<std::string> group_;             // the largest group, by name
+  // What group_ was found from: the version of the view's record, and the lease rows.
+  std::uint64_t reports_view_ = 0;
+  std::vector<std::pair<std::string, Bytes>> reports_;
   std::set<std::string> heard_;
   bool reports_heard_ = false;
 

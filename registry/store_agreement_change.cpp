@@ -137,7 +137,7 @@ bool StoreAgreement::propose_eviction() {
   for (const auto& [name, member] : view_.members) {
     const std::string key = evict_key(name, member.incarnation);
     const bool refused = evictions_.contains(key);
-    const auto outside = outside_.find(lease_key(name, member.incarnation));
+    const auto outside = outside_.find(rows_.at(name));
     const bool refuse =
         outside != outside_.end() && now_ - outside->second.since > options_.timing.partial_evict;
     if (refuse == refused || (refused && outside != outside_.end())) continue;
@@ -154,24 +154,49 @@ bool StoreAgreement::propose_eviction() {
 
 void StoreAgreement::learn_connectivity(const std::vector<Record>& records) {
   evictions_.clear();
-  std::map<std::string, LeaseRow> rows;
+  std::vector<std::pair<std::string, Bytes>> reports;
   for (const Record& record : records) {
     if (record.key.starts_with("agreement/evict/")) evictions_.insert(record.key);
-    if (!record.key.starts_with("agreement/lease/")) continue;
-    std::optional<LeaseRow> row = decode_lease(record.value);
-    if (row && row->reports_heard) rows.emplace(record.key, std::move(*row));
+    if (record.key.starts_with("agreement/lease/")) reports.emplace_back(record.key, record.value);
   }
+  // Rows are renewed all the time, and what they say of others hardly ever changes.
+  if (reports_view_ != view_version_ || reports != reports_) {
+    reports_view_ = view_version_;
+    reports_ = std::move(reports);
+    find_group();
+  }
+  if (group_.size() == view_.members.size()) return outside_.clear();
+  for (const auto& [name, row] : rows_) {
+    if (group_.contains(name)) {
+      outside_.erase(row);
+      continue;
+    }
+    Outside& outside = outside_.try_emplace(row, Outside{now_}).first->second;
+    // The links of a newcomer are told of after it is in: only what stays is worth a line.
+    if (outside.told || now_ - outside.since < options_.timing.length) continue;
+    outside.told = true;
+    actions_.push_back(Notice{name + " is outside the largest connected group"});
+  }
+}
 
+/// From what the rows say of whom their members hear.
+void StoreAgreement::find_group() {
+  std::map<std::string_view, LeaseRow> rows;
+  for (const auto& [key, value] : reports_) {
+    std::optional<LeaseRow> row = decode_lease(value);
+    if (row && row->reports_heard) rows.emplace(key, std::move(*row));
+  }
   std::vector<std::string> ranked;
   for (const auto& name : options_.configured) {
     if (view_.find(name)) ranked.push_back(name);
   }
+  const std::set<std::string> configured(ranked.begin(), ranked.end());
   for (const auto& [name, member] : view_.members) {
-    if (std::ranges::find(ranked, name) == ranked.end()) ranked.push_back(name);
+    if (!configured.contains(name)) ranked.push_back(name);
   }
   std::vector<std::pair<const std::string*, const LeaseRow*>> known;  // in the order of names
-  for (const auto& [name, member] : view_.members) {
-    const auto row = rows.find(lease_key(name, member.incarnation));
+  for (const auto& [name, key] : rows_) {
+    const auto row = rows.find(key);
     if (row != rows.end()) known.emplace_back(&name, &row->second);
   }
   std::set<std::pair<std::string, std::string>> broken;
@@ -184,18 +209,6 @@ void StoreAgreement::learn_connectivity(const std::vector<Record>& records) {
     }
   }
   group_ = largest_connected_group(ranked, broken);
-  for (const auto& [name, member] : view_.members) {
-    const std::string row = lease_key(name, member.incarnation);
-    if (group_.contains(name)) {
-      outside_.erase(row);
-      continue;
-    }
-    Outside& outside = outside_.try_emplace(row, Outside{now_}).first->second;
-    // The links of a newcomer are told of after it is in: only what stays is worth a line.
-    if (outside.told || now_ - outside.since < options_.timing.length) continue;
-    outside.told = true;
-    actions_.push_back(Notice{name + " is outside the largest connected group"});
-  }
 }
 
 Transaction::Condition StoreAgreement::view_condition() const {
@@ -232,7 +245,7 @@ bool StoreAgreement::confirmed_dead(const Member& member) const {
 bool StoreAgreement::removable(const Member& member) const {
   if (is_self(member)) return false;
   if (confirmed_dead(member)) return true;
-  const auto watch = watches_.find(lease_key(member.name, member.incarnation));
+  const auto watch = watches_.find(rows_.at(member.name));
   if (watch == watches_.end()) return false;
   const LeaseTiming& timing = options_.timing;
   if (options_.protections.restart_wait) {
@@ -249,7 +262,7 @@ bool StoreAgreement::removable(const Member& member) const {
 
 // A dead incarnation's last statements may still commit, so one change proves no life.
 bool StoreAgreement::seen_alive(const Member& member) const {
-  const auto watch = watches_.find(lease_key(member.name, member.incarnation));
+  const auto watch = watches_.find(rows_.at(member.name));
   constexpr unsigned changes_of_the_living = 3;
   return watch != watches_.end() && watch->second.changes >= changes_of_the_living;
 }
