@@ -83,7 +83,8 @@ void NodeParts::drain() {
   out_.log.info(LogModule::node, "draining");
   const Time end = after(out_.clock.now(), config_.guardian.drain_max);
   const auto left = [&] { return std::max(end - out_.clock.now(), Duration::zero()); };
-  if (state_.load() == NodeState::active) {
+  // Without time for it the children are found by who takes them over.
+  if (state_.load() == NodeState::active && !rare(out_.rare, "node.undrained")) {
     agreement_->drain();
     const auto budget = std::chrono::duration_cast<std::chrono::milliseconds>(left() * 3 / 4);
     std::vector<Pid> drains;

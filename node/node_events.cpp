@@ -220,6 +220,8 @@ std::vector<std::string> NodeParts::homes(const View& view, std::string_view kin
 }
 
 NoticeTaken NodeParts::take_notice(const DeathNotice& notice) {
+  // The guardian tells it again, and others know.
+  if (rare(out_.rare, "node.death_unheard")) return {false, "busy"};
   const std::string key = links_->guardian_key(notice.name, notice.incarnation);
   NoticeTaken taken = judge_notice(notice, config_.cluster.id, key);
   if (!taken.accepted) return taken;

@@ -111,6 +111,7 @@ NameError NodeNames::absent(std::string_view kind, std::string_view key, Duratio
 }
 
 void NodeNames::forget(std::string_view registry, std::string_view key, const Location& location) {
+  if (rare(rare_, "names.forget_lost")) return;  // it is refused once more
   names_.forget(registry, key, location);
 }
 

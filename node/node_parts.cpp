@@ -149,6 +149,8 @@ void NodeParts::make_runtime() {
   options.stop_max = stop_max;
   if (rare(out_.rare, "process.one_worker")) options.workers = 1;
   if (rare(out_.rare, "process.one_signal_waits")) options.overflow_signals = 1;
+  if (rare(out_.rare, "process.few_fibers")) options.parked_fibers = 256;
+  if (rare(out_.rare, "process.small_mailboxes")) options.mailbox.messages = 256;
   if (rare(out_.rare, "process.stuck_at_once")) options.stuck_after = std::chrono::milliseconds(1);
   runtime_ = std::make_unique<detail::Runtime>(
       options, detail::RuntimePorts{out_.clock, out_.random, out_.executor, out_.log});
@@ -165,6 +167,7 @@ std::expected<void, NodeEnd> NodeParts::make_agreement() {
   timing.interval = config_.lease.interval;
   timing.length = config_.lease.length;
   timing.partial_evict = config_.lease.partial_evict;
+  if (rare(out_.rare, "agreement.evicts_soon")) timing.partial_evict /= 5;
   std::vector<std::string> configured;
   for (const NodeSection& node : config_.nodes) configured.push_back(node.name);
   const bool predecessor_dead = out_.state.proven_dead().has_value();
@@ -265,6 +268,7 @@ Member NodeParts::own_member() const {
 
 std::expected<void, NodeEnd> NodeParts::listen() {
   auto options = transport_options(config_, own_, incarnation_, out_.guardian_key);
+  narrow(options);
   options.admission = out_.admission;
   options.view_hint = [this](std::uint64_t) { hint_agreement(); };
   if (voters_ != nullptr) {
@@ -324,6 +328,7 @@ std::expected<void, NodeEnd> NodeParts::start_processes() {
     if (rare(out_.rare, "supervision.rows_one_by_one")) options.rows_per_commit = 1;
     if (rare(out_.rare, "supervision.one_local_try")) options.local_tries = 1;
     if (rare(out_.rare, "supervision.looks_often")) options.sweep /= 30;
+    options.rare = out_.rare;
     options.mutations = {.claim_without_compare = !out_.protections.claims_compared,
                          .judge_newer_rows = !out_.protections.newer_specs_wait,
                          .adopt_during_erase = !out_.protections.erased_stays};

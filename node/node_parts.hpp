@@ -55,6 +55,7 @@ class NodeParts final : public AgreementEvents,
   std::expected<void, NodeEnd> make_agreement();
   StorageResult<std::uint64_t> claim_storage();
   void make_names();
+  void narrow(TransportOptions& options) const;
   std::expected<void, NodeEnd> listen();
   std::expected<void, NodeEnd> start_processes();
 

@@ -297,7 +297,7 @@ Verdict FailoverRun::judge_all() {
   evidence.events = std::move(events_);
   add_first_answers(evidence);
   Verdict verdict = judge(scenario_, evidence);
-  judge_ownership(verdict, claims_, journals_);
+  judge_ownership(verdict, claims_, journals_, options_.clocks_kept());
   judge_run(verdict, {.unplayed = director_.unplayed(),
                       .failed = failed_,
                       .audit = load_.audit(),

@@ -58,7 +58,8 @@ void add_first_answers(Evidence& evidence) {
   }
 }
 
-void judge_ownership(Verdict& verdict, const ClaimLog& claims, const JournalAudit& journals) {
+void judge_ownership(Verdict& verdict, const ClaimLog& claims, const JournalAudit& journals,
+                     bool clocks_kept) {
   const auto line = std::ranges::find_if(
       verdict.checks, [](const Check& check) { return check.name.starts_with("P1"); });
   if (line == verdict.checks.end()) return;
@@ -70,9 +71,10 @@ void judge_ownership(Verdict& verdict, const ClaimLog& claims, const JournalAudi
     const DoubleClaim& first = claims.doubles().front();
     found.push_back(std::to_string(claims.doubles().size()) +
                     " names claimed by two nodes in two sightings in a row, first " + first.name +
-                    " by " + first.first + " and " + first.second);
-    line->result = Check::Result::fail;
-    if (!verdict.first_violation || first.at < verdict.first_violation->at) {
+                    " by " + first.first + " and " + first.second +
+                    (clocks_kept ? "" : ": clocks had left the bound that forbids it"));
+    if (clocks_kept) line->result = Check::Result::fail;
+    if (clocks_kept && (!verdict.first_violation || first.at < verdict.first_violation->at)) {
       verdict.first_violation = FirstViolation{
           first.at, first.name + " is claimed by " + first.first + " and " + first.second};
     }

@@ -16,7 +16,10 @@ void add_first_answers(Evidence& evidence);
 
 /// Adds to the line of P1, where the scenario judges it, what nodes claimed and what the journals
 /// hold. Either may break the promise; neither can prove it.
-void judge_ownership(Verdict& verdict, const ClaimLog& claims, const JournalAudit& journals);
+/// `clocks_kept`: no clock left the bound that leases rest on. Else two may claim a name for a
+/// while, and only their effects are judged.
+void judge_ownership(Verdict& verdict, const ClaimLog& claims, const JournalAudit& journals,
+                     bool clocks_kept = true);
 
 struct RunFacts {
   std::vector<std::string> unplayed;  // faults

@@ -113,10 +113,6 @@ bool is_built(FaultKind kind, Engine engine) noexcept {
     case FaultKind::clock_stop:
     case FaultKind::trouble:
       return engine == Engine::sim;
-    // The simulated network counts frames, not bytes.
-    case FaultKind::throttle:
-    case FaultKind::blackhole_large:
-      return engine == Engine::real;
     default:
       return true;
   }

@@ -15,6 +15,7 @@ using namespace std::chrono_literals;
 // For what was killed to unwind: runtimes wait for their processes, at most so long.
 constexpr Duration unwind_max = 120s;
 constexpr std::size_t violations_max = 100;
+constexpr Duration bounds_every = 250ms;
 
 }  // namespace
 
@@ -35,11 +36,13 @@ SimCluster::SimCluster(SimWorld& world, const ClusterConfig& config,
               .store = store_,
               .owners = owners_,
               .views = views_,
-              .log = [this](const std::string& node, const LogRecord& record) {
-                world_.note(node);
-                world_.note(record.message);
-                if (on_log) on_log(world_.now(), node, record);
-              }} {
+              .violation = [this](std::string text) { violation(std::move(text)); },
+              .log =
+                  [this](const std::string& node, const LogRecord& record) {
+                    world_.note(node);
+                    world_.note(record.message);
+                    if (on_log) on_log(world_.now(), node, record);
+                  }} {
   store_.violation = [this](std::string text) { violation(std::move(text)); };
   for (const NodeSection& node : config.nodes) {
     hosts_[node.name] = std::make_unique<SimHost>(around_, node, runs_);
@@ -64,6 +67,16 @@ SimCluster::~SimCluster() {
 void SimCluster::violation(std::string text) {
   world_.note(text);
   if (violations_.size() < violations_max) violations_.push_back({world_.now(), std::move(text)});
+}
+
+void SimCluster::judge_bounds() {
+  if (world_.now() < judged_at_) return;
+  judged_at_ = after(world_.now(), bounds_every);
+  std::string text = links_.beyond_bounds();
+  for (auto host = hosts_.begin(); host != hosts_.end() && text.empty(); ++host) {
+    if (SimRun* run = host->second->run()) text = run->beyond_bounds();
+  }
+  if (!text.empty()) violation("I10 " + text);
 }
 
 bool SimCluster::whole(std::span<const std::string> nodes) const {

@@ -42,7 +42,9 @@ class SimCluster {
   void clocks_lie() {
     owners_.clocks_lie();
     views_.clocks_lie();
+    clocks_kept_ = false;
   }
+  bool clocks_kept() const noexcept { return clocks_kept_; }
   /// Of nodes that start from now on.
   NodeProtections& protections() noexcept { return around_.protections; }
   /// Likewise; outlives the nodes.
@@ -56,6 +58,10 @@ class SimCluster {
   /// Rows of strict names that a living node holds and no process of it has, each with its
   /// version. For a moment that is so of each name that is given back.
   std::vector<std::string> held_by_nobody();
+
+  /// Asked often: whether anything holds more than its bound (I10).
+  void judge_bounds();
+  std::uint64_t effects() const noexcept { return around_.effects; }
 
   const std::vector<SimViolation>& violations() const noexcept { return violations_; }
   void violation(std::string text);
@@ -74,6 +80,8 @@ class SimCluster {
   SimViews views_;
   SimSurroundings around_;
   std::uint64_t runs_ = 0;
+  bool clocks_kept_ = true;
+  Time judged_at_{};
   std::map<std::string, std::unique_ptr<SimHost>> hosts_;
 };
 

@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "process/seeded_random.hpp"
+#include "sim/sim_draw_actions.hpp"
 #include "sim/sim_draw_cluster.hpp"
 #include "sim/sim_troubles.hpp"
 
@@ -12,80 +13,6 @@ namespace coterie::sim {
 namespace {
 
 using namespace std::chrono_literals;
-
-class Draw {
- public:
-  Draw(std::vector<std::string> nodes, std::uint64_t seed, Duration lease)
-      : nodes_(std::move(nodes)), random_(seed), lease_(lease) {}
-
-  SeededRandom& random() { return random_; }
-  const std::string& node() { return nodes_[random_.below(nodes_.size())]; }
-  Duration lease() const { return lease_; }
-  const std::vector<std::string>& nodes() const { return nodes_; }
-
-  NodeSelector any() const { return {NodeSelector::Kind::any, "*", {}}; }
-  NodeSelector most_names() const { return {NodeSelector::Kind::most_names, "", {}}; }
-
-  Action of_node(FaultKind kind) const {
-    Action action;
-    action.kind = kind;
-    action.node = any();
-    return action;
-  }
-  Action on_node(FaultKind kind, Duration least, Duration most) const {
-    Action action = of_node(kind);
-    action.lasts = Range{least, most};
-    return action;
-  }
-  Action down(FaultKind kind, Duration least, Duration most) const {
-    Action action = of_node(kind);
-    action.restart_after = Range{least, most};
-    return action;
-  }
-  Action slow_disk(Duration latency) const {
-    Action action = on_node(FaultKind::slow_disk, 500ms, 6s);
-    action.latency = latency;
-    return action;
-  }
-  Action clock_rate(double factor) const {
-    Action action = on_node(FaultKind::clock_rate, 2s, 12s);
-    action.factor = factor;
-    return action;
-  }
-  Action slow_link(Duration latency, Duration jitter) const {
-    Action action = on_link(FaultKind::delay);
-    action.latency = latency;
-    action.jitter = jitter;
-    action.lasts = Range{500ms, 5s};
-    return action;
-  }
-  Action on_link(FaultKind kind) const {
-    Action action;
-    action.kind = kind;
-    action.link = {any(), any()};
-    return action;
-  }
-  /// A random minority, of `count` nodes at most, against the rest.
-  Action partition(std::size_t count, Duration least, Duration most) {
-    Action action;
-    action.kind = FaultKind::partition;
-    action.lasts = Range{least, most};
-    std::vector<std::string> order = nodes_;
-    for (std::size_t left = order.size(); left > 1; --left) {
-      std::swap(order[left - 1], order[random_.below(left)]);
-    }
-    action.groups.resize(2);
-    for (std::size_t i = 0; i < order.size(); ++i) {
-      action.groups[i < count ? 0 : 1].push_back({order[i], {}});
-    }
-    return action;
-  }
-
- private:
-  std::vector<std::string> nodes_;
-  SeededRandom random_;
-  Duration lease_;
-};
 
 struct Kind {
   std::string_view word;
@@ -194,6 +121,20 @@ std::vector<Kind> usual_kinds() {
        }},
       {"slow link", [](Draw& d) { return d.slow_link(20ms, 30ms); }},
       {"very slow link", [](Draw& d) { return d.slow_link(300ms, 600ms); }},
+      {"throttled link",
+       [](Draw& d) {
+         Action action = d.on_link(FaultKind::throttle);
+         action.bytes_per_second = 2'000 + static_cast<std::int64_t>(d.random().below(60'000));
+         action.lasts = Range{500ms, 6s};
+         return action;
+       }},
+      {"large frames swallowed",
+       [](Draw& d) {
+         Action action = d.on_link(FaultKind::blackhole_large);
+         action.bytes = 200 + static_cast<std::int64_t>(d.random().below(1'400));
+         action.lasts = Range{500ms, 6s};
+         return action;
+       }},
       {"slow disk", [](Draw& d) { return d.slow_disk(60ms); }},
       {"disk slower than a renewal", [](Draw& d) { return d.slow_disk(d.lease() * 2 / 5); }},
       {"full disk", [](Draw& d) { return d.on_node(FaultKind::full_disk, 200ms, 4s); }},

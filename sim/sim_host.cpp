@@ -97,7 +97,7 @@ void SimHost::perform(const guardian::Action& action) {
 // A node that cannot start because of its disk ends, for whoever starts it to mend: a service
 // manager that tries again.
 void SimHost::start_again() {
-  if (!disk_.keeps_from_starting()) return;
+  if (!troubled_ && !disk_.keeps_from_starting()) return;
   around_.world.post_at(around_.world.now(), [this] {
     if (exit_code_ == exit_code::failure) start();
   });
@@ -105,6 +105,7 @@ void SimHost::start_again() {
 
 void SimHost::start_child() {
   bury();
+  troubled_ = disk_.keeps_from_starting();
   const std::optional<Incarnation> before = last_;
   last_ = Incarnation{++counter_, NodeId{around_.world.random().next() | 1}};
   run_ = std::make_unique<SimRun>(

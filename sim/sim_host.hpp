@@ -62,6 +62,7 @@ class SimHost {
   std::uint64_t& runs_;
   SimNodeClock clock_;
   DiskTrouble disk_;
+  bool troubled_ = false;            // the disk, when the program started
   std::uint64_t counter_ = 0;        // of the state directory
   std::optional<Incarnation> last_;  // likewise
   Bytes voter_file_;                 // likewise

@@ -1,248 +1,276 @@
 #include "sim/sim_links.hpp"
 
 #include <algorithm>
-#include <vector>
+
+#include "sim/sim_port.hpp"
 
 namespace coterie::sim {
 namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Duration look_interval = 50ms;  // between two tries to dial
-constexpr Duration drain_step = 5ms;
-constexpr Duration reset_max = 400ms;  // until the connection is there again
+constexpr Duration way_min = 50us;
+constexpr Duration way_max = 5ms;
+constexpr Duration notice_max = 2ms;        // a broken connection, at its ends
+constexpr Duration late_notice_max = 1s;    // ... when nothing tells of it
+constexpr Duration last_breath_max = 30ms;  // what a broken connection still held
+constexpr Duration thaw_max = 200ms;        // until a connection finds that it can go on
+constexpr Duration ask_again = 200ms;       // a connection request that nobody answers
+constexpr Duration poll = 50ms;             // of a stopped program's sockets
+constexpr double control_lost = 0.005;
+constexpr double control_doubled = 0.005;
+constexpr double dial_breaks = 0.01;
+
+// No MessagePack begins with it.
+const Bytes garbage("\xC1");
 
 }  // namespace
 
-class SimLinks::Port final : public Links {
- public:
-  Port(SimLinks& links, TransportOptions options, SimExecutor& executor, DistributionEvents& events,
-       std::function<void()> view_set)
-      : links_(links),
-        view_set_(std::move(view_set)),
-        options_(std::move(options)),
-        executor_(executor),
-        address_("sim:" + options_.node),
-        link_(links.network_.join({options_.node, options_.incarnation}, executor)) {
-    links_.network_.listen(id(), events);
-    links_.ports_[id()] = this;
-    links_.names_[id()] = options_.node;
-  }
-  ~Port() override {
-    links_.kill(id());
-    links_.ports_.erase(id());
-  }
-
-  SendResult send(NodeId to, Envelope&& envelope) override {
-    return link_.send(to, std::move(envelope));
-  }
-  NodeId connected(std::string_view node_name) const override { return link_.connected(node_name); }
-  std::vector<Peer> peers() const override { return link_.peers(); }
-  void confirm_dead(const Incarnation& incarnation) override {
-    dead_[incarnation.id] = incarnation.counter;
-    link_.confirm_dead(incarnation);
-  }
-  void send_note(std::string_view node, Bytes note) override {
-    links_.carry_note(*this, std::string(node), std::move(note));
-  }
-
-  void set_members(std::vector<MemberAddress> members) override { members_ = std::move(members); }
-  void set_view(std::uint64_t number) override {
-    // Looked at from the world's own stack, with none of the node's locks held.
-    if (view_set_) links_.world_.post_at(links_.world_.now(), view_set_);
-    for (const Peer& peer : link_.peers()) {
-      if (links_.is_cut(options_.node, peer.name)) continue;
-      links_.world_.post_at(
-          after(links_.world_.now(), links_.delay_between(options_.node, peer.name)),
-          [&links = links_, to = peer.incarnation.id, number] {
-            const auto found = links.ports_.find(to);
-            if (found == links.ports_.end() || !found->second->alive_) return;
-            // A frozen node hears of it when it thaws; the poll tells it as well.
-            if (!found->second->executor_.frozen()) found->second->options_.view_hint(number);
-          });
-    }
-  }
-  std::vector<PeerState> peer_states() const override {
-    std::vector<PeerState> states;
-    const std::vector<Peer> up = link_.peers();
-    for (const MemberAddress& member : members_) {
-      PeerState state;
-      state.name = member.name;
-      state.address = member.address;
-      const auto found = std::ranges::find(up, member.name, &Peer::name);
-      state.up = found != up.end();
-      if (state.up) state.incarnation = found->incarnation;
-      state.state = state.up ? "connected" : "dialling";
-      states.push_back(std::move(state));
-    }
-    return states;
-  }
-  std::string guardian_key(std::string_view node_name,
-                           const Incarnation& incarnation) const override {
-    const auto found = keys_.find(incarnation.id);
-    return found != keys_.end() && links_.name_of(incarnation.id) == node_name ? found->second
-                                                                               : std::string();
-  }
-  void stop(Duration drain) override {
-    const Time end = after(executor_.now(), drain);
-    while (alive_ && !links_.network_.all_arrived(id()) && executor_.now() < end) {
-      executor_.sleep_until(std::min(end, after(executor_.now(), drain_step)));
-    }
-    links_.kill(id());
-  }
-  const std::string& address() const noexcept override { return address_; }
-
-  NodeId id() const noexcept { return options_.incarnation.id; }
-  bool wants(const Port& other) const {
-    return alive_ && other.options_.cluster_id == options_.cluster_id &&
-           other.options_.config_digest == options_.config_digest &&
-           std::ranges::find(members_, other.options_.node, &MemberAddress::name) != members_.end();
-  }
-
-  SimLinks& links_;
-  const std::function<void()> view_set_;
-  const TransportOptions options_;
-  SimExecutor& executor_;
-  const std::string address_;
-  Distribution& link_;
-  std::vector<MemberAddress> members_;
-  std::map<NodeId, std::string> keys_;    // told in hellos
-  std::map<NodeId, std::uint64_t> dead_;  // counters
-  bool alive_ = true;
-};
-
-SimLinks::SimLinks(SimWorld& world)
-    : world_(world),
-      network_(world, {.extra_delay = [this](NodeId from, NodeId to) { return extra(from, to); },
-                       .copies = [this] { return frame_copies ? frame_copies() : 1; }}) {
-  look();
-}
-
-SimLinks::~SimLinks() = default;
-
 std::unique_ptr<Links> SimLinks::open(TransportOptions options, SimExecutor& executor,
-                                      DistributionEvents& events, std::function<void()> view_set) {
-  return std::make_unique<Port>(*this, std::move(options), executor, events, std::move(view_set));
+                                      DistributionEvents& events, Watch watch) {
+  if (window_messages) options.link.stream.window_messages = *window_messages;
+  return std::make_unique<SimPort>(*this, std::move(options), executor, events, std::move(watch));
 }
 
-const std::string& SimLinks::name_of(NodeId node) const {
-  static const std::string nobody;
-  const auto found = names_.find(node);
-  return found == names_.end() ? nobody : found->second;
+std::string SimLinks::beyond_bounds() const {
+  for (const auto& [id, port] : ports_) {
+    if (std::string text = port->beyond_bounds(); !text.empty()) return text;
+  }
+  return {};
 }
 
-Duration SimLinks::extra(NodeId from, NodeId to) {
-  const auto found = slow_.find({name_of(from), name_of(to)});
-  if (found == slow_.end()) return {};
-  const auto [latency, jitter] = found->second;
-  return latency + Duration(static_cast<Duration::rep>(
-                       world_.random().below(static_cast<std::uint64_t>(jitter.count()) + 1)));
+void SimLinks::add(SimPort& port) {
+  ports_[port.id()] = &port;
+  living_[port.node()] = &port;
+}
+
+void SimLinks::remove(const SimPort& port) { ports_.erase(port.id()); }
+
+SimPort* SimLinks::find(NodeId id) const {
+  const auto found = ports_.find(id);
+  return found != ports_.end() && found->second->alive() ? found->second : nullptr;
+}
+
+SimPort* SimLinks::find(const std::string& node) const {
+  const auto found = living_.find(node);
+  return found != living_.end() ? found->second : nullptr;
+}
+
+bool SimLinks::draw(double probability) {
+  if (probability <= 0) return false;
+  return static_cast<double>(world_.random().below(1'000'000)) < probability * 1e6;
+}
+
+Duration SimLinks::upto(Duration most) {
+  return Duration(static_cast<Duration::rep>(
+      world_.random().below(static_cast<std::uint64_t>(most.count()) + 1)));
+}
+
+Duration SimLinks::way(const std::string& from, const std::string& to) {
+  Duration wait = way_min + upto(way_max - way_min);
+  if (slow_.empty()) return wait;
+  const auto found = slow_.find({from, to});
+  if (found == slow_.end()) return wait;
+  return wait + found->second.first + upto(found->second.second);
 }
 
 Duration SimLinks::delay_between(const std::string& from, const std::string& to) {
-  const Duration base =
-      50us + Duration(static_cast<Duration::rep>(world_.random().below(2'000'000)));
+  const Duration base = way_min + upto(2ms);
   const auto found = slow_.find({from, to});
   return found == slow_.end() ? base : base + found->second.first;
 }
 
-// ---- who is connected
+// ---- connections
 
-void SimLinks::look() {
-  for (auto a = ports_.begin(); a != ports_.end(); ++a) {
-    for (auto b = std::next(a); b != ports_.end(); ++b) look_at(*a->second, *b->second);
-  }
-  world_.post_at(after(world_.now(), look_interval), [this] { look(); });
+std::shared_ptr<SimWire> SimLinks::dial(const SimPort& from, const std::string& to) {
+  auto wire = std::make_shared<SimWire>();
+  wire->from = from.id();
+  wire->from_name = from.node();
+  wire->to_name = to;
+  auto& wires = wires_[{from.node(), to}];
+  std::erase_if(wires, [](const auto& one) { return one.expired(); });
+  wires.push_back(wire);
+  world_.post_at(after(world_.now(), way(from.node(), to)), [this, wire] { ask(wire); });
+  return wire;
 }
 
-void SimLinks::look_at(Port& a, Port& b) {
-  if (!a.alive_ || !b.alive_ || a.options_.node == b.options_.node) return;
-  const bool silent = is_cut(a.options_.node, b.options_.node) ||
-                      is_cut(b.options_.node, a.options_.node) || a.executor_.frozen() ||
-                      b.executor_.frozen();
-  const std::pair pair{a.id(), b.id()};
-  if (network_.over(a.id(), b.id())) {
-    quiet_since_.erase(pair);
-    if (silent || !a.wants(b) || !b.wants(a)) return;
-    tell_outlived(a, b);
-    tell_outlived(b, a);
-    if (!network_.connect(a.id(), b.id())) return;
-    a.keys_[b.id()] = b.options_.guardian_key;
-    b.keys_[a.id()] = a.options_.guardian_key;
-    return;
-  }
-  if (!silent) {
-    quiet_since_.erase(pair);
-    return;
-  }
-  const Time since = quiet_since_.try_emplace(pair, world_.now()).first->second;
-  if (world_.now() - since < a.options_.link.link_down_after) return;
-  if (network_.connected(a.id(), b.id())) ++sessions_lost_;
-  network_.cut(a.id(), b.id());
-}
-
-void SimLinks::tell_outlived(const Port& survivor, Port& dead) {
-  const auto found = survivor.dead_.find(dead.id());
-  if (found == survivor.dead_.end() || !dead.options_.outlived) return;
-  dead.options_.outlived(found->second);
-}
-
-// ---- notes
-
-// Beside the sessions, on a connection of their own: lost, doubled, late, overtaken.
-void SimLinks::carry_note(const Port& from, const std::string& to, Bytes note) {
-  const std::string& sender = from.options_.node;
-  const auto draw = [this](double probability) {
-    return static_cast<double>(world_.random().below(1'000'000)) < probability * 1e6;
+// The dialler gives up by itself when there is no answer.
+void SimLinks::ask(const std::shared_ptr<SimWire>& wire) {
+  SimPort* const from = find(wire->from);
+  if (from == nullptr || wire->state != SimWire::State::dialling) return;
+  const auto later = [&](Duration wait) {
+    world_.post_at(after(world_.now(), wait), [this, wire] { ask(wire); });
   };
-  if (!from.alive_ || is_cut(sender, to) || draw(notes.lost)) return;
-  const unsigned copies = draw(notes.doubled) ? 2 : 1;
-  for (const auto& [id, port] : ports_) {
-    if (port->options_.node != to || !port->alive_ || !port->wants(from)) continue;
-    for (unsigned copy = 0; copy < copies; ++copy) {
-      Duration wait = delay_between(sender, to);
-      if (notes.late > 0 && draw(notes.late)) {
-        const auto most = static_cast<std::uint64_t>(notes.late_max.count()) + 1;
-        wait += Duration(static_cast<Duration::rep>(world_.random().below(most)));
-      }
-      world_.post_at(after(world_.now(), wait), [this, id = id, sender, note] {
-        const auto found = ports_.find(id);
-        if (found != ports_.end()) deliver_note(*found->second, sender, note);
-      });
-    }
+  if (is_cut(wire->from_name, wire->to_name)) return later(ask_again);
+  SimPort* const to = find(wire->to_name);
+  // Its program makes the connection's handshake, so a stopped one answers when it goes on.
+  if (to != nullptr && to->stopped()) return later(poll);
+  const bool broken = draw(dial_breaks);
+  if (to == nullptr || broken || refusing_.contains(wire->to_name)) {
+    wire->state = SimWire::State::over;
+    return from->dial_failed(wire, to == nullptr);
   }
+  wire->state = SimWire::State::open;
+  wire->to = to->id();
+  from->dialled(wire);
 }
 
-void SimLinks::deliver_note(const Port& to, const std::string& from, Bytes note) {
-  if (!to.alive_ || is_cut(from, to.options_.node) || !to.options_.note) return;
-  if (!to.executor_.frozen()) return to.options_.note(from, note);
-  // It lies in the socket of a stopped program.
-  world_.post_at(after(world_.now(), look_interval), [this, id = to.id(), from, note] {
-    const auto found = ports_.find(id);
-    if (found != ports_.end()) deliver_note(*found->second, from, note);
+void SimLinks::hang_up(SimWire& wire) {
+  if (wire.state == SimWire::State::open) last_breath(wire);
+  wire.state = SimWire::State::over;
+}
+
+/// Of what is under way a beginning still arrives, late.
+void SimLinks::last_breath(SimWire& wire) {
+  auto& frames = wire.under_way;
+  if (frames.empty() || wire.stuck || is_cut(wire.from_name, wire.to_name)) return frames.clear();
+  frames.resize(world_.random().below(frames.size() + 1));
+  Time at = after(world_.now(), upto(last_breath_max));
+  // Its hello goes with it, for the receiver to see that it is of an older connection.
+  auto rest = std::make_shared<SimWire>();
+  rest->from_name = wire.from_name;
+  rest->to_name = wire.to_name;
+  rest->from = wire.from;
+  rest->to = wire.to;
+  rest->state = SimWire::State::open;
+  rest->bound = wire.bound;
+  rest->under_way = std::exchange(frames, {});
+  for (std::size_t i = rest->under_way.size(); i > 0; --i) arrive_at(rest, at);
+}
+
+void SimLinks::snap(const std::shared_ptr<SimWire>& wire) {
+  if (wire->state == SimWire::State::over) return;
+  if (wire->state == SimWire::State::open) last_breath(*wire);
+  wire->state = SimWire::State::over;
+  // Nothing tells it through a cut; a session notices by itself.
+  if (is_cut(wire->to_name, wire->from_name)) return;
+  const Duration notice = upto(world_.random().below(16) == 0 ? late_notice_max : notice_max);
+  world_.post_at(after(world_.now(), notice), [this, wire] {
+    if (SimPort* from = find(wire->from)) from->disconnected(wire);
   });
 }
 
-void SimLinks::kill(NodeId node) {
-  const auto found = ports_.find(node);
-  if (found == ports_.end() || !found->second->alive_) return;
-  found->second->alive_ = false;
-  network_.kill(node, false);
+void SimLinks::carry(const std::shared_ptr<SimWire>& wire, Bytes frame) {
+  // What broke and was not noticed yet accepts, and loses.
+  if (wire->state != SimWire::State::open) return;
+  ++frames_;
+  const Direction direction{wire->from_name, wire->to_name};
+  Duration wait = way(wire->from_name, wire->to_name);
+  if (!swallowed_.empty()) {
+    const auto limit = swallowed_.find(direction);
+    if (limit != swallowed_.end() && frame.size() > limit->second) wire->stuck = true;
+  }
+  Time at = after(world_.now(), wait);
+  if (!rates_.empty()) {
+    if (const auto rate = rates_.find(direction); rate != rates_.end()) {
+      const auto takes = static_cast<double>(frame.size()) / rate->second * 1e9;
+      at = after(std::max(at, wire->last_arrival), Duration(static_cast<Duration::rep>(takes)));
+    }
+  }
+  wire->under_way.push_back(std::move(frame));
+  wire->last_arrival = std::max(wire->last_arrival, at);
+  arrive_at(wire, wire->last_arrival);
+}
+
+void SimLinks::arrive_at(const std::shared_ptr<SimWire>& wire, Time at) {
+  world_.post_at(at, [this, wire] { arrive(wire); });
+}
+
+void SimLinks::arrive(const std::shared_ptr<SimWire>& wire) {
+  if (wire->under_way.empty() || wire->state != SimWire::State::open) return;
+  if (wire->stuck || is_cut(wire->from_name, wire->to_name)) return;
+  Bytes frame = std::move(wire->under_way.front());
+  wire->under_way.pop_front();
+  if (SimPort* to = find(wire->to)) to->arrived(wire, std::move(frame));
+}
+
+// ---- the control lane, frame by frame
+
+void SimLinks::carry_control(const SimPort& from, const std::string& to, wire::Hello bound,
+                             Bytes frame) {
+  if (is_cut(from.node(), to) || draw(control_lost)) return;
+  const bool twice = draw(control_doubled);
+  const auto send = [&](wire::Hello hello, Bytes bytes) {
+    world_.post_at(after(world_.now(), way(from.node(), to)),
+                   [this, to, hello = std::move(hello), bytes = std::move(bytes)]() mutable {
+                     SimPort* const port = find(to);
+                     if (port == nullptr || is_cut(hello.name, to)) return;
+                     port->control_arrived(std::move(hello), std::move(bytes));
+                   });
+  };
+  if (twice) send(bound, frame);
+  send(std::move(bound), std::move(frame));
+}
+
+// Lost, doubled, late, overtaken.
+void SimLinks::carry_note(const SimPort& from, const std::string& to, Bytes note) {
+  const std::string& sender = from.node();
+  if (is_cut(sender, to) || draw(notes.lost)) return;
+  const unsigned copies = draw(notes.doubled) ? 2 : 1;
+  const SimPort* const port = find(to);
+  if (port == nullptr || !port->is_ours(from)) return;
+  for (unsigned copy = 0; copy < copies; ++copy) {
+    Duration wait = delay_between(sender, to);
+    if (notes.late > 0 && draw(notes.late)) wait += upto(notes.late_max);
+    world_.post_at(after(world_.now(), wait),
+                   [this, id = port->id(), sender, note] { deliver_note(id, sender, note); });
+  }
+}
+
+void SimLinks::deliver_note(NodeId to, const std::string& from, Bytes note) {
+  SimPort* const port = find(to);
+  if (port == nullptr || is_cut(from, port->node())) return;
+  if (!port->stopped()) return port->note_arrived(from, note);
+  // It lies in the socket of a stopped program.
+  world_.post_at(after(world_.now(), poll),
+                 [this, to, from, note] { deliver_note(to, from, note); });
+}
+
+void SimLinks::kill(NodeId node, bool lingers) {
+  SimPort* const port = find(node);
+  if (port == nullptr) return;
+  port->kill();
+  if (const auto found = living_.find(port->node());
+      found != living_.end() && found->second == port) {
+    living_.erase(found);
+  }
+  for (const auto& [direction, wires] : wires_) {
+    if (direction.first != port->node() && direction.second != port->node()) continue;
+    for (const auto& weak : wires) {
+      const auto wire = weak.lock();
+      if (!wire || (wire->from != node && wire->to != node)) continue;
+      if (!lingers || wire->from != node) snap(wire);
+    }
+  }
 }
 
 // ---- faults
 
+std::vector<std::shared_ptr<SimWire>> SimLinks::between(const std::string& a,
+                                                        const std::string& b) {
+  std::vector<std::shared_ptr<SimWire>> found;
+  for (const Direction& direction : {Direction{a, b}, Direction{b, a}}) {
+    const auto wires = wires_.find(direction);
+    if (wires == wires_.end()) continue;
+    for (const auto& weak : wires->second) {
+      auto wire = weak.lock();
+      if (wire && wire->state != SimWire::State::over) found.push_back(std::move(wire));
+    }
+  }
+  return found;
+}
+
 void SimLinks::cut(const std::string& from, const std::string& to, bool cut) {
   if (cut) {
     cuts_.insert({from, to});
-  } else {
-    cuts_.erase({from, to});
+    return;
   }
-  for (const auto& [a, port] : ports_) {
-    if (port->options_.node != from || !port->alive_) continue;
-    for (const auto& [b, other] : ports_) {
-      if (other->options_.node == to && other->alive_) network_.stall(a, b, cut);
-    }
+  if (cuts_.erase({from, to}) == 0) return;
+  for (const auto& wire : between(from, to)) {
+    if (wire->from_name != from) continue;
+    const Time at = after(world_.now(), upto(thaw_max));
+    wire->last_arrival = std::max(wire->last_arrival, at);
+    for (std::size_t i = wire->under_way.size(); i > 0; --i) arrive_at(wire, at);
   }
 }
 
@@ -260,37 +288,47 @@ void SimLinks::slow(const std::string& a, const std::string& b, Duration latency
   }
 }
 
-void SimLinks::reset(const std::string& a, const std::string& b) {
-  for (const auto& [first, port] : ports_) {
-    if (port->options_.node != a || !port->alive_) continue;
-    for (const auto& [second, other] : ports_) {
-      if (other->options_.node != b || !other->alive_) continue;
-      if (world_.random().below(4) == 0) {
-        if (network_.connected(first, second)) ++sessions_lost_;
-        network_.cut(first, second);
-        continue;
-      }
-      network_.stall(first, second, true);
-      network_.stall(second, first, true);
-      const Duration wait(static_cast<Duration::rep>(
-          world_.random().below(static_cast<std::uint64_t>(Duration(reset_max).count()))));
-      world_.post_at(after(world_.now(), wait), [this, first = first, second = second] {
-        if (!ports_.contains(first) || !ports_.contains(second)) return;
-        if (!is_cut(name_of(first), name_of(second))) network_.stall(first, second, false);
-        if (!is_cut(name_of(second), name_of(first))) network_.stall(second, first, false);
-      });
+void SimLinks::throttle(const std::string& a, const std::string& b, double rate) {
+  for (const Direction& direction : {Direction{a, b}, Direction{b, a}}) {
+    if (rate > 0) {
+      rates_[direction] = rate;
+    } else {
+      rates_.erase(direction);
     }
   }
 }
 
-void SimLinks::lose(const std::string& a, const std::string& b) {
-  for (const auto& [first, port] : ports_) {
-    if (port->options_.node != a || !port->alive_) continue;
-    for (const auto& [second, other] : ports_) {
-      if (other->options_.node != b || !other->alive_) continue;
-      if (network_.connected(first, second)) ++sessions_lost_;
-      network_.cut(first, second);
+void SimLinks::swallow_above(const std::string& a, const std::string& b, std::size_t bytes) {
+  for (const Direction& direction : {Direction{a, b}, Direction{b, a}}) {
+    if (bytes > 0) {
+      swallowed_[direction] = bytes;
+    } else {
+      swallowed_.erase(direction);
     }
+  }
+}
+
+void SimLinks::reset(const std::string& a, const std::string& b) {
+  for (const auto& wire : between(a, b)) snap(wire);
+}
+
+void SimLinks::wedge(const std::string& a, const std::string& b) {
+  for (const auto& wire : between(a, b)) wire->stuck = true;
+}
+
+void SimLinks::lose(const std::string& a, const std::string& b) {
+  for (const auto& wire : between(a, b)) {
+    if (SimPort* to = find(wire->to); to != nullptr && wire->state == SimWire::State::open) {
+      to->arrived(wire, garbage);
+    }
+  }
+}
+
+void SimLinks::refuse_dials(const std::string& node, bool refuse) {
+  if (refuse) {
+    refusing_.insert(node);
+  } else {
+    refusing_.erase(node);
   }
 }
 

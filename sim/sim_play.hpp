@@ -41,6 +41,7 @@ struct SimPlayed {
   std::uint64_t steps = 0;
   std::uint64_t callbacks = 0;                             // of strict names, each checked
   std::uint64_t appends = 0;                               // likewise
+  std::uint64_t effects = 0;                               // of strict names, sent to other nodes
   std::uint64_t moves = 0;                                 // of names, from one run to another
   std::uint64_t views = 0;                                 // that nodes installed, different ones
   std::uint64_t pings = 0;                                 // of guests, each checked

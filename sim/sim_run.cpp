@@ -3,6 +3,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "process/process.hpp"
 #include "sim/sim_voter_disk.hpp"
 
 namespace coterie::sim {
@@ -10,6 +11,8 @@ namespace {
 
 // Enough to interleave callbacks of one node with each other.
 constexpr unsigned workers = 2;
+// Signals and replies get into a full mailbox.
+constexpr std::size_t signals_max = 10'000;
 
 SharedPage make_page() {
   auto page = SharedPage::create();
@@ -110,7 +113,9 @@ std::expected<std::unique_ptr<Links>, ListenError> SimRun::open_links(TransportO
   if (cut_) return std::unexpected(ListenError{"dead"});
   return around_.links.open(
       std::move(options), executor_, events,
-      [&views = around_.views, number = start_.number] { views.installed(number); });
+      {.view_set = [&views = around_.views, number = start_.number] { views.installed(number); },
+       .sent = [this](const Envelope& envelope) { judge_sent(envelope); },
+       .log = [this](std::string_view text) { log_.info(LogModule::transport, text); }});
 }
 
 std::expected<std::unique_ptr<ClientDoor>, ListenError> SimRun::open_clients(
@@ -130,6 +135,39 @@ void SimRun::write(const LogRecord& record) noexcept {
 
 void SimRun::enter(unsigned, std::string_view name) noexcept {
   if (!cut_) around_.owners.enter(start_.number, name);
+}
+
+/// A process of a strict name does nothing outside of its node without a lease.
+void SimRun::judge_sent(const Envelope& envelope) {
+  const bool asked = envelope.signal == Signal::send || envelope.signal == Signal::cast ||
+                     envelope.signal == Signal::call;
+  if (!asked || !parts_ || parts_->runtime() == nullptr || parts_->agreement() == nullptr) return;
+  const detail::Process* from = parts_->runtime()->find(envelope.from);
+  if (from == nullptr || !from->strict()) return;
+  ++around_.effects;
+  const Time end = parts_->agreement()->lease_end();
+  if (clock_.now() < end) return;
+  around_.violation("I11 " + std::string(from->strict_name()) + " on " + start_.own.name +
+                    " sends without a lease");
+}
+
+std::string SimRun::beyond_bounds() const {
+  detail::Runtime* const runtime = parts_ ? parts_->runtime() : nullptr;
+  if (runtime == nullptr) return {};
+  const std::size_t most = around_.config.mailbox.messages;
+  for (const Pid& pid : runtime->list()) {
+    const detail::Process* process = runtime->find(pid);
+    if (process != nullptr && process->queued() > most + signals_max) {
+      return "a mailbox of " + start_.own.name + " holds " + std::to_string(process->queued()) +
+             " messages";
+    }
+  }
+  const auto view = parts_->agreement() != nullptr ? parts_->agreement()->view() : nullptr;
+  if (view && view->tombstones.size() > around_.config.nodes.size()) {
+    return "view " + std::to_string(view->number) + " has " +
+           std::to_string(view->tombstones.size()) + " tombstones";
+  }
+  return {};
 }
 
 }  // namespace coterie::sim

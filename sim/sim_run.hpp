@@ -33,6 +33,9 @@ struct SimSurroundings {
   SimViews& views;
   NodeProtections protections{};
   RarePaths* rare = nullptr;
+  /// What a checker found wrong, beginning with the invariant.
+  std::function<void(std::string)> violation;
+  std::uint64_t effects = 0;  // messages that strict processes sent to other nodes, each checked
   /// One line of a node's log.
   std::function<void(const std::string& node, const LogRecord& record)> log;
 };
@@ -74,9 +77,12 @@ class SimRun final : private IncarnationStore,
   const SharedPage& page() const noexcept { return page_; }
   SimExecutor& executor() noexcept { return executor_; }
   NodeParts* parts() noexcept { return parts_.get(); }
+  /// What it keeps beyond its bounds; empty: nothing.
+  std::string beyond_bounds() const;
 
  private:
   void main();
+  void judge_sent(const Envelope& envelope);
 
   // IncarnationStore
   const std::optional<Incarnation>& proven_dead() const noexcept override {

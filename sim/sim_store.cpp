@@ -60,7 +60,7 @@ class Statements {
     if (!alive_()) return error("the node is dead");
     if (trouble_.full && writes(operation)) return error("simulated: no space left on device");
     if (draw(trouble_.refused)) return error("simulated: the store refuses a statement");
-    if (trouble_.away) {
+    if (trouble_.away || trouble_.parted > 0) {
       executor_.sleep_world(away_wait_);
       return error("simulated: the store is away");
     }

@@ -23,6 +23,7 @@ struct DiskTrouble {
   Duration latency{};       // on top of what each statement takes
   bool full = false;        // nothing is written
   bool away = false;        // nothing is answered
+  unsigned parted = 0;      // likewise, by so many partitions of the network
   double answers_lost = 0;  // of writes that took effect
   double refused = 0;       // of all statements
   /// Of writes: the connection breaks, and the statement, which the store has, takes effect up to
@@ -42,7 +43,8 @@ struct DiskTrouble {
 
   /// A program that starts now may find that it cannot.
   bool keeps_from_starting() const noexcept {
-    return away || full || refused > 0 || late > 0 || answers_lost > 0 || sync_fails > 0;
+    return away || parted > 0 || full || refused > 0 || late > 0 || answers_lost > 0 ||
+           sync_fails > 0;
   }
 };
 

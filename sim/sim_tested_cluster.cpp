@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "process/process.hpp"
+#include "sim/fault_kinds.hpp"
 #include "sim/sim_troubles.hpp"
 
 namespace coterie::sim {
@@ -16,6 +17,8 @@ constexpr int sigsegv = 11;
 constexpr int sigkill = 9;
 // The bound on clocks' rates that leases rest on (docs/failover.md).
 constexpr double rho = 0.01;
+// Of what costs a look at every node.
+constexpr Duration look_every = 2ms;
 
 std::expected<void, std::string> done(bool well, const std::string& node, const char* what) {
   if (well) return {};
@@ -91,6 +94,8 @@ SimTestedCluster::Result<void> SimTestedCluster::perform(const Deed& deed) {
     case Deed::Verb::stop:
       return done(host.stop(), deed.node, "does not run");
     case Deed::Verb::start:
+      // Another fault, or the service manager, may have brought it back already.
+      if (!deed.fault && host.guardian_runs()) return {};
       if (deed.fault) host.lose_state();
       return start(deed.node);
     case Deed::Verb::pause:
@@ -113,6 +118,17 @@ void SimTestedCluster::set_cuts(const Action& action, bool cut) {
     if (!cut) links.reset(from, to);
     return;
   }
+  // As on real nodes: the storage stays with one side.
+  std::vector<std::string> nodes;
+  for (const NodeSection& node : config().nodes) nodes.push_back(node.name);
+  for (const std::string& node : apart_from_storage(action, nodes)) {
+    unsigned& parted = cluster_.host(node).disk().parted;
+    if (cut) {
+      ++parted;
+    } else if (parted > 0) {
+      --parted;
+    }
+  }
   for (const auto& group : action.groups) {
     for (const Placed& a : group) {
       for (const auto& other : action.groups) {
@@ -133,6 +149,7 @@ SimTestedCluster::Result<void> SimTestedCluster::begin(const PlannedFault& fault
       break;
     case FaultKind::heal:
       cluster_.links().heal();
+      for (const NodeSection& node : config().nodes) cluster_.host(node.name).disk().parted = 0;
       break;
     case FaultKind::reset:
       cluster_.links().reset(action.link[0].text, action.link[1].text);
@@ -148,6 +165,14 @@ SimTestedCluster::Result<void> SimTestedCluster::begin(const PlannedFault& fault
       cluster_.links().slow(action.link[0].text, action.link[1].text,
                             action.latency.value_or(Duration::zero()),
                             action.jitter.value_or(Duration::zero()));
+      break;
+    case FaultKind::throttle:
+      cluster_.links().throttle(action.link[0].text, action.link[1].text,
+                                static_cast<double>(*action.bytes_per_second));
+      break;
+    case FaultKind::blackhole_large:
+      cluster_.links().swallow_above(action.link[0].text, action.link[1].text,
+                                     static_cast<std::size_t>(*action.bytes));
       break;
     case FaultKind::slow_disk:
       host->disk().latency = action.latency.value_or(Duration::zero());
@@ -212,6 +237,13 @@ SimTestedCluster::Result<void> SimTestedCluster::end(const PlannedFault& fault) 
     case FaultKind::delay:
       cluster_.links().slow(action.link[0].text, action.link[1].text, {}, {});
       break;
+    case FaultKind::throttle:
+      cluster_.links().throttle(action.link[0].text, action.link[1].text, 0);
+      break;
+    case FaultKind::blackhole_large:
+      cluster_.links().swallow_above(action.link[0].text, action.link[1].text, 0);
+      cluster_.links().reset(action.link[0].text, action.link[1].text);
+      break;
     case FaultKind::slow_disk:
       host->disk().latency = {};
       break;
@@ -264,7 +296,11 @@ std::optional<std::int64_t> SimTestedCluster::program(const std::string& node) {
 
 SimTestedCluster::Result<void> SimTestedCluster::wait_active(std::span<const std::string> nodes,
                                                              Duration timeout) {
-  if (cluster_.world().run_until([&] { return cluster_.whole(nodes); }, timeout)) return {};
+  const Time end = after(cluster_.world().now(), timeout);
+  while (cluster_.world().now() < end) {
+    if (cluster_.whole(nodes)) return {};
+    cluster_.world().run_for(look_every);
+  }
   return std::unexpected("the simulated nodes do not see each other");
 }
 
@@ -287,7 +323,10 @@ SimTestedCluster::Result<void> SimTestedCluster::stop_all(Duration timeout) {
     }
     return left.empty();
   };
-  if (cluster_.world().run_until(down, timeout)) return {};
+  const Time end = after(cluster_.world().now(), timeout);
+  for (; !down() && cluster_.world().now() < end; cluster_.world().run_for(look_every)) {
+  }
+  if (left.empty()) return {};
   std::string text;
   for (const std::string& node : left) {
     text += (text.empty() ? "" : ", ") + node;

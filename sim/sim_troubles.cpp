@@ -116,6 +116,16 @@ const std::vector<Trouble>& troubles() {
       {{"mute"},
        [](const At& at) { cut_direction(at, true, true); },
        [](const At& at) { cut_direction(at, true, false); }},
+      // The storage is still there.
+      {{"links cut"},
+       [](const At& at) {
+         cut_direction(at, true, true);
+         cut_direction(at, false, true);
+       },
+       [](const At& at) {
+         cut_direction(at, true, false);
+         cut_direction(at, false, false);
+       }},
       {{"stutters"},
        [](const At& at) {
          if (SimRun* run = at.host().run()) {
@@ -140,6 +150,13 @@ const std::vector<Trouble>& troubles() {
          lose_sessions(at.cluster, at.a, at.b, after(at.cluster.world().now(), 3s));
        },
        [](const At&) {}},
+      // Nobody is told; new connections do carry.
+      {{"connections wedge", TroubleOf::link},
+       [](const At& at) { at.cluster.links().wedge(at.a, at.b); },
+       [](const At&) {}},
+      {{"dials fail"},
+       [](const At& at) { at.cluster.links().refuse_dials(at.a, true); },
+       [](const At& at) { at.cluster.links().refuse_dials(at.a, false); }},
       {{"notes lost", TroubleOf::cluster},
        [](const At& at) { at.cluster.links().notes.lost = 0.5; },
        [](const At& at) { at.cluster.links().notes.lost = usual_notes().lost; }},

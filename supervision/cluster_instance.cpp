@@ -270,6 +270,7 @@ GenServer::Next ClusterInstance::handle_call(const cluster::Drain& request,
 }
 
 GenServer::Next ClusterInstance::handle_cast(const cluster::Adopt& request) {
+  if (rare(options_.rare, "supervision.adopt_unheard")) return noreply();  // the next look finds it
   core_.adopt(request.keys);
   return perform();
 }
@@ -305,6 +306,7 @@ GenServer::Next ClusterInstance::handle_info(const Exit& exit) {
 }
 
 GenServer::Next ClusterInstance::handle_info(const ViewChanged&) {
+  if (rare(options_.rare, "supervision.view_unheard")) return noreply();  // the next tick sees it
   core_.view_installed(ports_->agreement.view(), active(), now());
   return perform();
 }

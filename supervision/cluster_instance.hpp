@@ -7,6 +7,7 @@
 #include <coterie/cluster_child.hpp>
 
 #include "process/ports/node_events.hpp"
+#include "process/ports/rare_paths.hpp"
 #include "process/ports/storage.hpp"
 #include "supervision/child_cell.hpp"
 #include "supervision/cluster_core.hpp"
@@ -39,6 +40,7 @@ struct ClusterInstanceOptions {
   Shutdown shutdown = std::chrono::seconds(5);        // of a child
   Duration forward_timeout = std::chrono::seconds(30);
   ClusterCore::Mutations mutations{};  // none but in tests
+  RarePaths* rare = nullptr;           // process/ports/rare_paths.hpp
 };
 
 namespace instance {

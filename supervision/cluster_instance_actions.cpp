@@ -14,6 +14,8 @@ namespace {
 
 constexpr Duration tick_max = std::chrono::milliseconds(250);
 constexpr Duration resolve_timeout = std::chrono::seconds(1);
+// On a rare path: what a slow moment before a statement takes.
+constexpr Duration rare_pause = std::chrono::milliseconds(40);
 
 }  // namespace
 
@@ -40,6 +42,10 @@ void ClusterInstance::act(act::Scan&& scan) {
       self.core_.scanned(std::move(rows), self.now());
     };
   };
+  if (rare(options_.rare, "supervision.rows_unread")) {
+    return help([told] { return told(std::nullopt, "the store did not answer in time"); },
+                told(std::nullopt, {}));
+  }
   help(
       [told, store = store_, view = ports_->agreement.view(), id = node_id_,
        after = std::move(scan.after)] {
@@ -58,7 +64,9 @@ void ClusterInstance::act(act::Read&& read) {
     };
   };
   help(
-      [told, store = store_, keys = std::move(read.keys)] {
+      [told, store = store_, keys = std::move(read.keys),
+       unread = rare(options_.rare, "supervision.row_unread")] {
+        if (unread) return told({});
         auto found = blocking([store, keys] { return store->read(keys); });
         // Not read now, found by the next sweep.
         return told(found ? std::move(*found) : FoundRows{});
@@ -76,15 +84,18 @@ void ClusterInstance::act(act::Write&& write) {
   auto writes = std::make_shared<const std::vector<RowWrite>>(std::move(write.writes));
   std::vector<RowResult> none(writes->size());  // all lost: tried again
   help(
-      [told, store = store_, writes] {
+      [told, store = store_, writes, none, late = rare(options_.rare, "supervision.writes_late"),
+       lost = rare(options_.rare, "supervision.answers_lost")] {
+        if (late) sleep(rare_pause);
         auto [results, error] = blocking([store, writes] {
           std::string why;
           auto outcomes = store->write(*writes, why);
           return std::pair(std::move(outcomes), std::move(why));
         });
+        if (lost) return told(none, "the answer to a statement was lost");
         return told(std::move(results), std::move(error));
       },
-      told(std::move(none), "the process that writes rows ended"));
+      told(none, "the process that writes rows ended"));
 }
 
 void ClusterInstance::act(act::Start&& start) {

@@ -162,7 +162,7 @@ class Link {
   const LinkCounters& counters() const noexcept { return counters_; }
   bool flapping(Time now) const noexcept;
   /// connected, dialling, waiting for a hello, refused, ...: with the reason, for people.
-  std::string describe(Time now) const;
+  std::string describe() const;
   const std::string& peer_guardian_key() const noexcept { return peer_guardian_key_; }
   std::uint16_t peer_control_port() const noexcept { return peer_control_port_; }
 

@@ -8,6 +8,11 @@ namespace coterie {
 
 using namespace link_action;
 
+namespace {
+constexpr std::string_view no_hello =
+    "it accepts connections but says no hello: is this node in its cluster file?";
+}  // namespace
+
 void Link::dial(Time now) {
   out_ = Connection::dialling;
   out_since_ = now;
@@ -108,6 +113,12 @@ void Link::tick(Time now) {
     hang_up();
     redial_after(now, next_backoff(now));
   }
+  if (out_ == Connection::up && !established_ && now - out_since_ > options_.link_down_after) {
+    // It may be broken without anybody's word, a session's acks would notice that: another one.
+    if (trouble_.empty()) trouble_ = no_hello;
+    hang_up();
+    redial_after(now, next_backoff(now));
+  }
   if (out_ == Connection::down && redial_at_ <= now) dial(now);
   if (out_ == Connection::up && !established_ && now - hello_at_ >= options_.hello_again) {
     send_hello(now);
@@ -124,15 +135,12 @@ Time Link::next_tick() const noexcept {
   return next;
 }
 
-std::string Link::describe(Time now) const {
+std::string Link::describe() const {
   if (established_ && out_ == Connection::up) return "connected";
   if (established_) return "connection broken, dialling again";
   std::string text = out_ == Connection::up         ? "waiting for its hello"
                      : out_ == Connection::dialling ? "dialling"
                                                     : "waiting to dial";
-  if (out_ == Connection::up && now - out_since_ > options_.link_down_after) {
-    text = "accepts connections but says no hello: is this node in its cluster file?";
-  }
   return trouble_.empty() ? text : text + " (" + trouble_ + ")";
 }
 

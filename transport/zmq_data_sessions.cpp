@@ -113,7 +113,7 @@ void ZmqDistribution::publish_states(Time now) {
     const Link& link = peer->link;
     const Held& held = link.sending().held();
     states.push_back({name, peer->member.address, link.peer(), link.up(), control_->connected(name),
-                      link.flapping(now), link.describe(now), held.messages,
+                      link.flapping(now), link.describe(), held.messages,
                       held.bytes + held.big_bytes, link.counters()});
   }
   std::lock_guard lock(mutex_);

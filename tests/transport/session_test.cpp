@@ -83,7 +83,7 @@ void play(std::uint64_t seed, Totals& totals) {
   ASSERT_TRUE(world.violations.empty()) << "seed " << seed << ": " << first(world);
   for (int i : {0, 1}) {
     ASSERT_TRUE(world.process(i)->up)
-        << "seed " << seed << ": " << world.process(i)->link.describe(world.now());
+        << "seed " << seed << ": " << world.process(i)->link.describe();
     ASSERT_EQ(world.process(i)->sent, world.process(1 - i)->received) << "seed " << seed;
     ASSERT_TRUE(world.process(i)->link.sending().idle()) << "seed " << seed;
     ASSERT_EQ(world.process(i)->link.sending().held().bytes, 0u) << "seed " << seed;
@@ -128,6 +128,19 @@ TEST(Link, ResetsAreInvisible) {
       ASSERT_EQ(world.process(i)->sent, world.process(1 - i)->received) << "seed " << seed;
     }
   }
+}
+
+// Goal: a connection that broke without anybody's word before its session was there is given up.
+TEST(Link, AConnectionThatCarriesNoHelloIsGivenUp) {
+  World world(1, {});
+  world.stall(0, true);
+  world.run(1s);
+  ASSERT_FALSE(world.process(0)->up);
+  world.stall(0, false);
+  world.process(0)->out.stalled = true;  // the connection that is, not those that follow
+  world.run(LinkOptions{}.link_down_after + 2s);
+  EXPECT_TRUE(world.process(0)->up);
+  EXPECT_TRUE(world.process(1)->up);
 }
 
 // A killed process is told as soon as its host refuses the next connection.
@@ -238,7 +251,7 @@ TEST(Link, HellosThatDoNotFitAreRefusedWithTheReason) {
   const auto answer = [&](const wire::Hello& hello) {
     Link link(self, "b", options, random, Time(1s));
     const bool let_in = link.hello(Time(1s), hello);
-    return let_in ? std::string("welcome") : link.describe(Time(1s));
+    return let_in ? std::string("welcome") : link.describe();
   };
   EXPECT_EQ(answer(good), "welcome");
   auto bad = good;
