@@ -58,6 +58,7 @@ void Figures::report(const std::string& name, const std::string& unit,
 }
 
 void Figures::compare(const PeerFigure& figure) {
+  if (!wanted(figure.name)) return;
   const auto ours = ours_.find(figure.name);
   const bool less_is_better = figure.unit == "us" || figure.unit == "ms" || figure.unit == "B";
   double ratio = 0;
@@ -78,7 +79,8 @@ void Figures::compare(const PeerFigure& figure) {
 }
 
 void Figures::ratio(const std::string& name, const std::string& of, const std::string& to) {
-  report(name, "ratio", {ours_.at(of) / ours_.at(to)});
+  if (ours_.contains(of) && ours_.contains(to))
+    report(name, "ratio", {ours_.at(of) / ours_.at(to)});
 }
 
 void Figures::not_measured(const std::string& name, const std::string& peer) {

@@ -38,7 +38,7 @@ class Figures {
   void compare(const PeerFigure& figure);
   /// Of what was measured here.
   double median(const std::string& name) const { return ours_.at(name); }
-  /// Writes how one measured figure stands to another.
+  /// Writes how one measured figure stands to another, where both were.
   void ratio(const std::string& name, const std::string& of, const std::string& to);
   void not_measured(const std::string& name, const std::string& peer);
   bool wanted(const std::string& name) const;

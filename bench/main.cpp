@@ -1,7 +1,6 @@
 // coterie_bench local|remote|mesh|cluster [--json FILE] [--only ROW,...] [--peers FOLDER] [--names
-// N]: prints each figure and, with --json, writes them as lines; of the local ones and those of a
-// cluster, those whose names begin with a ROW. With --peers the programs of other systems in that
-// folder run after ours.
+// N]: prints each figure and, with --json, writes them as lines; with --only those whose names begin
+// with a ROW. With --peers the programs of other systems in that folder run after ours.
 
 #include <cstdio>
 #include <cstdlib>
@@ -39,9 +38,7 @@ int main(int count, char** arguments) {
                  "[--peers FOLDER] [--names N]\n");
     return 2;
   }
-  // The remote ones are set against each other.
-  coterie::bench::Figures figures(json,
-                                  what == "local" || what == "cluster" ? only : std::string());
+  coterie::bench::Figures figures(json, only);
   if (what == "cluster") {
     coterie::bench::measure_journal(figures);
     coterie::bench::measure_cluster(figures, cluster);

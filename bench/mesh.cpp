@@ -112,7 +112,7 @@ void measure_mesh(Figures& figures) {
   for (int i = 0; i < node_count; ++i) {
     int to[2], from[2];
     if (::pipe(to) != 0 || ::pipe(from) != 0) std::abort();
-    const pid_t pid = ::fork();
+    const pid_t pid = fork_child();
     if (pid == 0) serve(i, to[0], from[1]);
     programs.push_back({pid, from[0], to[1]});
     ::close(to[0]);

@@ -44,8 +44,8 @@ class Sink final : public GenServer {
 };
 
 /// Node b, in a program of its own: it serves until it is killed.
-[[noreturn]] void serve(const Keys& keys, int in, int out) {
-  RemoteNode node("b", keys, keys.b);
+[[noreturn]] void serve(const Keys& keys, unsigned workers, int in, int out) {
+  RemoteNode node("b", keys, keys.b, workers);
   const auto counter = GenServer::start_link<Counter>({.name = local("counter")});
   const auto sink = GenServer::start_link<Sink>({.name = local("sink")});
   if (!counter || !sink) ::_exit(1);
@@ -58,12 +58,12 @@ class Sink final : public GenServer {
 /// Two nodes; this program's is `a`.
 class Pair {
  public:
-  explicit Pair(const Keys& keys) {
+  explicit Pair(const Keys& keys, unsigned workers = 1) {
     int to[2], from[2];
     if (::pipe(to) != 0 || ::pipe(from) != 0) std::abort();
-    child_ = ::fork();  // before this program has threads of a node
-    if (child_ == 0) serve(keys, to[0], from[1]);
-    node.emplace("a", keys, keys.a);
+    child_ = fork_child();  // before this program has threads of a node
+    if (child_ == 0) serve(keys, workers, to[0], from[1]);
+    node.emplace("a", keys, keys.a, workers);
     node->links->set_members({{"b", read_line(from[0]), "", {keys.b.public_key}}});
     write_line(to[1], node->links->address());
     for (const int end : {to[0], to[1], from[0], from[1]}) ::close(end);
@@ -80,21 +80,54 @@ class Pair {
     child_ = 0;
   }
 
+  /// Of both programs.
+  double processor_time() const {
+    return processor_seconds(::getpid()) + processor_seconds(child_);
+  }
+
   std::optional<RemoteNode> node;
 
  private:
   pid_t child_ = 0;
 };
 
+/// The processor's time is what a machine busy with other things cannot distort.
+struct Rate {
+  double per_second = 0;
+  double processor_ns = 0;  // of both programs, for each
+};
+
 template <class Body>
-double per_second(Pair& pair, double total, Body body) {
+Rate per_second(Pair& pair, double total, Body body) {
   Time start{}, end{};
+  double used = 0;
   in_process([&] {
+    used = -pair.processor_time();
     start = pair.node->clock.now();
     body();
     end = pair.node->clock.now();
+    used += pair.processor_time();
   });
-  return total / seconds(end - start);
+  return {total / seconds(end - start), used * 1e9 / total};
+}
+
+/// Rates in `unit`, of which each is `scale`, and the processor's time.
+template <class Run>
+void measure_rate(Figures& figures, const std::string& name, const std::string& unit, double scale,
+                  Run run) {
+  if (!figures.wanted(name)) return;
+  std::vector<double> rates, processor;
+  for (int i = 0; i < 5; ++i) {
+    const Rate rate = run();
+    rates.push_back(rate.per_second * scale);
+    processor.push_back(rate.processor_ns);
+  }
+  figures.report(name, unit, std::move(rates));
+  figures.report(name + ".cpu", "ns", std::move(processor));
+}
+template <class Run>
+void measure_rate(Figures& figures, const std::string& name, Run run) {
+  measure_rate(figures, name, "1/s", 1, std::move(run));
 }
 
 double call_p50(Pair& pair) {
@@ -110,7 +143,7 @@ double call_p50(Pair& pair) {
   return median_of(std::move(samples));
 }
 
-double calls(Pair& pair, int clients, int total) {
+Rate calls(Pair& pair, int clients, int total) {
   return per_second(pair, total, [&] {
     for (int c = 0; c < clients; ++c) {
       spawn_monitor([each = total / clients] {
@@ -122,14 +155,14 @@ double calls(Pair& pair, int clients, int total) {
 }
 
 /// 16 bytes of payload are two integers.
-double small_casts(Pair& pair, int total) {
+Rate small_casts(Pair& pair, int total) {
   return per_second(pair, total, [&] {
     for (int i = 0; i < total; ++i) cast(at("counter", "b"), Counter::Note{1ll << 60, 1ll << 60});
     call(at("counter", "b"), Counter::Increment{}, 60s).value();
   });
 }
 
-double big_casts(Pair& pair, int total, std::size_t bytes) {
+Rate big_casts(Pair& pair, int total, std::size_t bytes) {
   return per_second(pair, total, [&] {
     for (int i = 0; i < total; ++i) cast(at("sink", "b"), Sink::Bytes{std::string(bytes, 'x')});
     call(at("sink", "b"), Sink::Sync{}, 60s).value();
@@ -165,7 +198,9 @@ BigPayload big_payload(Pair& pair) {
   return result;
 }
 
-void measure_big_payload(Figures& figures, Pair& pair) {
+void measure_big_payload(Figures& figures) {
+  if (!figures.wanted("remote.payload.1GiB")) return;
+  Pair pair({}, 2);  // whoever makes, packs or unpacks so much holds one of them
   std::vector<double> rates, p50, most;
   for (int run = 0; run < 3; ++run) {
     const BigPayload payload = big_payload(pair);
@@ -193,7 +228,7 @@ double kill_to_down() {
   return result;
 }
 
-void measure_peer(Figures& figures, const std::string& folder, double p50) {
+void measure_peer(Figures& figures, const std::string& folder) {
   const std::string command = "'" + folder + "/run.sh' 2>/dev/null";
   FILE* const peer = ::popen(command.c_str(), "r");
   if (peer == nullptr) return figures.not_measured("remote.*", "zmq");
@@ -203,8 +238,9 @@ void measure_peer(Figures& figures, const std::string& folder, double p50) {
   while (std::fscanf(peer, "%63s %15s %lf %lf %lf %zu", name, unit, &median, &least, &most,
                      &runs) == 6) {
     figures.compare({name, unit, "zmq", median, least, most, runs});
-    if (std::string_view(name) == "remote.call.1c.p50") {
-      figures.report("remote.call.1c.p50.over_zmq", "ratio", {p50 / median});
+    const std::string p50 = "remote.call.1c.p50";
+    if (name == p50 && figures.wanted(p50)) {
+      figures.report(p50 + ".over_zmq", "ratio", {figures.median(p50) / median});
     }
   }
   if (::pclose(peer) != 0) figures.not_measured("remote.*", "zmq");
@@ -216,23 +252,23 @@ void measure_remote(Figures& figures, const std::string& peers) {
   {
     Pair pair({});
     figures.measure("remote.call.1c.p50", "us", [&] { return call_p50(pair); });
-    figures.measure("remote.call.16c", "1/s", [&] { return calls(pair, 16, 64'000); });
-    figures.measure("remote.call.256c", "1/s", [&] { return calls(pair, 256, 256'000); });
-    figures.measure("remote.call.1000c", "1/s", [&] { return calls(pair, 1000, 400'000); });
-    figures.measure("remote.cast.16B", "1/s", [&] { return small_casts(pair, 1'000'000); });
-    figures.measure("remote.cast.1KiB", "1/s", [&] { return big_casts(pair, 200'000, 1024); });
-    figures.measure("remote.cast.64KiB.MBps", "MB/s",
-                    [&] { return big_casts(pair, 5000, 64 << 10) * (64 << 10) / 1e6; });
-    measure_big_payload(figures, pair);
+    measure_rate(figures, "remote.call.16c", [&] { return calls(pair, 16, 64'000); });
+    measure_rate(figures, "remote.call.256c", [&] { return calls(pair, 256, 256'000); });
+    measure_rate(figures, "remote.call.1000c", [&] { return calls(pair, 1000, 400'000); });
+    measure_rate(figures, "remote.cast.16B", [&] { return small_casts(pair, 1'000'000); });
+    measure_rate(figures, "remote.cast.1KiB", [&] { return big_casts(pair, 200'000, 1024); });
+    measure_rate(figures, "remote.cast.64KiB.MBps", "MB/s", (64 << 10) / 1e6,
+                 [&] { return big_casts(pair, 5000, 64 << 10); });
   }
+  measure_big_payload(figures);
   {
     Pair pair({make_curve_keys(), make_curve_keys()});
-    figures.measure("remote.call.256c.curve", "1/s", [&] { return calls(pair, 256, 256'000); });
-    figures.measure("remote.cast.16B.curve", "1/s", [&] { return small_casts(pair, 1'000'000); });
+    measure_rate(figures, "remote.call.256c.curve", [&] { return calls(pair, 256, 256'000); });
+    measure_rate(figures, "remote.cast.16B.curve", [&] { return small_casts(pair, 1'000'000); });
   }
   figures.ratio("remote.call.256c.curve.over_plain", "remote.call.256c.curve", "remote.call.256c");
   figures.measure("remote.kill9_to_down.ms", "ms", 9, kill_to_down);
-  if (!peers.empty()) measure_peer(figures, peers + "/zmq", figures.median("remote.call.1c.p50"));
+  if (!peers.empty()) measure_peer(figures, peers + "/zmq");
 }
 
 }  // namespace coterie::bench

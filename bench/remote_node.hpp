@@ -2,6 +2,9 @@
 // A node with real links, in a program of its own, and the pipe over which such programs tell each
 // other their addresses.
 
+#include <signal.h>
+#include <sys/prctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -25,9 +28,9 @@ struct Keys {
 };
 
 struct RemoteNode {
-  RemoteNode(const std::string& name, const Keys& keys, const CurveKeys& own)
+  RemoteNode(const std::string& name, const Keys& keys, const CurveKeys& own, unsigned workers = 1)
       : incarnation{1, static_cast<NodeId>(random.next() | 1)},
-        runtime(sizes(name, incarnation), {clock, random, executor, log}) {
+        runtime(sizes(name, incarnation, workers), {clock, random, executor, log}) {
     runtime.set_names(&names);
     TransportOptions options;
     options.cluster_id = "bench";
@@ -47,11 +50,12 @@ struct RemoteNode {
     if (!runtime.stop()) std::abort();
   }
 
-  static detail::RuntimeOptions sizes(const std::string& name, const Incarnation& incarnation) {
+  static detail::RuntimeOptions sizes(const std::string& name, const Incarnation& incarnation,
+                                      unsigned workers) {
     detail::RuntimeOptions options;
     options.node = name;
     options.incarnation = incarnation;
-    options.workers = 1;
+    options.workers = workers;
     options.mailbox.bytes = std::size_t{4} << 30;
     return options;
   }
@@ -67,6 +71,24 @@ struct RemoteNode {
   std::optional<detail::AttachedThread> self;
   std::unique_ptr<ZmqDistribution> links;
 };
+
+/// fork(), and the child ends with this program, however that ends.
+inline pid_t fork_child() {
+  const pid_t parent = ::getpid();
+  const pid_t child = ::fork();
+  if (child == 0 && (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || ::getppid() != parent)) ::_exit(1);
+  return child;
+}
+
+/// Seconds of processor time that a program has used.
+inline double processor_seconds(pid_t program) {
+  clockid_t clock{};
+  timespec used{};
+  if (::clock_getcpuclockid(program, &clock) != 0 || ::clock_gettime(clock, &used) != 0) {
+    std::abort();
+  }
+  return static_cast<double>(used.tv_sec) + static_cast<double>(used.tv_nsec) * 1e-9;
+}
 
 inline void write_line(int descriptor, std::string text) {
   text.resize(64, '\0');
