@@ -1,6 +1,6 @@
 // coterie_bench local|remote|mesh|cluster [--json FILE] [--only ROW,...] [--peers FOLDER] [--names
-// N]: prints each figure and, with --json, writes them as lines; with --only those whose names begin
-// with a ROW. With --peers the programs of other systems in that folder run after ours.
+// N]: prints each figure and, with --json, writes them as lines; with --only those whose names
+// begin with a ROW. With --peers the programs of other systems in that folder run after ours.
 
 #include <cstdio>
 #include <cstdlib>

@@ -50,6 +50,7 @@ TransportOptions transport_options(const ClusterConfig& config, const NodeSectio
   options.link.stream.window_bytes = config.link.window_bytes;
   options.link.stream.message_bytes_max = config.link.message_bytes_max;
   options.link.stream.frame_bytes = config.link.frame_bytes_max;
+  options.link.stream.piece_bytes = config.link.frame_bytes_max;
   return options;
 }
 

@@ -8,6 +8,7 @@
 #include "process/resolve.hpp"
 #include "process/switch.hpp"
 #include "process/sys_messages.hpp"
+#include "process/take_back.hpp"
 
 namespace coterie::detail {
 namespace {
@@ -29,11 +30,6 @@ constexpr auto not_executed = CallError::Execution::not_executed;
 // Between lookups of a name that is being moved: about the time of one, and what nobody notices.
 constexpr Duration moving_pause_min = std::chrono::milliseconds(5);
 constexpr Duration moving_pause_max = std::chrono::milliseconds(100);
-
-// After the deadline of a call to another node: how long to wait for the word whether the request
-// was taken back in time, and never longer than the call itself. A call ends within 50 ms of its
-// deadline, and this is most of it.
-constexpr Duration word_max = std::chrono::milliseconds(40);
 
 /// One request on its way: the typed payload stays here, so that it can be sent again.
 class Request {
@@ -190,11 +186,7 @@ class Request {
       return failure(killed ? CallError::Code::killed : CallError::Code::timeout,
                      CallError::Execution::unknown);
     }
-    if (const CallError* error = word->as<CallError>()) {
-      return failure(CallError::Code::timeout, error->execution(), error->detail());
-    }
-    return failure(CallError::Code::timeout, CallError::Execution::executed,
-                   "its reply came after the deadline");
+    return std::unexpected(late_word(*word));
   }
 
   /// Tells the server when its caller stops to wait without an answer: at its deadline, or because

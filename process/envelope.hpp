@@ -44,6 +44,8 @@ struct Envelope {
   Ref ref = Ref::none;         // call reference = alias = monitor reference, unique per incarnation
   Epoch epoch;                 // call, cast, send to a strict name: the epoch the sender resolved
   Duration budget = infinity;  // what is left of the deadline; never a wall time
+  std::uint64_t session = 0;   // only on that one (Peer::session), if not 0; does not travel
+  Time arrived{};              // here, if known: when `budget` was left; does not travel
   std::string request_id;      // stable across retries; empty = none
   std::string type;            // the message's type_name (the reply's, with reply)
   std::string trace;           // opaque trace context

@@ -5,8 +5,18 @@
 #include <limits>
 #include <stdexcept>
 
+#include "process/huge_pages.hpp"
+
 namespace coterie {
 namespace {
+
+void append(Bytes& out, BytesView value) {
+  // Much more than an integer's field can follow: what grows by doubling would be touched twice.
+  if (value.size() >= std::size_t{1} << 20) {
+    detail::reserve_huge(out, out.size() + value.size() + 64);
+  }
+  out.append(value);
+}
 
 std::uint64_t checked_size(std::size_t size, const char* what) {
   if (size > std::numeric_limits<std::uint32_t>::max()) {
@@ -76,7 +86,7 @@ void Packer::text(std::string_view value) {
   } else {
     header(0xdb, size, 4);
   }
-  out_->append(value);
+  append(*out_, value);
 }
 
 void Packer::binary(BytesView value) {
@@ -88,7 +98,7 @@ void Packer::binary(BytesView value) {
   } else {
     header(0xc6, size, 4);
   }
-  out_->append(value);
+  append(*out_, value);
 }
 
 void Packer::array(std::size_t count) {

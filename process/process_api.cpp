@@ -154,17 +154,31 @@ std::pair<Pid, Ref> spawn_monitor(std::move_only_function<void()> body, SpawnOpt
   return {detail::spawn_function(std::move(body), std::move(options), ref), ref};
 }
 
+/// `session`: in which it was noted (Runtime::note_link).
+static void tell_there(Process& self, const Pid& to, Signal signal, Ref ref,
+                       std::uint64_t session) {
+  Envelope envelope;
+  envelope.signal = signal;
+  envelope.from = self.pid();
+  envelope.to = to;
+  envelope.ref = ref;
+  envelope.session = session;
+  self.runtime().signal_remote(to.node, std::move(envelope));
+}
+
 void link(const Pid& pid) {
   Process& self = current_process();
   Runtime& runtime = self.runtime();
   if (pid == self.pid() || self.has_link(pid)) return;
   runtime.wait_for_overflow(self, pid.node);
   self.add_link(pid);
-  if (pid.node != runtime.node() && !runtime.note_link(pid.node, self.pid(), pid)) {
+  if (pid.node == runtime.node()) {
+    runtime.signal(self.pid(), pid, Signal::link, Ref::none);
+  } else if (const auto session = runtime.note_link(pid.node, self.pid(), pid)) {
+    tell_there(self, pid, Signal::link, Ref::none, *session);
+  } else {
     self.handle_exit_signal(pid, ExitReason::noconnection(), true);
-    return;
   }
-  runtime.signal(self.pid(), pid, Signal::link, Ref::none);
 }
 
 void unlink(const Pid& pid) {
@@ -172,16 +186,17 @@ void unlink(const Pid& pid) {
   Runtime& runtime = self.runtime();
   if (!self.has_link(pid)) return;
   runtime.wait_for_overflow(self, pid.node);
-  const Ref ref = runtime.make_ref();
-  const bool there = pid.node != runtime.node();
-  if (there && !runtime.note_unlink(pid.node, self.pid(), pid, ref)) {
+  if (pid.node == runtime.node()) {
     self.remove_link(pid);
+    runtime.signal(self.pid(), pid, Signal::unlink, Ref::none);
     return;
   }
+  const Ref ref = runtime.make_ref();
+  const auto session = runtime.note_unlink(pid.node, self.pid(), pid, ref);
   // What has come of the link by now counts; of what comes from now on nothing does.
-  if (there) self.drain();
+  if (session) self.drain();
   self.remove_link(pid);
-  runtime.signal(self.pid(), pid, Signal::unlink, there ? ref : Ref::none);
+  if (session) tell_there(self, pid, Signal::unlink, ref, *session);
 }
 
 bool trap_exit(bool on) { return current_process().set_trap_exit(on); }
@@ -212,11 +227,13 @@ Ref monitor(const ServerRef& target) {
     runtime.signal(self.pid(), to.pid, Signal::monitor, ref);
   } else if (to.pid.node == NodeId::none && to.code != CallError::Code::nodedown) {
     runtime.signal(to.pid, self.pid(), Signal::down, ref, ExitReason::noproc());
-  } else if (!runtime.note_monitor(to.pid.node, ref, self.pid(), to.pid)) {
+  } else if (const auto session = runtime.note_monitor(to.pid.node, ref, self.pid(), to.pid);
+             !session) {
     runtime.signal(to.pid, self.pid(), Signal::down, ref, ExitReason::noconnection());
   } else {
     Envelope envelope;
     envelope.signal = Signal::monitor;
+    envelope.session = *session;
     envelope.from = self.pid();
     envelope.ref = ref;
     if (to.name.empty()) {

@@ -11,7 +11,9 @@ namespace coterie::detail {
 
 SendResult Runtime::send_remote(NodeId to, Envelope& envelope) {
   if (distribution() == nullptr) return SendResult::no_node;
-  {
+  // Nothing passes the signals that wait. A sender sees its own: it was there when they were put
+  // in.
+  if (overflowing_.load() > 0) {
     std::lock_guard guard(remote_lock_);
     auto found = remote_.find(to);
     if (found != remote_.end() && !found->second.overflow.empty()) return SendResult::busy;
@@ -42,6 +44,9 @@ void Runtime::signal_remote(NodeId to, Envelope envelope) {
     std::lock_guard guard(remote_lock_);
     auto found = remote_.find(to);
     if (found == remote_.end() || !found->second.up) return;
+    const std::uint64_t session = found->second.link_session;
+    if (envelope.session != 0 && envelope.session != session) return;
+    if (found->second.overflow.empty()) overflowing_.fetch_add(1);
     found->second.overflow.push_back(std::move(envelope));
   }
   flush(to);  // the window may have opened in between
@@ -81,6 +86,7 @@ void Runtime::flush(NodeId to) {
       if (!again) return;
     } else {
       remote.overflow.pop_front();
+      if (remote.overflow.empty()) overflowing_.fetch_sub(1);
       moved = true;
     }
   }
@@ -157,31 +163,42 @@ void Runtime::note_name(NodeId to, Ref ref, std::string name) {
   if (found != remote_.end()) found->second.names.emplace(ref, std::move(name));
 }
 
-void Runtime::cancel_request(const Pid& from, const Pid& to, Ref ref) {
-  if (to.node == node()) return signal(from, to, Signal::cancel, ref);
+bool Runtime::cancel_request(const Pid& from, const Pid& to, Ref ref, bool tell) {
+  if (to.node == node()) {
+    signal(from, to, Signal::cancel, ref, {}, tell);
+    return true;
+  }
   Envelope envelope;
   envelope.signal = Signal::cancel;
   envelope.from = from;
   envelope.to = to;
   envelope.ref = ref;
+  envelope.link = tell;
   {
     std::lock_guard guard(remote_lock_);
     auto found = remote_.find(to.node);
     // Answered, or lost with its session.
-    if (found == remote_.end() || found->second.calls.erase(ref) == 0) return;
-    if (auto named = found->second.names.extract(ref)) {
-      envelope.to = LocalName{std::move(named.mapped())};
+    if (found == remote_.end() || !found->second.calls.contains(ref)) return false;
+    RemoteNode& remote = found->second;
+    if (const auto named = remote.names.find(ref); named != remote.names.end()) {
+      envelope.to = LocalName{named->second};
+    }
+    if (!tell) {
+      remote.calls.erase(ref);
+      remote.names.erase(ref);
     }
   }
   signal_remote(to.node, std::move(envelope));
+  return true;
 }
 
-bool Runtime::note_monitor(NodeId to, Ref ref, const Pid& watcher, const Pid& target) {
+Runtime::SessionNumber Runtime::note_monitor(NodeId to, Ref ref, const Pid& watcher,
+                                             const Pid& target) {
   std::lock_guard guard(remote_lock_);
   auto found = remote_.find(to);
-  if (found == remote_.end() || !found->second.up) return false;
+  if (found == remote_.end() || !found->second.up) return std::nullopt;
   found->second.monitors.emplace(ref, std::pair(watcher, target));
-  return true;
+  return found->second.link_session;
 }
 
 void Runtime::forget_monitor(NodeId to, Ref ref) {
@@ -190,21 +207,22 @@ void Runtime::forget_monitor(NodeId to, Ref ref) {
   if (found != remote_.end()) found->second.monitors.erase(ref);
 }
 
-bool Runtime::note_link(NodeId to, const Pid& here, const Pid& there) {
+Runtime::SessionNumber Runtime::note_link(NodeId to, const Pid& here, const Pid& there) {
   std::lock_guard guard(remote_lock_);
   auto found = remote_.find(to);
-  if (found == remote_.end() || !found->second.up) return false;
+  if (found == remote_.end() || !found->second.up) return std::nullopt;
   found->second.links.emplace(here, there);
-  return true;
+  return found->second.link_session;
 }
 
-bool Runtime::note_unlink(NodeId to, const Pid& here, const Pid& there, Ref unlink) {
+Runtime::SessionNumber Runtime::note_unlink(NodeId to, const Pid& here, const Pid& there,
+                                            Ref unlink) {
   std::lock_guard guard(remote_lock_);
   auto found = remote_.find(to);
-  if (found == remote_.end()) return false;
+  if (found == remote_.end()) return std::nullopt;
   found->second.links.erase({here, there});
   found->second.unlinks[{here, there}] = unlink;
-  return true;
+  return found->second.link_session;
 }
 
 Runtime::RemoteTables Runtime::remote_tables() {

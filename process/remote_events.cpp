@@ -14,6 +14,7 @@ void Runtime::node_up(const Peer& peer) {
     RemoteNode& remote = remote_[peer.incarnation.id];
     remote.name = peer.name;
     remote.session = ++sessions_;
+    remote.link_session = peer.session;
     remote.up = true;
   }
   announce([&] { return make_message(MessageKind::send, NodeUp{peer.name, peer.incarnation}); });
@@ -28,6 +29,7 @@ void Runtime::node_down(const Peer& peer, std::string_view why, bool confirmed) 
     lost = std::move(found->second);
     remote_.erase(found);
   }
+  if (!lost.overflow.empty()) overflowing_.fetch_sub(1);
   log().info(LogModule::process, "a node is gone",
              {{"peer", peer.name}, {"why", why}, {"confirmed", confirmed}});
   const ExitReason reason = ExitReason::noconnection(confirmed);
@@ -100,7 +102,10 @@ void Runtime::deliver_request(Envelope& envelope) {
     extra.request_id = std::move(envelope.request_id);
     extra.trace = std::move(envelope.trace);
     extra.epoch = envelope.epoch;
-    if (envelope.budget != infinity) extra.expires = after(clock().now(), envelope.budget);
+    if (envelope.budget != infinity) {
+      const Time arrived = envelope.arrived == Time{} ? clock().now() : envelope.arrived;
+      extra.expires = after(arrived, envelope.budget);
+    }
   }
   const PushResult result = target ? push(*target, message) : PushResult::no_process;
   if (result == PushResult::pushed) return;

@@ -1,8 +1,11 @@
 #include <coterie/requests.hpp>
 
+#include <algorithm>
+
 #include <coterie/nodes.hpp>
 
 #include "process/resolve.hpp"
+#include "process/take_back.hpp"
 
 namespace coterie::detail {
 namespace {
@@ -110,6 +113,21 @@ void abandon_request(Ref request) {
   const Pid server = found->target;
   requests.erase(request);
   self.runtime().cancel_request(self.pid(), server, request);
+}
+
+CallError give_up_request(Ref request, Duration timeout) {
+  Process& self = current_process();
+  const Monitor* asked = self.relations().requests.find(request);
+  Duration wait = Duration::zero();  // it may have come in between
+  if (asked != nullptr && asked->target.node != self.runtime().node() &&
+      self.runtime().cancel_request(self.pid(), asked->target, request, true)) {
+    wait = std::min(timeout, word_max);
+  }
+  if (const MessagePtr response = next_response({request}, wait)) {
+    return late_word(*response->as<Response>()->take());
+  }
+  abandon_request(request);
+  return no_response();
 }
 
 Time deadline(Duration timeout) {

@@ -196,13 +196,17 @@ class Runtime final : public DistributionEvents {
   /// A request to a name that nobody waits for on the spot: cancel_request() will need the name.
   void note_name(NodeId node, Ref ref, std::string name);
   /// Its answer is not wanted any more: unless it runs already, it will not.
-  void cancel_request(const Pid& from, const Pid& to, Ref ref);
-  bool note_monitor(NodeId node, Ref ref, const Pid& watcher, const Pid& target);
+  /// `tell`: a word on that is, if it comes in time. False: it has been answered already.
+  bool cancel_request(const Pid& from, const Pid& to, Ref ref, bool tell = false);
+  // The session (Envelope::session) in which the other node is to be told of what is noted. In a
+  // newer one it would hear of what its loss has ended here: half a link.
+  using SessionNumber = std::optional<std::uint64_t>;
+  SessionNumber note_monitor(NodeId node, Ref ref, const Pid& watcher, const Pid& target);
   void forget_monitor(NodeId node, Ref ref);
-  bool note_link(NodeId node, const Pid& here, const Pid& there);
+  SessionNumber note_link(NodeId node, const Pid& here, const Pid& there);
   /// Until the other node has acknowledged `unlink`, what it says of links of these two is of the
   /// link that was, and not heard. False: there is no session.
-  bool note_unlink(NodeId node, const Pid& here, const Pid& there, Ref unlink);
+  SessionNumber note_unlink(NodeId node, const Pid& here, const Pid& there, Ref unlink);
   /// How much waits for, watches, or is tied to other nodes.
   struct RemoteTables {
     std::size_t calls = 0, monitors = 0, watchers = 0, links = 0, unlinks = 0, overflow = 0,
@@ -238,6 +242,7 @@ class Runtime final : public DistributionEvents {
   struct RemoteNode {
     std::string name;
     std::uint64_t session = 0;                    // grows with each node_up
+    std::uint64_t link_session = 0;               // Peer::session
     std::unordered_map<Ref, Pid> calls;           // ours, waiting for an answer
     std::unordered_map<Ref, std::string> names;   // of calls: to whom, if not to a pid
     std::map<Ref, std::pair<Pid, Pid>> monitors;  // ours: watcher, target
@@ -327,6 +332,7 @@ class Runtime final : public DistributionEvents {
 
   std::mutex remote_lock_;
   std::unordered_map<NodeId, RemoteNode> remote_;
+  std::atomic<std::size_t> overflowing_{0};  // nodes whose overflow is not empty; changed locked
   std::uint64_t sessions_ = 0;
   std::vector<Pid> node_subscribers_;
 

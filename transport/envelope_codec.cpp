@@ -125,9 +125,9 @@ void read_failure(Reader& in, Envelope& e) {
 
 namespace {
 
-void append_envelope(Bytes& bytes, const Envelope& e, Ends ends) {
-  const unsigned mask = mask_of(e, ends);
-  Writer out(bytes);
+/// Behind what it has written, at most envelope_bytes_max(e) of bytes.
+char* write_envelope(char* at, const Envelope& e, Ends ends, unsigned mask, bool payload_apart) {
+  RawWriter out(at);
   out.fixed_array(elements_of(mask));
   out.unsigned_integer(static_cast<std::uint64_t>(e.signal));
   out.fixed16(static_cast<std::uint16_t>(mask));
@@ -153,7 +153,9 @@ void append_envelope(Bytes& bytes, const Envelope& e, Ends ends) {
   if (mask & field_request_id) out.string(e.request_id);
   if (mask & field_type) out.string(e.type);
   if (mask & field_trace) out.string(e.trace);
-  if (mask & field_payload) out.binary(e.payload);
+  if (mask & field_payload) {
+    payload_apart ? out.binary_head(e.payload.size()) : out.binary(e.payload);
+  }
   if (mask & field_reason) {
     out.array(5);
     out.unsigned_integer(static_cast<std::uint64_t>(e.reason.kind()));
@@ -167,6 +169,16 @@ void append_envelope(Bytes& bytes, const Envelope& e, Ends ends) {
     out.unsigned_integer(static_cast<std::uint64_t>(e.execution));
   }
   if (mask & field_detail) out.string(e.detail);
+  return out.at();
+}
+
+/// Grows `bytes` by at most `size`, which `write` fills from a place and says up to where.
+template <class Write>
+void append_at_most(Bytes& bytes, std::size_t size, Write write) {
+  const std::size_t begin = bytes.size();
+  bytes.resize_and_overwrite(begin + size, [&](char* all, std::size_t) {
+    return static_cast<std::size_t>(write(all + begin) - all);
+  });
 }
 
 }  // namespace
@@ -182,19 +194,30 @@ std::size_t envelope_bytes_max(const Envelope& e) noexcept {
 
 Bytes encode_envelope(const Envelope& e, Ends ends) {
   Bytes bytes;
-  bytes.reserve(envelope_bytes_max(e));
-  append_envelope(bytes, e, ends);
+  append_at_most(bytes, envelope_bytes_max(e),
+                 [&](char* at) { return write_envelope(at, e, ends, mask_of(e, ends), false); });
   return bytes;
+}
+
+bool encode_envelope_before(const Envelope& e, Ends ends, Bytes& bytes) {
+  const unsigned mask = mask_of(e, ends);
+  if ((mask & field_payload) == 0 || mask >= 2u * field_payload) return false;
+  append_at_most(bytes, envelope_bytes_max(e) - e.payload.size(),
+                 [&](char* at) { return write_envelope(at, e, ends, mask, true); });
+  return true;
 }
 
 std::size_t append_record(Bytes& bytes, const Envelope& e, Ends ends) {
   const std::size_t head = bytes.size();
   const std::size_t begin = head + record_head_bytes;
-  bytes.append(record_head_bytes, '\xc5');
-  append_envelope(bytes, e, ends);
-  const std::size_t size = bytes.size() - begin;
-  bytes[head + 1] = static_cast<char>(size >> 8);
-  bytes[head + 2] = static_cast<char>(size & 0xff);
+  append_at_most(bytes, record_head_bytes + envelope_bytes_max(e), [&](char* at) {
+    char* const end = write_envelope(at + record_head_bytes, e, ends, mask_of(e, ends), false);
+    const auto size = static_cast<std::size_t>(end - at) - record_head_bytes;
+    at[0] = '\xc5';
+    at[1] = static_cast<char>(size >> 8);
+    at[2] = static_cast<char>(size & 0xff);
+    return end;
+  });
   return begin;
 }
 
@@ -208,9 +231,9 @@ std::expected<Envelope, std::string> decode_envelope(BytesView bytes, Ends ends)
 
 namespace {
 
-/// `payload`: where it is in `bytes`; it is not copied.
+/// The payload is where it lies, in `bytes` or, if that is given, as all of `rest`.
 std::expected<void, std::string> decode_around(BytesView bytes, Ends ends, Envelope& e,
-                                               BytesView& payload) {
+                                               BytesView& payload, BytesView rest = {}) {
   // The head has one form only, so that the budget is where set_budget expects it.
   if (bytes.size() < budget_offset || static_cast<unsigned char>(bytes[0]) != 0xdc ||
       static_cast<unsigned char>(bytes[4]) != 0xcd) {
@@ -245,7 +268,13 @@ std::expected<void, std::string> decode_around(BytesView bytes, Ends ends, Envel
   if (mask & field_request_id) e.request_id = in.string();
   if (mask & field_type) e.type = in.string();
   if (mask & field_trace) e.trace = in.string();
-  if (mask & field_payload) payload = in.binary();
+  if (mask & field_payload) {
+    if (rest.empty()) {
+      payload = in.binary();
+    } else if (in.binary_head() == rest.size()) {
+      payload = rest;
+    }
+  }
   if (mask & field_reason) e.reason = read_reason(in);
   if (mask & field_failure) read_failure(in, e);
   if (mask & field_detail) e.detail = in.string();
@@ -266,15 +295,17 @@ std::expected<void, std::string> decode_envelope(BytesView bytes, Ends ends, Env
   return decoded;
 }
 
-std::expected<void, std::string> decode_envelope(Bytes&& bytes, Ends ends, Envelope& e) {
+std::expected<void, std::string> decode_envelope(Bytes&& first, Bytes&& rest, Ends ends,
+                                                 Envelope& e) {
   BytesView payload;
-  auto decoded = decode_around(bytes, ends, e, payload);
-  if (!decoded || payload.empty()) return decoded;
-  const auto begin = static_cast<std::size_t>(payload.data() - bytes.data());
-  bytes.resize(begin + payload.size());
-  bytes.erase(0, begin);
-  e.payload = std::move(bytes);
-  return decoded;
+  if (!rest.empty() && decode_around(first, ends, e, payload, rest) && !payload.empty()) {
+    e.payload = std::move(rest);
+    return {};
+  }
+  // It was cut elsewhere.
+  e = Envelope();
+  first += rest;
+  return decode_envelope(first, ends, e);
 }
 
 bool has_budget(BytesView envelope) noexcept {

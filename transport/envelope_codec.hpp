@@ -19,6 +19,9 @@ struct Ends {
 };
 
 Bytes encode_envelope(const Envelope& envelope, Ends ends);
+/// The same without the payload's own bytes, which follow behind the others. False: it is not the
+/// last of the fields.
+bool encode_envelope_before(const Envelope& envelope, Ends ends, Bytes& bytes);
 /// No more than these; within 200 of them, unless integers are small.
 std::size_t envelope_bytes_max(const Envelope& envelope) noexcept;
 
@@ -33,8 +36,9 @@ std::size_t append_record(Bytes& bytes, const Envelope& envelope, Ends ends);
 std::expected<Envelope, std::string> decode_envelope(BytesView bytes, Ends ends);
 /// The same into a new Envelope; after an error it is unspecified.
 std::expected<void, std::string> decode_envelope(BytesView bytes, Ends ends, Envelope& into);
-/// The same of bytes that become the payload's own, so that it is not copied.
-std::expected<void, std::string> decode_envelope(Bytes&& bytes, Ends ends, Envelope& into);
+/// The same of an envelope in two parts. If the second one is the payload, it is not copied.
+std::expected<void, std::string> decode_envelope(Bytes&& first, Bytes&& rest, Ends ends,
+                                                 Envelope& into);
 
 /// Whether the bytes of encode_envelope carry a deadline.
 bool has_budget(BytesView envelope) noexcept;

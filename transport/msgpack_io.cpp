@@ -2,57 +2,33 @@
 
 namespace coterie::wire {
 
-void Writer::array(std::size_t count) {
-  if (count < 16) {
-    byte(0x90 | static_cast<unsigned>(count));
-  } else if (count <= 0xffff) {
-    head(0xdc, count, 2);
-  } else {
-    head(0xdd, count, 4);
-  }
+template <class Write>
+void Writer::head(Write write) {
+  char bytes[9];
+  RawWriter raw(bytes);
+  write(raw);
+  out_.append(bytes, static_cast<std::size_t>(raw.at() - bytes));
 }
 
-void Writer::fixed_array(std::size_t count) { head(0xdc, count, 2); }
+void Writer::array(std::size_t count) {
+  head([&](RawWriter& raw) { raw.array(count); });
+}
 
 void Writer::unsigned_integer(std::uint64_t value) {
-  if (value < 0x80) {
-    byte(static_cast<unsigned>(value));
-  } else if (value <= 0xff) {
-    head(0xcc, value, 1);
-  } else if (value <= 0xffff) {
-    head(0xcd, value, 2);
-  } else if (value <= 0xffffffff) {
-    head(0xce, value, 4);
-  } else {
-    head(0xcf, value, 8);
-  }
+  head([&](RawWriter& raw) { raw.unsigned_integer(value); });
 }
 
-void Writer::fixed64(std::uint64_t value) { head(0xcf, value, 8); }
-void Writer::fixed16(std::uint16_t value) { head(0xcd, value, 2); }
-void Writer::boolean(bool value) { byte(value ? 0xc3 : 0xc2); }
+void Writer::boolean(bool value) {
+  head([&](RawWriter& raw) { raw.boolean(value); });
+}
 
 void Writer::string(std::string_view text) {
-  if (text.size() < 32) {
-    byte(0xa0 | static_cast<unsigned>(text.size()));
-  } else if (text.size() <= 0xff) {
-    head(0xd9, text.size(), 1);
-  } else if (text.size() <= 0xffff) {
-    head(0xda, text.size(), 2);
-  } else {
-    head(0xdb, text.size(), 4);
-  }
+  head([&](RawWriter& raw) { raw.string_head(text.size()); });
   out_.append(text);
 }
 
 void Writer::binary_head(std::size_t size) {
-  if (size <= 0xff) {
-    head(0xc4, size, 1);
-  } else if (size <= 0xffff) {
-    head(0xc5, size, 2);
-  } else {
-    head(0xc6, size, 4);
-  }
+  head([&](RawWriter& raw) { raw.binary_head(size); });
 }
 
 void Writer::binary(BytesView bytes) {
@@ -119,6 +95,20 @@ std::string_view Reader::long_string(unsigned head) noexcept {
     default:
       fail();
       return {};
+  }
+}
+
+std::uint64_t Reader::binary_head() noexcept {
+  switch (byte()) {
+    case 0xc4:
+      return big_endian(1);
+    case 0xc5:
+      return big_endian(2);
+    case 0xc6:
+      return big_endian(4);
+    default:
+      fail();
+      return 0;
   }
 }
 

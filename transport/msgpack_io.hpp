@@ -6,24 +6,101 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string_view>
 
 #include <coterie/bytes.hpp>
 
 namespace coterie::wire {
 
+/// Writes where there is room: the caller knows how much it takes at most.
+class RawWriter {
+ public:
+  explicit RawWriter(char* at) noexcept : at_(at) {}
+  /// Behind what has been written.
+  char* at() const noexcept { return at_; }
+
+  void array(std::size_t count) noexcept {
+    if (count < 16) {
+      byte(0x90 | static_cast<unsigned>(count));
+    } else if (count <= 0xffff) {
+      fixed_array(count);
+    } else {
+      tagged<std::uint32_t>(0xdd, count);
+    }
+  }
+  /// Always 3 bytes; count < 65536.
+  void fixed_array(std::size_t count) noexcept { tagged<std::uint16_t>(0xdc, count); }
+  void unsigned_integer(std::uint64_t value) noexcept {
+    if (value < 0x80) {
+      byte(static_cast<unsigned>(value));
+    } else if (value <= 0xff) {
+      tagged<std::uint8_t>(0xcc, value);
+    } else if (value <= 0xffff) {
+      tagged<std::uint16_t>(0xcd, value);
+    } else if (value <= 0xffffffff) {
+      tagged<std::uint32_t>(0xce, value);
+    } else {
+      tagged<std::uint64_t>(0xcf, value);
+    }
+  }
+  /// Always 9 bytes, so that the value can be changed in place.
+  void fixed64(std::uint64_t value) noexcept { tagged<std::uint64_t>(0xcf, value); }
+  /// Always 3 bytes.
+  void fixed16(std::uint16_t value) noexcept { tagged<std::uint16_t>(0xcd, value); }
+  void boolean(bool value) noexcept { byte(value ? 0xc3 : 0xc2); }
+  void string_head(std::size_t size) noexcept {
+    if (size < 32) {
+      byte(0xa0 | static_cast<unsigned>(size));
+    } else if (size <= 0xff) {
+      tagged<std::uint8_t>(0xd9, size);
+    } else if (size <= 0xffff) {
+      tagged<std::uint16_t>(0xda, size);
+    } else {
+      tagged<std::uint32_t>(0xdb, size);
+    }
+  }
+  void binary_head(std::size_t size) noexcept {
+    if (size <= 0xff) {
+      tagged<std::uint8_t>(0xc4, size);
+    } else if (size <= 0xffff) {
+      tagged<std::uint16_t>(0xc5, size);
+    } else {
+      tagged<std::uint32_t>(0xc6, size);
+    }
+  }
+  void string(std::string_view text) noexcept {
+    string_head(text.size());
+    raw(text);
+  }
+  void binary(BytesView bytes) noexcept {
+    binary_head(bytes.size());
+    raw(bytes);
+  }
+
+ private:
+  void byte(unsigned value) noexcept { *at_++ = static_cast<char>(value); }
+  void raw(BytesView bytes) noexcept {
+    std::memcpy(at_, bytes.data(), bytes.size());
+    at_ += bytes.size();
+  }
+  /// `tag`, and `value` with its highest byte first.
+  template <class Unsigned>
+  void tagged(unsigned tag, std::uint64_t value) noexcept {
+    byte(tag);
+    for (unsigned shift = 8 * sizeof(Unsigned); shift > 0; shift -= 8) {
+      byte(static_cast<unsigned>(value >> (shift - 8)) & 0xff);
+    }
+  }
+  char* at_;
+};
+
 /// Appends to a string that the caller owns.
 class Writer {
  public:
   explicit Writer(Bytes& out) noexcept : out_(out) {}
   void array(std::size_t count);
-  /// Always 3 bytes; count < 65536.
-  void fixed_array(std::size_t count);
   void unsigned_integer(std::uint64_t value);
-  /// Always 9 bytes, so that the value can be changed in place.
-  void fixed64(std::uint64_t value);
-  /// Always 3 bytes.
-  void fixed16(std::uint16_t value);
   void boolean(bool value);
   void string(std::string_view text);
   void binary(BytesView bytes);
@@ -31,14 +108,8 @@ class Writer {
   void binary_head(std::size_t size);
 
  private:
-  void byte(unsigned value) { out_.push_back(static_cast<char>(value)); }
-  /// `head` and `size` bytes of `value`, the highest first.
-  void head(unsigned head, std::uint64_t value, unsigned size) {
-    char bytes[9];
-    bytes[0] = static_cast<char>(head);
-    for (unsigned i = size; i > 0; --i, value >>= 8) bytes[i] = static_cast<char>(value & 0xff);
-    out_.append(bytes, size + 1);
-  }
+  template <class Write>
+  void head(Write write);
   Bytes& out_;
 };
 
@@ -68,6 +139,8 @@ class Reader {
     return (head & 0xe0) == 0xa0 ? take(head & 0x1f) : long_string(head);
   }
   BytesView binary() noexcept { return string(); }
+  /// The size of a binary whose bytes are elsewhere.
+  std::uint64_t binary_head() noexcept;
   /// Skips one value of any kind, however nested; fails beyond `depth_max`.
   void skip() noexcept { skip(0); }
   void fail() noexcept {

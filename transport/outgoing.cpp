@@ -5,14 +5,25 @@
 
 namespace coterie {
 
-bool OutgoingQueue::is_big(const Envelope& envelope) const noexcept {
-  return wire::envelope_bytes_max(envelope) > std::min(options_->piece_bytes, wire::record_small);
+bool is_big(const Envelope& envelope, const StreamOptions& options) noexcept {
+  return wire::envelope_bytes_max(envelope) > std::min(options.piece_bytes, wire::record_small);
 }
 
-void OutgoingQueue::push(const Envelope& envelope, Time deadline) {
-  if (apart_ || is_big(envelope)) {
-    push(OutgoingMessage{wire::encode_envelope(envelope, ends_), envelope.from, envelope.to,
-                         deadline});
+OutgoingMessage encode_apart(Envelope& envelope, wire::Ends ends, const StreamOptions& options) {
+  OutgoingMessage message{{}, {}, envelope.from, envelope.to, envelope.budget};
+  if (envelope.payload.size() > whole_bytes_max(options.piece_bytes) &&
+      wire::encode_envelope_before(envelope, ends, message.bytes)) {
+    message.payload = std::move(envelope.payload);
+  } else {
+    message.bytes = wire::encode_envelope(envelope, ends);
+  }
+  return message;
+}
+
+void OutgoingQueue::push(const Envelope& envelope) {
+  if (apart_ || is_big(envelope, *options_)) {
+    push(OutgoingMessage{
+        wire::encode_envelope(envelope, ends_), {}, envelope.from, envelope.to, envelope.budget});
     return;
   }
   RecordBatch* batch = queued_.empty() ? nullptr : std::get_if<RecordBatch>(&queued_.back());
@@ -23,20 +34,27 @@ void OutgoingQueue::push(const Envelope& envelope, Time deadline) {
   const std::size_t begin = batch->bytes.size();
   const std::size_t envelope_begin = wire::append_record(batch->bytes, envelope, ends_);
   ++batch->count;
-  if (deadline != Time::max()) batch->budgets.push_back({envelope_begin, deadline});
+  if (envelope.budget != infinity) batch->budgets.push_back({envelope_begin, envelope.budget});
   held_.add(1, batch->bytes.size() - begin, false);
 }
 
 void OutgoingQueue::push(OutgoingMessage&& message) {
   apart_ = true;
   ++waiting_apart_;
-  held_.add(1, message.bytes.size(), message.is_cut(*options_));
+  held_.add(1, message.size(), message.is_cut(*options_));
   queued_.emplace_back(std::move(message));
 }
 
-void OutgoingQueue::take(std::vector<Outgoing>& emptied) {
+void OutgoingQueue::take(Time now, std::vector<Outgoing>& emptied) {
   emptied.clear();
   queued_.swap(emptied);
+  for (Outgoing& outgoing : emptied) {
+    if (auto* batch = std::get_if<RecordBatch>(&outgoing)) {
+      batch->since = now;
+    } else if (auto& message = std::get<OutgoingMessage>(outgoing); message.budget != infinity) {
+      message.deadline = after(now, message.budget);
+    }
+  }
   held_ = {};
   waiting_apart_ = 0;
 }

@@ -18,10 +18,15 @@ struct StreamOptions {
   // Likewise; of messages that travel whole, and of those in pieces, where one may go above it.
   std::size_t window_bytes = std::size_t{16} << 20;
   std::size_t message_bytes_max = std::size_t{256} << 20;
-  std::size_t piece_bytes = 64 << 10;  // bigger messages travel in pieces of this size
+  std::size_t piece_bytes = 64 << 10;  // payloads that are bigger travel in pieces of this size
   std::size_t frame_bytes = 64 << 10;  // records share a frame up to this size
-  std::size_t frame_records = 64;      // and this number
+  std::size_t frame_records = 256;     // and this number
 };
+
+/// A message up to this size is not cut: a payload of a piece's size, and the envelope around it.
+constexpr std::size_t whole_bytes_max(std::size_t piece_bytes) noexcept {
+  return piece_bytes + piece_bytes / 16;
+}
 
 /// What a session holds of messages until they are acknowledged. Those in pieces have a bound of
 /// their own: a payload larger than the window keeps nobody else's messages waiting.
@@ -58,26 +63,35 @@ struct Held {
 struct RecordBatch {
   struct Budget {
     std::size_t envelope;  // where it begins in `bytes`
-    Time deadline;         // what its budget means on this node's clock
+    Duration left;
   };
   Bytes bytes;
   std::size_t count = 0;
   std::vector<Budget> budgets;  // lowered at each transmission
+  Time since{};                 // when so much of them was left
 };
 
 /// An encoded envelope that waits for its turn.
 struct OutgoingMessage {
-  Bytes bytes;  // of wire::encode_envelope
+  Bytes bytes;    // of wire::encode_envelope; or, of a big one, of wire::encode_envelope_before
+  Bytes payload;  // then the envelope's own, which is not copied, follows them
   Pid from;
   Target to;
-  Time deadline = Time::max();  // what the budget in `bytes` means on this node's clock
+  Duration budget = infinity;
+  Time deadline = Time::max();  // what the budget means on this node's clock
 
+  std::size_t size() const noexcept { return bytes.size() + payload.size(); }
   bool is_cut(const StreamOptions& options) const noexcept {
-    return bytes.size() > options.piece_bytes;
+    return size() > whole_bytes_max(options.piece_bytes);
   }
 };
+/// Encodes `envelope`, and takes its payload where that is to be cut.
+OutgoingMessage encode_apart(Envelope& envelope, wire::Ends ends, const StreamOptions& options);
 
 using Outgoing = std::variant<RecordBatch, OutgoingMessage>;
+
+/// Whether `envelope` is kept apart, so that encoding it first, outside locks, is worth it.
+bool is_big(const Envelope& envelope, const StreamOptions& options) noexcept;
 
 class OutgoingQueue {
  public:
@@ -85,14 +99,13 @@ class OutgoingQueue {
   OutgoingQueue(const StreamOptions& options, wire::Ends ends) noexcept
       : options_(&options), ends_(ends) {}
 
-  /// Whether `envelope` would be kept apart, so that encoding it first, outside locks, is worth it.
-  bool is_big(const Envelope& envelope) const noexcept;
-  /// `deadline`: of its budget; Time::max() without one.
-  void push(const Envelope& envelope, Time deadline);
+  void push(const Envelope& envelope);
   void push(OutgoingMessage&& message);
 
   /// What there is, in order; `emptied` is used again. The caller hands all of it to a SendStream.
-  void take(std::vector<Outgoing>& emptied);
+  /// From now on budgets run: what is sent is taken within a turn, and a clock read each would cost
+  /// more than the rest of a small message.
+  void take(Time now, std::vector<Outgoing>& emptied);
   /// The Interleaver of that SendStream is empty.
   void interleaved() noexcept {
     if (waiting_apart_ == 0) apart_ = false;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "process/huge_pages.hpp"
 #include "transport/envelope_codec.hpp"
 #include "transport/msgpack_io.hpp"
 
@@ -20,7 +21,7 @@ bool is_name(const Target& target) noexcept { return !std::holds_alternative<Pid
 
 Interleaver::Lane* Interleaver::lane_for(const OutgoingMessage& message) {
   const auto found = by_sender_.find(message.from);
-  const bool big = message.bytes.size() > piece_bytes_;
+  const bool big = is_cut(message);
   if (found != by_sender_.end()) {
     std::vector<Lane*>& lanes = found->second;
     for (Lane* lane : lanes) {
@@ -46,7 +47,7 @@ Interleaver::Lane* Interleaver::lane_for(const OutgoingMessage& message) {
 
 void Interleaver::push(OutgoingMessage&& message) {
   // Without a big message under way everything goes in the order in which it came.
-  if (lanes_.empty() && message.bytes.size() <= piece_bytes_) {
+  if (lanes_.empty() && !is_cut(message)) {
     push_small(std::move(message));
     return;
   }
@@ -94,8 +95,8 @@ StreamRecord Interleaver::pop_from(Lanes::iterator lane, Time now) {
   OutgoingMessage& message = lane->messages.front();
   StreamRecord record;
   bool complete = true;
-  if (lane->offset == 0 && message.bytes.size() <= piece_bytes_) {
-    record.releases = message.bytes.size();
+  if (lane->offset == 0 && !is_cut(message)) {
+    record.releases = message.size();
     record.bytes = std::move(message.bytes);
     record.deadline = message.deadline;
   } else {
@@ -105,18 +106,23 @@ StreamRecord Interleaver::pop_from(Lanes::iterator lane, Time now) {
         wire::set_budget(message.bytes, 0, message.deadline - now);
     }
     record.piece = true;
-    const std::size_t size = std::min(piece_bytes_, message.bytes.size() - lane->offset);
-    record.bytes.reserve(size + 40);
+    // A payload that is apart begins a piece: its receiver need not copy it once more.
+    const bool before = lane->offset < message.bytes.size();
+    const BytesView part =
+        before
+            ? BytesView(message.bytes).substr(lane->offset, piece_bytes_)
+            : BytesView(message.payload).substr(lane->offset - message.bytes.size(), piece_bytes_);
+    record.bytes.reserve(part.size() + 40);
     wire::Writer out(record.bytes);
     out.array(5);
     out.unsigned_integer(0);
     out.unsigned_integer(lane->message_id);
-    out.unsigned_integer(message.bytes.size());
+    out.unsigned_integer(message.size());
     out.unsigned_integer(lane->offset);
-    out.binary(BytesView(message.bytes).substr(lane->offset, size));
-    lane->offset += size;
-    complete = lane->offset == message.bytes.size();
-    if (complete) record.releases = message.bytes.size();
+    out.binary(part);
+    lane->offset += part.size();
+    complete = lane->offset == message.size();
+    if (complete) record.releases = message.size();
   }
   if (complete) {
     lane->messages.pop_front();
@@ -137,7 +143,7 @@ bool Assembler::is_piece(BytesView record) noexcept {
   return !record.empty() && record[0] == piece_head;
 }
 
-std::expected<std::optional<Bytes>, std::string> Assembler::add(BytesView record) {
+std::expected<std::optional<Assembled>, std::string> Assembler::add(BytesView record) {
   wire::Reader in(record);
   const std::size_t fields = in.array();
   const std::uint64_t tag = in.unsigned_integer();
@@ -153,7 +159,8 @@ std::expected<std::optional<Bytes>, std::string> Assembler::add(BytesView record
                            " bytes is over the limit of " + std::to_string(limits_.message_bytes));
   }
   auto found = partial_.find(id);
-  const std::uint64_t have = found == partial_.end() ? 0 : found->second.size();
+  const std::uint64_t have =
+      found == partial_.end() ? 0 : found->second.first.size() + found->second.rest.size();
   if (offset != have || bytes.size() > total - std::min(total, have)) {
     return std::unexpected("a piece of a message does not follow its predecessor");
   }
@@ -161,19 +168,23 @@ std::expected<std::optional<Bytes>, std::string> Assembler::add(BytesView record
     return std::unexpected("incomplete messages exceed " + std::to_string(limits_.held_bytes) +
                            " bytes");
   }
-  if (found == partial_.end()) found = partial_.emplace(id, Bytes()).first;
-  // With a quarter there the rest is believed in: growing step by step copies all of it twice. What
-  // is reserved takes no memory before it is there.
-  const std::uint64_t now = have + bytes.size();
-  if (now < total && now >= total / 4 && found->second.capacity() < total) {
-    found->second.reserve(total);
-  }
-  found->second.append(bytes);
   held_bytes_ += bytes.size();
-  if (found->second.size() < total) return std::nullopt;
-  Bytes message = std::move(found->second);
+  if (found == partial_.end()) {
+    found = partial_.emplace(id, Assembled{Bytes(bytes), {}}).first;
+  } else {
+    Bytes& rest = found->second.rest;
+    if (rest.empty() && reserved_bytes_ + total <= limits_.held_bytes) {
+      reserved_bytes_ += total;
+      detail::reserve_huge(rest, total - have);
+      found->second.reserved = total;
+    }
+    rest.append(bytes);
+  }
+  if (have + bytes.size() < total) return std::nullopt;
+  Assembled message = std::move(found->second);
   partial_.erase(found);
-  held_bytes_ -= message.size();
+  held_bytes_ -= total;
+  reserved_bytes_ -= message.reserved;
   return message;
 }
 

@@ -1,7 +1,8 @@
 #pragma once
-// Big messages in pieces. Messages above `piece_bytes` are cut, and the pieces of different
-// receivers take turns, so one that sends 1 GiB delays nobody else; what goes from the same sender
-// to the same receiver keeps its order behind the big message. Pure; used by one thread.
+// Big messages in pieces. Messages above whole_bytes_max(piece_bytes) are cut, and the pieces of
+// different receivers take turns, so one that sends 1 GiB delays nobody else; what goes from the
+// same sender to the same receiver keeps its order behind the big message. Pure; used by one
+// thread.
 //
 // A lane holds what waits behind one big message: of one sender, for one pid. Two names, or a name
 // and a pid, may be the same process: so a message to a name waits until it is alone, and what its
@@ -42,6 +43,9 @@ class Interleaver {
   StreamRecord pop(Time now, bool pieces = true);
 
  private:
+  bool is_cut(const OutgoingMessage& message) const noexcept {
+    return message.size() > whole_bytes_max(piece_bytes_);
+  }
   struct Lane {
     Pid from;
     Target to;
@@ -69,7 +73,14 @@ class Interleaver {
   unsigned small_in_row_ = 0;
 };
 
-/// Puts pieces together again. Memory is what has arrived, never what a piece announces.
+/// What came in pieces: the first one, and what the others held.
+struct Assembled {
+  Bytes first, rest;
+  std::size_t reserved = 0;  // the Assembler's: address space
+};
+
+/// Puts pieces together again. Memory is what has arrived, never what a piece announces; only
+/// address space is set aside for that, up to the bound of what is held.
 class Assembler {
  public:
   struct Limits {
@@ -79,14 +90,15 @@ class Assembler {
   explicit Assembler(Limits limits) noexcept : limits_(limits) {}
 
   /// A complete envelope's bytes; nullopt: more pieces are to come; or what is wrong.
-  std::expected<std::optional<Bytes>, std::string> add(BytesView record);
+  std::expected<std::optional<Assembled>, std::string> add(BytesView record);
   std::size_t held_bytes() const noexcept { return held_bytes_; }
   static bool is_piece(BytesView record) noexcept;
 
  private:
   Limits limits_;
-  std::map<std::uint64_t, Bytes> partial_;
+  std::map<std::uint64_t, Assembled> partial_;
   std::size_t held_bytes_ = 0;
+  std::size_t reserved_bytes_ = 0;
 };
 
 }  // namespace coterie

@@ -47,7 +47,7 @@ struct LinkOptions {
   StreamOptions stream;
   Duration link_down_after = std::chrono::seconds(5);  // silence or no connection: session lost
   Duration ack_delay = std::chrono::milliseconds(5);   // an ack waits so long for company
-  std::uint64_t ack_every = 64;  // records, or a 16th of the window in bytes: it waits no longer
+  std::uint64_t ack_every = 64;  // records, or a 32nd of the window in bytes: it waits no longer
   Duration ack_stall = std::chrono::seconds(3);  // first: new connection; second: lost
   Duration dial_timeout = std::chrono::seconds(3);
   Duration redial_in_session_min = std::chrono::milliseconds(1);  // doubles up to redial_max
@@ -152,6 +152,11 @@ class Link {
   /// The beat that the control lane sends until there is a newer one.
   Bytes beat(std::uint64_t view) const { return wire::encode(wire::Beat{position(), view}); }
   std::vector<LinkAction> take_actions() { return std::exchange(actions_, {}); }
+  /// The envelopes of a Deliver that has been carried out: their place is used again.
+  void reuse(std::vector<Envelope>&& delivered) noexcept {
+    delivered.clear();
+    spare_ = std::move(delivered);
+  }
   bool has_actions() const noexcept { return !actions_.empty(); }
 
   const std::string& peer_name() const noexcept { return name_; }
@@ -232,6 +237,7 @@ class Link {
   std::uint16_t peer_control_port_ = 0;
   LinkCounters counters_;
   std::vector<LinkAction> actions_;
+  std::vector<Envelope> spare_;  // empty
 };
 
 }  // namespace coterie

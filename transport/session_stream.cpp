@@ -9,7 +9,7 @@
 namespace coterie {
 namespace {
 
-constexpr std::size_t ack_parts = 16;  // of the window, received and not yet acknowledged
+constexpr std::size_t ack_parts = 32;  // of the window, received and not yet acknowledged
 
 }  // namespace
 
@@ -18,6 +18,7 @@ using namespace link_action;
 void Link::on_data(Time now, const wire::Data& data) {
   bool gap = false;
   Deliver told;
+  told.envelopes = std::exchange(spare_, {});
   told.envelopes.reserve(data.records.size());
   for (std::size_t i = 0; i < data.records.size(); ++i) {
     const BytesView record = data.records[i];
@@ -51,7 +52,7 @@ void Link::on_data(Time now, const wire::Data& data) {
 /// what came before the record has been delivered.
 bool Link::unpack(Time now, BytesView record, Deliver& told) {
   std::string why;
-  std::optional<Bytes> assembled;
+  std::optional<Assembled> assembled;
   if (Assembler::is_piece(record)) {
     auto whole = receive_.assemble(record);
     if (whole && !*whole) return true;
@@ -64,9 +65,11 @@ bool Link::unpack(Time now, BytesView record, Deliver& told) {
   if (why.empty()) {
     const wire::Ends ends{peer_.id, self_.incarnation.id};
     Envelope& envelope = told.envelopes.emplace_back();
-    auto decoded = assembled ? wire::decode_envelope(std::move(*assembled), ends, envelope)
+    auto decoded = assembled ? wire::decode_envelope(std::move(assembled->first),
+                                                     std::move(assembled->rest), ends, envelope)
                              : wire::decode_envelope(record, ends, envelope);
     if (decoded) {
+      envelope.arrived = now;
       ++counters_.delivered;
       return true;
     }

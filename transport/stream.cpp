@@ -8,13 +8,13 @@
 namespace coterie {
 namespace {
 
-constexpr std::size_t piece_part = 4;  // of the window that pieces may fill
+constexpr std::size_t piece_part = 8;  // of the window that pieces may fill
 
 }  // namespace
 
 void SendStream::push(Outgoing&& outgoing) {
   if (auto* message = std::get_if<OutgoingMessage>(&outgoing)) {
-    held_.add(1, message->bytes.size(), message->is_cut(*options_));
+    held_.add(1, message->size(), message->is_cut(*options_));
     waiting_.push(std::move(*message));
     return;
   }
@@ -61,11 +61,16 @@ bool SendStream::pull(Time now) {
   unit.bare = true;
   unit.messages = record.releases > 0 ? 1 : 0;
   unit.message_bytes = record.releases;
-  unit.cut = record.releases > options_->piece_bytes;
+  unit.cut = record.releases > whole_bytes_max(options_->piece_bytes);
   unit.records.count = 1;
   unit.records.bytes = std::move(record.bytes);
   if (record.piece) units_piece_bytes_ += unit.piece_bytes = unit.records.bytes.size();
-  if (record.deadline != Time::max()) unit.records.budgets.push_back({0, record.deadline});
+  if (record.deadline != Time::max()) {
+    // In the bytes is still what was left when it was encoded.
+    wire::set_budget(unit.records.bytes, 0, record.deadline - now);
+    unit.records.budgets.push_back({0, record.deadline - now});
+  }
+  unit.records.since = now;
   keep(std::move(unit));
   return true;
 }
@@ -80,8 +85,10 @@ bool SendStream::transmit(Time now, const wire::Position& position, Bytes& frame
                       bytes + records.bytes.size() > options_->frame_bytes)) {
       break;
     }
-    for (const RecordBatch::Budget& budget : records.budgets) {
-      wire::set_budget(records.bytes, budget.envelope, budget.deadline - now);
+    if (const Duration waited = now - records.since; waited > Duration::zero()) {
+      for (const RecordBatch::Budget& budget : records.budgets) {
+        wire::set_budget(records.bytes, budget.envelope, budget.left - waited);
+      }
     }
     bytes += records.bytes.size();
     count += records.count;

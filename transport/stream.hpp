@@ -78,7 +78,7 @@ class ReceiveStream {
   /// Whether the record with this number is the next one; then it counts as received.
   Verdict take(std::uint64_t sequence) noexcept;
   /// For a record that was `next`: a whole envelope's bytes, or nullopt when pieces are missing.
-  std::expected<std::optional<Bytes>, std::string> assemble(BytesView piece) {
+  std::expected<std::optional<Assembled>, std::string> assemble(BytesView piece) {
     return assembler_.add(piece);
   }
   std::uint64_t received() const noexcept { return received_; }

@@ -44,8 +44,8 @@ bool ZmqDistribution::take_turn(Time now) {
       connection_events(now, *peer);
       watch_probe(now, *peer);
     }
-    const bool waits = peer->outbox && peer->outbox->waits();
-    if (waits || peer->touched || peer->link.has_actions() || peer->link.next_tick() <= now) {
+    if (peer->outbox->waits() || peer->touched || peer->link.has_actions() ||
+        peer->link.next_tick() <= now) {
       work(now, *peer);
     }
     next = std::min(next, peer->link.next_tick());
@@ -74,7 +74,9 @@ void ZmqDistribution::apply_members(Time now, const std::vector<MemberAddress>& 
     if (member.name == self_.name) continue;
     auto& peer = peers_[member.name];
     if (!peer) {
-      peer = std::make_unique<PeerLine>(Link(self_, member.name, options_.link, random_, now));
+      peer = std::make_unique<PeerLine>(
+          Link(self_, member.name, options_.link, random_, now),
+          outboxes_.add(member.name, self_.incarnation.id, options_.link.stream));
     } else {
       peer->link.reopen(now);
     }
@@ -89,6 +91,7 @@ bool ZmqDistribution::receive(Time now) {
   for (int i = 0; i < frames_per_turn; ++i) {
     auto message = receive_routed(router_);
     if (!message) return i > 0;
+    if (i > 0) now = clock_.now();
     ++counting_.frames_in;
     if (message->well_formed) {
       on_frame(now, message->routing_id, message->frame.to_string_view(), message->user());
@@ -136,6 +139,17 @@ bool ZmqDistribution::is_key_of(std::string_view user, std::string_view node) co
   return !options_.admission || options_.admission->is_member(user, node);
 }
 
+/// By another connection, or after a newer one's; let in, it would put the one that is in out.
+bool ZmqDistribution::is_said_again(const std::string& routing_id, const PeerLine& peer,
+                                    const wire::Hello& hello) const {
+  return std::ranges::any_of(inbound_, [&](const auto& entry) {
+    const Inbound& other = entry.second;
+    return other.peer == &peer && entry.first != routing_id &&
+           other.hello.incarnation == hello.incarnation &&
+           other.hello.connection >= hello.connection;
+  });
+}
+
 void ZmqDistribution::forget_removed_keys() {
   if (!options_.admission || options_.admission->version() == keys_version_) return;
   keys_version_ = options_.admission->version();
@@ -149,9 +163,8 @@ void ZmqDistribution::on_hello(Time now, const std::string& routing_id, const wi
                                std::string_view user) {
   const auto stranger = [&](std::uint64_t& counter, const std::string& text) {
     ++counter;
-    if (strangers_.size() < strangers_max && strangers_.insert(text).second) {
-      log_.warning(LogModule::transport, text);
-    }
+    if (strangers_.size() >= strangers_max || !strangers_.insert(text).second) return;
+    log_.warning(LogModule::transport, text);
   };
   if (hello.lane != wire::Lane::data) {
     ++counting_.malformed;
@@ -181,13 +194,11 @@ void ZmqDistribution::on_hello(Time now, const std::string& routing_id, const wi
   if (dead_.contains(static_cast<std::uint64_t>(hello.incarnation.id))) {
     peer.link.confirm_dead(now, hello.incarnation);
   }
+  if (is_said_again(routing_id, peer, hello)) return void(++counting_.said_again);
   const bool welcome = peer.link.hello(now, hello);
   if (welcome) {
     if (!inbound_.contains(routing_id)) {
-      std::erase_if(inbound_, [&](const auto& entry) {
-        return entry.second.peer == &peer && (entry.second.hello.incarnation != hello.incarnation ||
-                                              entry.second.hello.connection <= hello.connection);
-      });
+      std::erase_if(inbound_, [&](const auto& entry) { return entry.second.peer == &peer; });
     }
     if (inbound_.size() < inbound_max) inbound_[routing_id] = {&peer, hello, std::string(user)};
     if (!hello.guardian_key.empty()) {

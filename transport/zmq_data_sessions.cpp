@@ -14,29 +14,22 @@ constexpr Duration beat_news_every = std::chrono::milliseconds(20);
 }  // namespace
 
 void ZmqDistribution::carry_out(Time, PeerLine& peer, link_action::Up& action) {
-  peer.outbox =
-      std::make_shared<ZmqOutbox>(action.peer, self_.incarnation.id, options_.link.stream);
-  {
-    std::unique_lock lock(outboxes_mutex_);
-    outboxes_[static_cast<std::uint64_t>(action.peer.incarnation.id)] = peer.outbox;
-  }
+  action.peer.session = ++sessions_;
+  outboxes_.open(*peer.outbox, action.peer);
+  peer.up_with = action.peer.incarnation.id;
   log_.info(LogModule::transport, "node up",
             {{"peer", action.peer.name}, {"incarnation", action.peer.incarnation}});
   events_.node_up(action.peer);
 }
 
 void ZmqDistribution::carry_out(Time, PeerLine& peer, link_action::Deliver& action) {
-  const NodeId from = peer.outbox->peer().incarnation.id;
-  for (Envelope& envelope : action.envelopes) events_.deliver(from, std::move(envelope));
+  for (Envelope& envelope : action.envelopes) events_.deliver(peer.up_with, std::move(envelope));
+  peer.link.reuse(std::move(action.envelopes));
 }
 
 void ZmqDistribution::carry_out(Time, PeerLine& peer, link_action::Lost& action) {
-  {
-    std::unique_lock lock(outboxes_mutex_);
-    outboxes_.erase(static_cast<std::uint64_t>(action.peer.incarnation.id));
-  }
-  peer.outbox->close();
-  peer.outbox.reset();
+  outboxes_.close(*peer.outbox);
+  peer.up_with = NodeId::none;
   control_->beat(action.peer.name, peer.link.beat(view_.load(std::memory_order_relaxed)), true);
   log_.warning(LogModule::transport, "node down",
                {{"peer", action.peer.name},
@@ -68,16 +61,16 @@ void ZmqDistribution::work(Time now, PeerLine& peer) {
   if (link.next_tick() <= now) link.tick(now);
   // First what has happened: a loss closes the outbox before anything is taken from it.
   carry_out_all(now, peer);
-  if (peer.outbox && link.up()) {
-    peer.outbox->take(taken_);
+  if (peer.up_with != NodeId::none && link.up()) {
+    peer.outbox->take(now, taken_);
     for (Outgoing& outgoing : taken_) link.send(std::move(outgoing));
     link.flush(now);
     carry_out_all(now, peer);
   }
-  if (peer.outbox) {
+  if (peer.up_with != NodeId::none) {
     const SendStream& sending = link.sending();
     if (peer.outbox->publish(sending.held(), sending.interleaved())) {
-      events_.writable(peer.outbox->peer().incarnation.id);
+      events_.writable(peer.up_with);
     }
   }
   beat(now, peer);

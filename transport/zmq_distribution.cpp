@@ -121,31 +121,27 @@ void ZmqDistribution::post(Command command) {
   wake();
 }
 
-std::shared_ptr<ZmqOutbox> ZmqDistribution::outbox_of(NodeId node) const {
-  std::shared_lock lock(outboxes_mutex_);
-  const auto found = outboxes_.find(static_cast<std::uint64_t>(node));
-  return found == outboxes_.end() ? nullptr : found->second;
-}
-
 SendResult ZmqDistribution::send(NodeId to, Envelope&& envelope) {
-  const std::shared_ptr<ZmqOutbox> outbox = outbox_of(to);
-  if (!outbox) return SendResult::no_node;
-  const Time deadline =
-      envelope.budget == infinity ? Time::max() : after(clock_.now(), envelope.budget);
+  ZmqOutbox* const outbox = outboxes_.find(to);
+  if (outbox == nullptr) return SendResult::no_node;
   bool enough = false;  // for a frame
   SendResult result = SendResult::sent;
-  if (!outbox->is_big(envelope)) {
-    result = outbox->push(envelope, deadline, enough);
+  if (!is_big(envelope, options_.link.stream)) {
+    result = outbox->push(to, envelope, enough);
   } else {
     // Not encoded in vain: that takes long.
-    if (const SendResult room = outbox->try_room(); room != SendResult::sent) return room;
-    OutgoingMessage message{wire::encode_envelope(envelope, outbox->ends()), envelope.from,
-                            envelope.to, deadline};
-    if (message.bytes.size() > options_.link.stream.message_bytes_max) {
-      refuse_too_big(outbox->peer(), envelope, message.bytes.size());
+    if (const SendResult room = outbox->try_room(to); room != SendResult::sent) return room;
+    OutgoingMessage message =
+        encode_apart(envelope, {self_.incarnation.id, to}, options_.link.stream);
+    if (message.size() > options_.link.stream.message_bytes_max) {
+      refuse_too_big(to, *outbox, envelope, message.size());
       return SendResult::sent;
     }
-    result = outbox->push(std::move(message), enough);
+    result = outbox->push(to, std::move(message), enough);
+    // Refused, it is as it was.
+    if (result != SendResult::sent && !message.payload.empty()) {
+      envelope.payload = std::move(message.payload);
+    }
   }
   if (result == SendResult::sent) {
     if (detail::running_worker() == nullptr) {
@@ -159,10 +155,10 @@ SendResult ZmqDistribution::send(NodeId to, Envelope&& envelope) {
   return result;
 }
 
-void ZmqDistribution::refuse_too_big(const Peer& peer, const Envelope& envelope,
+void ZmqDistribution::refuse_too_big(NodeId to, const ZmqOutbox& peer, const Envelope& envelope,
                                      std::size_t bytes) {
-  const std::string text = "a message of " + std::to_string(bytes) + " bytes to node " + peer.name +
-                           " is over the limit of " +
+  const std::string text = "a message of " + std::to_string(bytes) + " bytes to node " +
+                           peer.name() + " is over the limit of " +
                            std::to_string(options_.link.stream.message_bytes_max);
   log_.warning(LogModule::transport, text, {{"type", envelope.type}});
   if (envelope.signal != Signal::call) return;
@@ -173,25 +169,16 @@ void ZmqDistribution::refuse_too_big(const Peer& peer, const Envelope& envelope,
   answer.code = CallError::Code::overloaded;
   answer.execution = CallError::Execution::not_executed;
   answer.detail = text;
-  post([this, id = peer.incarnation.id, kept = std::move(answer)](Time) mutable {
-    if (outbox_of(id)) events_.deliver(id, std::move(kept));
+  post([this, id = to, kept = std::move(answer)](Time) mutable {
+    if (outboxes_.find(id) != nullptr) events_.deliver(id, std::move(kept));
   });
 }
 
 NodeId ZmqDistribution::connected(std::string_view node_name) const {
-  std::shared_lock lock(outboxes_mutex_);
-  for (const auto& [id, outbox] : outboxes_) {
-    if (outbox->peer().name == node_name) return outbox->peer().incarnation.id;
-  }
-  return NodeId::none;
+  return outboxes_.named(node_name);
 }
 
-std::vector<Peer> ZmqDistribution::peers() const {
-  std::vector<Peer> peers;
-  std::shared_lock lock(outboxes_mutex_);
-  for (const auto& [id, outbox] : outboxes_) peers.push_back(outbox->peer());
-  return peers;
-}
+std::vector<Peer> ZmqDistribution::peers() const { return outboxes_.peers(); }
 
 void ZmqDistribution::confirm_dead(const Incarnation& incarnation) {
   post([this, incarnation](Time now) {
@@ -207,7 +194,7 @@ void ZmqDistribution::confirm_dead(const Incarnation& incarnation) {
 void ZmqDistribution::send_note(std::string_view node, Bytes note) {
   Bytes frame = encode(wire::Note{note});
   if (frame.size() > zmq_message_bytes_max) return;
-  std::shared_lock lock(outboxes_mutex_);
+  std::shared_lock lock(control_mutex_);
   if (control_) control_->send(std::string(node), std::move(frame));
 }
 
@@ -251,9 +238,8 @@ void ZmqDistribution::stop(Duration drain) {
   take_over();
   thread_.join();
   std::unique_ptr<ZmqControlLane> ends;  // its thread joined without the lock
-  std::unique_lock lock(outboxes_mutex_);
-  for (auto& [id, outbox] : outboxes_) outbox->close();
-  outboxes_.clear();
+  outboxes_.close_all();
+  std::unique_lock lock(control_mutex_);
   ends = std::move(control_);
   lock.unlock();
 }

@@ -28,7 +28,7 @@
 #include "transport/links.hpp"
 #include "transport/zmq_control.hpp"
 #include "transport/zmq_lookout.hpp"
-#include "transport/zmq_outbox.hpp"
+#include "transport/zmq_outboxes.hpp"
 #include "transport/zmq_probe.hpp"
 #include "transport/zmq_resolver.hpp"
 #include "transport/zmq_zap.hpp"
@@ -47,6 +47,7 @@ struct TransportCounters {
   std::uint64_t unknown_nodes = 0;  // hellos of names that are in no cluster file here
   std::uint64_t own_name = 0;       // hellos of another program with this node's name
   std::uint64_t other_keys = 0;     // hellos and frames of a key that is not that node's
+  std::uint64_t said_again = 0;     // hellos that another connection has said, or a newer one
 };
 
 class ZmqDistribution final : public Links, private Lookout {
@@ -78,7 +79,7 @@ class ZmqDistribution final : public Links, private Lookout {
 
  private:
   struct PeerLine {
-    explicit PeerLine(Link l) : link(std::move(l)) {}
+    PeerLine(Link l, ZmqOutbox& o) : link(std::move(l)), outbox(&o) {}
     Link link;
     MemberAddress member;
     bool wanted = true;
@@ -90,8 +91,9 @@ class ZmqDistribution final : public Links, private Lookout {
     HostPort target;             // a number
     std::size_t key_index = 0;   // of its public keys, the one to try
     std::string host_number;
-    std::shared_ptr<ZmqOutbox> outbox;
-    Incarnation control_told{};  // the incarnation that the control lane was told to dial
+    ZmqOutbox* const outbox;
+    NodeId up_with = NodeId::none;  // the incarnation that the outbox is open for
+    Incarnation control_told{};     // the incarnation that the control lane was told to dial
     std::uint64_t control_told_port = 0;
     std::string control_told_key;
     wire::Position beat_position;
@@ -112,8 +114,8 @@ class ZmqDistribution final : public Links, private Lookout {
   std::expected<void, ListenError> bind();
   void post(Command command);
   void wake() noexcept;
-  std::shared_ptr<ZmqOutbox> outbox_of(NodeId node) const;
-  void refuse_too_big(const Peer& peer, const Envelope& envelope, std::size_t bytes);
+  void refuse_too_big(NodeId to, const ZmqOutbox& peer, const Envelope& envelope,
+                      std::size_t bytes);
 
   // Whose turn it is (zmq_turns.cpp).
   bool sleep(Time until) override;
@@ -135,6 +137,8 @@ class ZmqDistribution final : public Links, private Lookout {
   void on_hello(Time now, const std::string& routing_id, const wire::Hello& hello,
                 std::string_view user);
   bool is_key_of(std::string_view user, std::string_view node) const;
+  bool is_said_again(const std::string& routing_id, const PeerLine& peer,
+                     const wire::Hello& hello) const;
   void forget_removed_keys();
   void receive_control(Time now);
   void connection_events(Time now, PeerLine& peer);
@@ -183,6 +187,7 @@ class ZmqDistribution final : public Links, private Lookout {
   Time peeked_at_{};
   Time links_look_at_{};  // at all connections, whatever there is of news
   std::uint64_t hinted_view_ = 0;
+  std::uint64_t sessions_ = 0;      // ever
   std::uint64_t keys_version_ = 0;  // of the allow-list that inbound_ was checked against
   TransportCounters counting_;
 
@@ -191,8 +196,8 @@ class ZmqDistribution final : public Links, private Lookout {
   std::vector<PeerState> states_;
   TransportCounters counters_;
   std::map<std::pair<std::string, std::uint64_t>, std::string> guardian_keys_;
-  mutable std::shared_mutex outboxes_mutex_;
-  std::unordered_map<std::uint64_t, std::shared_ptr<ZmqOutbox>> outboxes_;
+  std::shared_mutex control_mutex_;  // control_ against its end; only notes come from any thread
+  ZmqOutboxes outboxes_;
   // Relaxed: a number by itself.
   std::atomic<std::uint64_t> view_{0};
 

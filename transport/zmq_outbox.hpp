@@ -1,11 +1,13 @@
 #pragma once
-// The hand-off from any thread to whoever has the turn, one per session: bounded by what the
-// session's window holds. Its lock is held to encode a small message or to swap. What was accepted
-// before the session is lost is lost with it, and node_down follows; nothing leaks into the next
-// session.
+// The hand-off from any thread to whoever has the turn, one per peer, open while there is a session
+// and bounded by what the session's window holds. Its lock is held to encode a small message or to
+// swap. What was accepted before the session is lost is lost with it, and node_down follows;
+// nothing leaks into the next session.
 
 #include <atomic>
 #include <mutex>
+#include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -16,35 +18,55 @@ namespace coterie {
 
 class ZmqOutbox {
  public:
-  ZmqOutbox(Peer peer, NodeId self, const StreamOptions& options)
-      : peer_(std::move(peer)), options_(options), queue_(options, {self, peer_.incarnation.id}) {}
+  /// Closed. `options` must outlive it.
+  ZmqOutbox(std::string name, NodeId self, const StreamOptions& options)
+      : name_(std::move(name)),
+        self_(self),
+        options_(options),
+        queue_(options, {self, NodeId::none}) {}
 
-  const Peer& peer() const noexcept { return peer_; }
-  bool is_big(const Envelope& envelope) const noexcept { return queue_.is_big(envelope); }
-  wire::Ends ends() const noexcept { return queue_.ends(); }
-
-  /// Any thread. `sent`: the message was taken over. `enough`: what waits fills a frame. A small
-  /// Envelope, or a big one encoded with its deadline.
-  SendResult push(const Envelope& envelope, Time deadline, bool& enough) {
-    return push(false, enough, [&] { queue_.push(envelope, deadline); });
+  const std::string& name() const noexcept { return name_; }
+  /// Whom it is open for.
+  std::optional<Peer> peer() const {
+    std::lock_guard lock(mutex_);
+    return peer_;
   }
-  SendResult push(OutgoingMessage&& message, bool& enough) {
-    return push(message.is_cut(options_), enough, [&] { queue_.push(std::move(message)); });
+  void open(const Peer& peer) {
+    std::lock_guard lock(mutex_);
+    peer_ = peer;
+    queue_ = OutgoingQueue(options_, {self_, peer.incarnation.id});
+    held_ = {};
+    told_busy_[0] = told_busy_[1] = false;
+  }
+  void close() {
+    std::lock_guard lock(mutex_);
+    peer_.reset();
+    queue_.clear();
+    waits_.store(false, std::memory_order_relaxed);
+  }
+
+  /// Any thread. `sent`: the message was taken over for the session with `to`. `enough`: what waits
+  /// fills a frame. A small Envelope, or a big one encoded.
+  SendResult push(NodeId to, const Envelope& envelope, bool& enough) {
+    return push(to, envelope.session, false, enough, [&] { queue_.push(envelope); });
+  }
+  SendResult push(NodeId to, OutgoingMessage&& message, bool& enough) {
+    return push(to, 0, message.is_cut(options_), enough, [&] { queue_.push(std::move(message)); });
   }
   /// Whether a push of something big would be refused now; remembers that somebody waits for room.
-  SendResult try_room() {
+  SendResult try_room(NodeId to) {
     std::lock_guard lock(mutex_);
-    return room(true);
+    return room(to, 0, true);
   }
   /// Whether there is something to take. Of a push that is under way it may not know.
   bool waits() const noexcept { return waits_.load(std::memory_order_relaxed); }
 
   /// The turn takes what there is and gives the vector it has emptied. Until it publishes anew,
   /// what it took counts as held.
-  void take(std::vector<Outgoing>& emptied) {
+  void take(Time now, std::vector<Outgoing>& emptied) {
     std::lock_guard lock(mutex_);
     held_ += queue_.held();
-    queue_.take(emptied);
+    queue_.take(now, emptied);
     waits_.store(false, std::memory_order_relaxed);
   }
   /// What the session holds, unacknowledged, and whether its Interleaver is empty. True: somebody
@@ -64,15 +86,11 @@ class ZmqOutbox {
     }
     return somebody;
   }
-  void close() {
-    std::lock_guard lock(mutex_);
-    closed_ = true;
-    queue_.clear();
-  }
 
  private:
-  SendResult room(bool big) noexcept {
-    if (closed_) return SendResult::no_node;
+  SendResult room(NodeId to, std::uint64_t session, bool big) noexcept {
+    if (!peer_ || peer_->incarnation.id != to) return SendResult::no_node;
+    if (session != 0 && session != peer_->session) return SendResult::no_node;
     Held all = held_;
     all += queue_.held();
     if (all.has_room(options_, big)) return SendResult::sent;
@@ -80,22 +98,24 @@ class ZmqOutbox {
     return SendResult::busy;
   }
   template <class Push>
-  SendResult push(bool big, bool& enough, Push put) {
+  SendResult push(NodeId to, std::uint64_t session, bool big, bool& enough, Push put) {
     std::lock_guard lock(mutex_);
-    if (const SendResult refused = room(big); refused != SendResult::sent) return refused;
+    if (const SendResult refused = room(to, session, big); refused != SendResult::sent)
+      return refused;
     put();
     waits_.store(true, std::memory_order_relaxed);
     enough = queue_.fills_frame();
     return SendResult::sent;
   }
 
-  const Peer peer_;
+  const std::string name_;
+  const NodeId self_;
   const StreamOptions& options_;
   std::atomic<bool> waits_{false};
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
+  std::optional<Peer> peer_;
   OutgoingQueue queue_;
   Held held_;
-  bool closed_ = false;
   bool told_busy_[2] = {};  // of messages that travel whole, of those in pieces
 };
 

@@ -56,6 +56,8 @@ Ref start_request(const ServerRef& to, MessagePtr request);
 /// The Response to one of `refs`, taken from the mailbox; nullptr after the timeout.
 MessagePtr next_response(const std::vector<Ref>& refs, Duration timeout);
 void abandon_request(Ref request);
+/// The same after `timeout`, and whether that was in time, if the other node says so soon.
+CallError give_up_request(Ref request, Duration timeout);
 Time deadline(Duration timeout);
 Duration time_left(Time end);
 CallError no_response();
@@ -96,12 +98,12 @@ std::optional<CallResult<R>> wait_response(const RequestId<R>& request, Duration
   return detail::result_of<R>(*message->template as<Response>());
 }
 
-/// At the timeout the request is given up.
+/// At the timeout the request is given up. As with call(), one that still queued on another node
+/// is not executed then, and the error says so.
 template <Request R>
 CallResult<R> receive_response(const RequestId<R>& request, Duration timeout = infinity) {
   if (auto result = wait_response(request, timeout)) return std::move(*result);
-  detail::abandon_request(request.ref());
-  return std::unexpected(detail::no_response());
+  return std::unexpected(detail::give_up_request(request.ref(), timeout));
 }
 
 /// For handle_info: nothing if the response is to another request. Once for each response.

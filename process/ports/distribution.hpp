@@ -22,7 +22,8 @@ enum class SendResult : std::uint8_t {
 struct Peer {
   std::string name;
   Incarnation incarnation;
-  bool hidden = false;  // a client or the command line
+  bool hidden = false;        // a client or the command line
+  std::uint64_t session = 0;  // which of the sessions here, ever; 0: there is only one
 };
 
 /// What the distribution tells the node. Called from the distribution's own thread, or one that

@@ -157,6 +157,7 @@ std::span<const Implementation> implementations() {
       {"process/fiber", {"memory", "thread_local"}, "stacks of fibers and their guard pages"},
       {"process/throw_trace", {"thread_local"}, "where this thread's last exception came from"},
       {"process/slab", {"memory"}, "the table of processes, in huge pages"},
+      {"process/huge_pages", {"memory"}, "big buffers, in huge pages"},
       {"process/worker", {"thread_local"}, "the one ambient state: the worker of this thread"},
       {"process/message_slots", {"thread_local"}, "free memory for messages, a thread's own"},
       {"process/misuse.", {"console"}, "misuse of the runtime ends the program with a line"},

@@ -178,6 +178,51 @@ TEST_F(OutcomeTable, DeadlineWhileTheRequestWasQueued) {
   });
 }
 
+// The same of requests that are not waited for on the spot: at the timeout they are taken back, and
+// the other node's word, or its answer that comes too late, tells what became of them.
+TEST_F(OutcomeTable, ARequestThatIsGivenUp) {
+  suspend();
+  complete_on(a, [this] {
+    for (const ServerRef& to : {ServerRef(till), ServerRef(at("till", "b"))}) {
+      const auto queued = receive_response(send_request(to, Till::Pay{1}), 100ms);
+      ASSERT_FALSE(queued);
+      expect(queued.error(), Code::timeout, Execution::not_executed);
+    }
+    ASSERT_TRUE(sys::resume(till));
+    EXPECT_EQ(call(till, Till::Pay{0}).value(), 0);
+    const auto begun = receive_response(send_request(till, Till::Hold{}), 100ms);
+    ASSERT_FALSE(begun);
+    expect(begun.error(), Code::timeout, Execution::unknown);
+  });
+  network.stall(b, a, true);
+  run_on(runtime(a), [this] {
+    sleep(110ms);
+    network.stall(b, a, false);
+  });
+  complete_on(a, [this] {
+    const auto late = receive_response(send_request(till, Till::Pay{1}), 100ms);
+    ASSERT_FALSE(late);
+    expect(late.error(), Code::timeout, Execution::executed);
+  });
+  EXPECT_EQ(paid, 1);
+  // Nothing of them waits any more, here or in the mailbox.
+  EXPECT_EQ(runtime(a).remote_tables().calls, 0u);
+}
+
+// Goal: without a word the outcome stays unknown, and the wait for it is short.
+TEST_F(OutcomeTable, ARequestThatIsGivenUpWithoutAWord) {
+  suspend();
+  network.stall(b, a, true);
+  complete_on(a, [this] {
+    const Time before = world.now();
+    const auto late = receive_response(send_request(till, Till::Pay{1}), 100ms);
+    ASSERT_FALSE(late);
+    expect(late.error(), Code::timeout, Execution::unknown);
+    EXPECT_LE(world.now() - before, 150ms);
+    network.stall(b, a, false);
+  });
+}
+
 TEST_F(OutcomeTable, DeadlineWhenTheRequestHadBegun) {
   const Time before = world.now();
   expect(error_of(till, Till::Hold{}, 100ms), Code::timeout, Execution::unknown);

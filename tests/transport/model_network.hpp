@@ -145,7 +145,7 @@ class World {
       if (pair == pairs - 1) e.to = LocalName{"named"};
       e.type = std::to_string(pair) + " " + std::to_string(p->ups) + " " + std::to_string(number);
       e.payload.assign(random_.below(size_max + 1), static_cast<char>('a' + number % 26));
-      p->outgoing->push(e, Time::max());
+      p->outgoing->push(e);
       if (number % 3 != 0) hand_over(*p);
     }
     if (p) settle(i);
@@ -286,7 +286,7 @@ class World {
   void hand_over(Process& p) {
     if (!p.outgoing || !p.link.up()) return;
     std::vector<Outgoing> taken;
-    p.outgoing->take(taken);
+    p.outgoing->take(now_, taken);
     for (Outgoing& outgoing : taken) p.link.send(std::move(outgoing));
     if (p.link.sending().interleaved()) p.outgoing->interleaved();
   }
