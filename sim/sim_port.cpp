@@ -66,20 +66,22 @@ std::shared_ptr<ZmqOutbox> SimPort::outbox_of(NodeId node) const {
 SendResult SimPort::send(NodeId to, Envelope&& envelope) {
   const std::shared_ptr<ZmqOutbox> outbox = outbox_of(to);
   if (!outbox || !alive_) return SendResult::no_node;
-  const Time deadline = envelope.budget == infinity ? Time::max() : after(now(), envelope.budget);
   bool enough = false;
   SendResult result = SendResult::sent;
-  if (!outbox->is_big(envelope)) {
-    result = outbox->push(envelope, deadline, enough);
+  if (!is_big(envelope, link_options_.stream)) {
+    result = outbox->push(to, envelope, enough);
   } else {
-    if (const SendResult room = outbox->try_room(); room != SendResult::sent) return room;
-    OutgoingMessage message{wire::encode_envelope(envelope, outbox->ends()), envelope.from,
-                            envelope.to, deadline};
+    if (const SendResult room = outbox->try_room(to); room != SendResult::sent) return room;
+    OutgoingMessage message{wire::encode_envelope(envelope, {id(), to}),
+                            {},
+                            envelope.from,
+                            envelope.to,
+                            envelope.budget};
     if (message.bytes.size() > options_.link.stream.message_bytes_max) {
       refuse_too_big(*outbox, envelope, message.bytes.size());
       return SendResult::sent;
     }
-    result = outbox->push(std::move(message), enough);
+    result = outbox->push(to, std::move(message), enough);
   }
   if (result != SendResult::sent) return result;
   if (watch_.sent) watch_.sent(envelope);
@@ -96,7 +98,7 @@ void SimPort::refuse_too_big(const ZmqOutbox& outbox, const Envelope& envelope, 
   answer.code = CallError::Code::overloaded;
   answer.execution = CallError::Execution::not_executed;
   answer.detail = "a message of " + std::to_string(bytes) + " bytes is over the limit";
-  post([this, from = outbox.peer().incarnation.id, kept = std::move(answer)]() mutable {
+  post([this, from = outbox.peer()->incarnation.id, kept = std::move(answer)]() mutable {
     if (outbox_of(from)) events_.deliver(from, std::move(kept));
   });
 }
@@ -104,12 +106,12 @@ void SimPort::refuse_too_big(const ZmqOutbox& outbox, const Envelope& envelope, 
 NodeId SimPort::connected(std::string_view node_name) const {
   const auto found = lines_.find(node_name);
   if (found == lines_.end() || !found->second->outbox) return NodeId::none;
-  return found->second->outbox->peer().incarnation.id;
+  return found->second->outbox->peer()->incarnation.id;
 }
 
 std::vector<Peer> SimPort::peers() const {
   std::vector<Peer> peers;
-  for (const auto& [id, outbox] : outboxes_) peers.push_back(outbox->peer());
+  for (const auto& [id, outbox] : outboxes_) peers.push_back(*outbox->peer());
   return peers;
 }
 
@@ -231,7 +233,7 @@ void SimPort::work(Line& line) {
   // First what has happened: a loss closes the outbox before anything is taken from it.
   carry_out_all(line);
   if (line.outbox && link.up()) {
-    line.outbox->take(taken_);
+    line.outbox->take(now(), taken_);
     for (Outgoing& outgoing : taken_) link.send(std::move(outgoing));
     link.flush(now());
     carry_out_all(line);
@@ -239,7 +241,7 @@ void SimPort::work(Line& line) {
   if (line.outbox) {
     const SendStream& sending = link.sending();
     if (line.outbox->publish(sending.held(), sending.interleaved())) {
-      events_.writable(line.outbox->peer().incarnation.id);
+      events_.writable(line.outbox->peer()->incarnation.id);
     }
   }
   set_alarm(link.next_tick());

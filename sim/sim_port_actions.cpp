@@ -30,14 +30,16 @@ void SimPort::carry_out(Line& line, link_action::Send& action) {
 }
 
 void SimPort::carry_out(Line& line, link_action::Up& action) {
-  line.outbox = std::make_shared<ZmqOutbox>(action.peer, id(), link_options_.stream);
+  action.peer.session = line.link.counters().sessions;
+  line.outbox = std::make_shared<ZmqOutbox>(action.peer.name, id(), link_options_.stream);
+  line.outbox->open(action.peer);
   outboxes_[action.peer.incarnation.id] = line.outbox;
   if (watch_.log) watch_.log("node up: " + action.peer.name);
   events_.node_up(action.peer);
 }
 
 void SimPort::carry_out(Line& line, link_action::Deliver& action) {
-  const NodeId from = line.outbox->peer().incarnation.id;
+  const NodeId from = line.outbox->peer()->incarnation.id;
   SimWorld& world = links_.world();
   for (Envelope& envelope : action.envelopes) {
     world.note(static_cast<std::uint64_t>(envelope.signal));
