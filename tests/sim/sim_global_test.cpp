@@ -60,7 +60,8 @@ Application counters() {
                      .starting_message = "counters.add"}}};
 }
 
-class GlobalNodes : public testing::Test {
+/// With the engine of that cluster file.
+class GlobalNodes : public testing::TestWithParam<std::string> {
  protected:
   GlobalNodes() {
     for (const std::string& name : all_) EXPECT_TRUE(cluster_.host(name).start());
@@ -70,7 +71,7 @@ class GlobalNodes : public testing::Test {
     for (const auto& violation : cluster_.violations()) ADD_FAILURE() << violation.text;
   }
   static ClusterConfig read_config() {
-    auto loaded = load_config(COTERIE_SOURCE_DIR "/cluster-configs/local-3.toml");
+    auto loaded = load_config(COTERIE_SOURCE_DIR "/cluster-configs/" + GetParam() + "-3.toml");
     EXPECT_TRUE(loaded) << to_string(loaded.error());
     for (NodeSection& node : loaded->nodes) node.kinds = {"counters"};
     return *std::move(loaded);
@@ -111,7 +112,7 @@ class GlobalNodes : public testing::Test {
 };
 
 // Goal: a name is one process's, on all nodes, until it is taken back or the process ends.
-TEST_F(GlobalNodes, RegistersProcessesOfAnyNode) {
+TEST_P(GlobalNodes, RegistersProcessesOfAnyNode) {
   int notes = 0;
   const Pid here = server("a", &notes), there = server("b");
   Epoch first;
@@ -152,7 +153,7 @@ TEST_F(GlobalNodes, RegistersProcessesOfAnyNode) {
 }
 
 // Goal: re_register_name gives the name to another process, wherever both are.
-TEST_F(GlobalNodes, ReRegisters) {
+TEST_P(GlobalNodes, ReRegisters) {
   const Pid one = server("a"), two = server("b"), three = server("b");
   on("c", [&] {
     const Epoch first = Global::register_name("x", one).value();
@@ -168,7 +169,7 @@ TEST_F(GlobalNodes, ReRegisters) {
 }
 
 // Goal: .name = global(...) and Global are the same names.
-TEST_F(GlobalNodes, NamesOfStartsAreGlobal) {
+TEST_P(GlobalNodes, NamesOfStartsAreGlobal) {
   on("a", [&] {
     const Pid pid = GenServer::start<Server>({.name = global("x")}).value();
     EXPECT_EQ(Global::whereis_name("x").value(), pid);
@@ -187,7 +188,7 @@ TEST_F(GlobalNodes, NamesOfStartsAreGlobal) {
 
 // Goal: cut off, a node's registered process does nothing; the others take its name over; when the
 // node is back its process is gone, and there is one owner.
-TEST_F(GlobalNodes, AMinorityGivesItsNamesUp) {
+TEST_P(GlobalNodes, AMinorityGivesItsNamesUp) {
   const Pid here = server("a");
   Epoch first, second;
   on("a", [&] { first = Global::register_name("x", here).value(); });
@@ -215,7 +216,7 @@ TEST_F(GlobalNodes, AMinorityGivesItsNamesUp) {
 }
 
 // Goal: one requester at a time; its own processes share the lock; it ends with its holders.
-TEST_F(GlobalNodes, LocksExclude) {
+TEST_P(GlobalNodes, LocksExclude) {
   std::vector<Epoch> tokens;
   Pid holder;
   on("a", [&] {
@@ -247,7 +248,7 @@ TEST_F(GlobalNodes, LocksExclude) {
 
 // Goal: a transaction gives the lock back whichever way it ends; contenders of all nodes never meet
 // in it, and all of them get it.
-TEST_F(GlobalNodes, TransactionsOfAllNodesExclude) {
+TEST_P(GlobalNodes, TransactionsOfAllNodesExclude) {
   on("a", [&] {
     EXPECT_EQ(Global::trans({"t"}, [] { return 42; }), std::optional(42));
     EXPECT_TRUE(Global::trans({"t"}, [] {}));
@@ -301,7 +302,7 @@ bool next_end(const NameMonitor& of, Duration most) {
 
 // Goal: who monitors a name hears where it went: to another process while the first one lives, to a
 // process that took it after the first one's end; and that it is gone.
-TEST_F(GlobalNodes, NameMonitorsFollow) {
+TEST_P(GlobalNodes, NameMonitorsFollow) {
   const Pid one = server("a"), two = server("b"), three = server("c");
   on("c", [&] {
     const Epoch first = Global::register_name("x", one).value();
@@ -335,7 +336,7 @@ TEST_F(GlobalNodes, NameMonitorsFollow) {
   });
 }
 
-TEST_F(GlobalNodes, NameMonitorsOfNamesThatNobodyHas) {
+TEST_P(GlobalNodes, NameMonitorsOfNamesThatNobodyHas) {
   on("a", [&] {
     const auto [soon, nobody] = monitor_name(global("soon"), {.gone_after = 5s});
     EXPECT_EQ(nobody, std::nullopt);
@@ -360,7 +361,7 @@ TEST_F(GlobalNodes, NameMonitorsOfNamesThatNobodyHas) {
 }
 
 // Goal: the node of a child of cluster scope is lost: its name is told to be elsewhere, not gone.
-TEST_F(GlobalNodes, NameMonitorsFollowAFailover) {
+TEST_P(GlobalNodes, NameMonitorsFollowAFailover) {
   Pid there;
   on("a", [&] {
     const auto started = DynamicSupervisor::start_child(
@@ -393,7 +394,7 @@ TEST_F(GlobalNodes, NameMonitorsFollowAFailover) {
 
 // Goal: registering processes are killed, nodes crash; in the end every name can be taken, and
 // nothing holds one.
-TEST_F(GlobalNodes, NothingIsLeftBehind) {
+TEST_P(GlobalNodes, NothingIsLeftBehind) {
   SeededRandom random(5);
   int running = 0;
   std::vector<Pid> others;
@@ -438,6 +439,9 @@ TEST_F(GlobalNodes, NothingIsLeftBehind) {
     });
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(BothEngines, GlobalNodes, testing::Values("local", "voters"),
+                         [](const auto& engine) { return engine.param; });
 
 }  // namespace
 }  // namespace coterie::test
