@@ -48,6 +48,7 @@ struct GroupNode {
         }
         sleep(1ms);
       }
+      pg::join("chat", "last", spawn([] { sleep(infinity); }));
       working = false;
     });
   }
