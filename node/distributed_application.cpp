@@ -161,6 +161,8 @@ class DistributedController final : public GenServer {
   /// Why its start failed, if it did.
   std::optional<ExitReason> compete() {
     Runtime& runtime = current_process().runtime();
+    // Without a lease, as while it joins, it could not start what it makes another one stop.
+    if (!runtime.gate_open()) return std::nullopt;
     DistributedSeen seen;
     const auto found = runtime.names()->resolve(registry_name, application_->name, true, look_max);
     if (!found && found.error().code != NameError::Code::not_found) return std::nullopt;
@@ -192,6 +194,7 @@ class DistributedController final : public GenServer {
                                      application_, std::move(type), self());
     if (started) {
       owner_ = *started;
+      core_.started();
       return std::nullopt;
     }
     if (started.error().code != StartError::Code::failed) return std::nullopt;  // not its turn

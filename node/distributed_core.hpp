@@ -41,6 +41,11 @@ class DistributedCore final {
       : own_(std::move(own)), nodes_(std::move(nodes)), timeout_(timeout), sync_(sync) {}
 
   DistributedAct step(const DistributedSeen& seen);
+  /// This node runs it; nothing is seen until it does no more.
+  void started() {
+    last_ = own_;
+    free_since_.reset();
+  }
   /// The holder has stopped it: it is to be started at once.
   StartType taken_over(const std::string& from) const {
     return {StartType::Kind::takeover, from, {}};

@@ -57,6 +57,18 @@ TEST(DistributedCore, AfterALossItWaits) {
   EXPECT_EQ(act.type, (StartType{StartType::Kind::failover, "a", {}}));
 }
 
+// Goal: who has run it itself, for however long, waits as everybody does.
+TEST(DistributedCore, AfterItsOwnRunItWaits) {
+  Node b("b", 5s);
+  EXPECT_EQ(b.see(1s, {}, {}).kind, Kind::start);
+  b.core.started();
+  EXPECT_EQ(b.see(100s, {}, {"a"}).kind, Kind::wait);
+  EXPECT_EQ(b.see(106s - 1ms, {}, {"a"}).kind, Kind::wait);
+  const auto act = b.see(106s, {}, {"a"});
+  EXPECT_EQ(act.kind, Kind::start);
+  EXPECT_EQ(act.type, (StartType{StartType::Kind::failover, "b", {}}));
+}
+
 TEST(DistributedCore, OnlyAHigherOneTakesOver) {
   const auto act = Node("a").see(1s, "c", {"c"});
   EXPECT_EQ(act.kind, Kind::take_over);

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <tuple>
 
 #include <coterie/application.hpp>
 #include <coterie/distributed_application.hpp>
@@ -46,14 +47,15 @@ class Work final : public GenServer {
   const std::string node_;
 };
 
-/// With the engine of that cluster file.
-class DistributedNodes : public testing::TestWithParam<std::string> {
+/// With the engine of that cluster file, and a seed.
+class DistributedNodes : public testing::TestWithParam<std::tuple<std::string, int>> {
  protected:
   ~DistributedNodes() override {
     for (const auto& violation : cluster_.violations()) ADD_FAILURE() << violation.text;
   }
   static ClusterConfig read_config() {
-    auto loaded = load_config(COTERIE_SOURCE_DIR "/cluster-configs/" + GetParam() + "-3.toml");
+    auto loaded =
+        load_config(COTERIE_SOURCE_DIR "/cluster-configs/" + std::get<0>(GetParam()) + "-3.toml");
     EXPECT_TRUE(loaded) << to_string(loaded.error());
     for (NodeSection& node : loaded->nodes) {
       node.kinds.clear();
@@ -105,7 +107,7 @@ class DistributedNodes : public testing::TestWithParam<std::string> {
   const ClusterConfig config_ = read_config();
   const Strings all_{"a", "b", "c"};
   Book book_;
-  sim::SimWorld world_{1};
+  sim::SimWorld world_{static_cast<std::uint64_t>(std::get<1>(GetParam()))};
   sim::SimCluster cluster_{world_, config_, {application()}};
 };
 
@@ -220,8 +222,12 @@ TEST(DistributedApplications, RefusesWhatIsAMistake) {
   EXPECT_THROW(static_cast<void>(distributed_application({.name = "x"})), std::invalid_argument);
 }
 
-INSTANTIATE_TEST_SUITE_P(BothEngines, DistributedNodes, testing::Values("local", "voters"),
-                         [](const auto& engine) { return engine.param; });
+INSTANTIATE_TEST_SUITE_P(BothEngines, DistributedNodes,
+                         testing::Combine(testing::Values("local", "voters"), testing::Range(1, 9)),
+                         [](const auto& drawn) {
+                           return std::get<0>(drawn.param) +
+                                  std::to_string(std::get<1>(drawn.param));
+                         });
 
 }  // namespace
 }  // namespace coterie::test
