@@ -7,6 +7,7 @@ namespace {
 
 std::size_t bytes_of(const Append& append) {
   std::size_t bytes = sizeof(Append) + append.stream.size();
+  if (append.snapshot) bytes += append.snapshot->size();
   for (const auto& event : append.events) {
     bytes += sizeof(Event) + event.request_id.size() + event.payload.size() + event.outcome.size();
   }

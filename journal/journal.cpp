@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "journal/request_window.hpp"
+#include "journal/kept_state.hpp"
 #include "process/ports/journals.hpp"
 #include "process/runtime.hpp"
 
@@ -40,12 +40,42 @@ struct OpenAnswer {
   StorageResult<std::vector<Event>> result;
 };
 
+/// Parks the process until storage has answered.
+std::expected<void, JournalError> ask_to_append(detail::Process& self, Append append) {
+  Journals* journals = self.runtime().journals();
+  auto answer = await<AppendAnswer>(
+      [&](detail::Completer done) {
+        journals->append(std::move(append), [done](StorageResult<void> result) {
+          done(AppendAnswer{std::move(result)});
+        });
+      },
+      append_max);
+  if (!answer) {
+    return std::unexpected(JournalError{.maybe_applied = true,
+                                        .message = self.ending()
+                                                       ? "the process is ending"
+                                                       : "storage has not answered for a minute"});
+  }
+  if (!answer->result) return std::unexpected(from_storage(answer->result.error()));
+  return {};
+}
+
 }  // namespace
 
 struct Journal::State {
+  /// False: nobody knows what to do with it.
+  bool restore(const Event& snapshot, const std::function<bool(BytesView)>& take) {
+    auto kept = unpack<KeptState>(snapshot.payload);
+    if (!take || !kept || !take(kept->state)) return false;
+    requests.restore(std::move(kept->window));
+    snapshot_at = snapshot.sequence;
+    return true;
+  }
+
   std::string stream;
   Epoch epoch;
   std::uint64_t next_sequence = 1;
+  std::uint64_t snapshot_at = 0;  // events when one was taken or tried last
   RequestWindow requests;
   std::optional<JournalError> broken;  // nothing can be appended any more
 };
@@ -56,7 +86,8 @@ Journal::Journal(Journal&&) noexcept = default;
 Journal& Journal::operator=(Journal&&) noexcept = default;
 
 std::expected<void, JournalError> Journal::open_packed(
-    std::string stream, const std::function<bool(BytesView)>& replay) {
+    std::string stream, const std::function<bool(BytesView)>& replay,
+    const std::function<bool(BytesView)>& restore) {
   detail::Process& self = detail::current_process();
   Journals* journals = self.runtime().journals();
   if (journals == nullptr) {
@@ -80,10 +111,20 @@ std::expected<void, JournalError> Journal::open_packed(
     return std::unexpected(*state_->broken);
   }
   for (Event& event : *answer->result) {
-    if (!replay(event.payload)) {
-      state_->broken = JournalError{.code = JournalError::Code::undecodable,
-                                    .message = "event " + std::to_string(event.sequence) + " of " +
-                                               state_->stream + " is of no known type"};
+    if (event.kind == Event::Kind::damaged_snapshot) {
+      self.runtime().log().log(
+          LogModule::journal, LogLevel::warning, "snapshot passed over",
+          {{"stream", state_->stream}, {"event", event.sequence}, {"reason", event.payload}});
+      continue;
+    }
+    const bool known = event.kind == Event::Kind::snapshot ? state_->restore(event, restore)
+                                                           : replay(event.payload);
+    if (!known) {
+      state_->broken = JournalError{
+          .code = JournalError::Code::undecodable,
+          .message = (event.kind == Event::Kind::snapshot ? "the snapshot of event " : "event ") +
+                     std::to_string(event.sequence) + " of " + state_->stream +
+                     " is of no known type"};
       return std::unexpected(*state_->broken);
     }
     state_->next_sequence = event.sequence + 1;
@@ -115,32 +156,47 @@ std::expected<void, JournalError> Journal::append_packed(Bytes event, std::strin
   stored.request_id = request_id;
   stored.payload = std::move(event);
   stored.outcome = outcome;
-  Journals* journals = self.runtime().journals();
-  auto answer = await<AppendAnswer>(
-      [&](detail::Completer done) {
-        journals->append(std::move(append), [done](StorageResult<void> result) {
-          done(AppendAnswer{std::move(result)});
-        });
-      },
-      append_max);
+  auto answer = ask_to_append(self, std::move(append));
   if (!answer) {
-    state_->broken =
-        JournalError{.maybe_applied = true,
-                     .message = self.ending() ? "the process is ending"
-                                              : "storage has not answered for a minute"};
-    return std::unexpected(*state_->broken);
-  }
-  if (!answer->result) {
-    JournalError error = from_storage(answer->result.error());
     // From here on the stream's end is not known, or not ours.
-    if (error.maybe_applied || error.code != JournalError::Code::unavailable) {
-      state_->broken = error;
+    if (answer.error().maybe_applied || answer.error().code != JournalError::Code::unavailable) {
+      state_->broken = answer.error();
     }
-    return std::unexpected(std::move(error));
+    return answer;
   }
   ++state_->next_sequence;
   state_->requests.add(std::move(request_id), std::move(outcome));
   return {};
+}
+
+std::expected<void, JournalError> Journal::snapshot_packed(Bytes state) {
+  detail::Process& self = detail::current_process();
+  if (!state_) return std::unexpected(JournalError{.message = "the journal is not open"});
+  if (state_->broken) return std::unexpected(*state_->broken);
+  // Also if it fails: the next one is due after as many events again.
+  state_->snapshot_at = size();
+  if (size() == 0) return {};
+  if (!self.pass_gate()) {
+    return std::unexpected(JournalError{.message = "the process is ending"});
+  }
+  Append append;
+  append.stream = state_->stream;
+  append.epoch = state_->epoch;
+  append.expected_sequence = state_->next_sequence;
+  append.snapshot = pack(KeptState{std::move(state), state_->requests.kept()});
+  append.snapshots_kept = options_.keep_snapshots;
+  append.trim = options_.delete_events_on_snapshot;
+  auto stored = ask_to_append(self, std::move(append));
+  // It moves no end of the stream, so an answer that was lost leaves nothing in doubt.
+  if (!stored && stored.error().code != JournalError::Code::unavailable) {
+    state_->broken = stored.error();
+  }
+  return stored;
+}
+
+bool Journal::snapshot_due() const noexcept {
+  return state_ && !state_->broken && options_.snapshot_every != 0 &&
+         size() >= state_->snapshot_at + options_.snapshot_every;
 }
 
 const Bytes* Journal::outcome(const std::string& request_id) const {

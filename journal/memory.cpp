@@ -1,5 +1,7 @@
 #include "journal/memory.hpp"
 
+#include <algorithm>
+#include <iterator>
 #include <limits>
 
 namespace coterie {
@@ -58,7 +60,26 @@ StorageResult<std::vector<Event>> MemoryStreams::open(std::string_view stream, E
     return std::unexpected(detail::fenced(stream, epoch, found.head.fence));
   }
   found.head.fence = epoch;
-  return found.events;
+  if (found.snapshots.empty()) return found.events;
+  const Event& snapshot = found.snapshots.rbegin()->second;
+  std::vector<Event> past{snapshot};
+  std::ranges::copy_if(found.events, std::back_inserter(past),
+                       [&](const Event& event) { return event.sequence > snapshot.sequence; });
+  return past;
+}
+
+void MemoryStreams::take(Stream& stream, const detail::AppendPlan::Taken& taken) {
+  std::vector<std::uint64_t> stored;
+  for (const auto& [sequence, snapshot] : stream.snapshots) stored.push_back(sequence);
+  const auto retention = detail::retain(std::move(stored), taken);
+  stream.snapshots[taken.sequence] = {.sequence = taken.sequence,
+                                      .epoch = taken.append->epoch,
+                                      .payload = *taken.append->snapshot,
+                                      .kind = Event::Kind::snapshot};
+  stream.snapshots.erase(stream.snapshots.begin(),
+                         stream.snapshots.lower_bound(retention.snapshots_below));
+  std::erase_if(stream.events,
+                [&](const Event& event) { return event.sequence <= retention.trimmed; });
 }
 
 StorageResult<std::vector<StorageResult<void>>> MemoryStreams::append(
@@ -78,6 +99,7 @@ StorageResult<std::vector<StorageResult<void>>> MemoryStreams::append(
     streams_.find(row.append->stream)->second.events.push_back(std::move(event));
   }
   for (const auto& [stream, head] : plan.heads) streams_.find(stream)->second.head = head;
+  for (const auto& taken : plan.snapshots) take(streams_.find(taken.append->stream)->second, taken);
   return std::move(plan.results);
 }
 
@@ -85,7 +107,10 @@ StorageResult<std::vector<Event>> MemoryStreams::read(std::string_view stream) {
   const std::lock_guard lock(mutex_);
   const auto found = streams_.find(stream);
   if (found == streams_.end()) return std::vector<Event>{};
-  return found->second.events;
+  std::vector<Event> all = found->second.events;
+  for (const auto& [sequence, snapshot] : found->second.snapshots) all.push_back(snapshot);
+  std::ranges::stable_sort(all, {}, &Event::sequence);
+  return all;
 }
 
 StorageResult<std::vector<std::string>> MemoryStreams::list(std::string_view prefix) {

@@ -41,7 +41,9 @@ class MemoryStreams final : public Streams {
   struct Stream {
     detail::StreamHead head;
     std::vector<Event> events;
+    std::map<std::uint64_t, Event> snapshots;  // by their sequences
   };
+  static void take(Stream& stream, const detail::AppendPlan::Taken& taken);
   std::mutex mutex_;
   std::map<std::string, Stream, std::less<>> streams_;
 };

@@ -31,8 +31,11 @@ class PostgresStreams final : public Streams {
   explicit PostgresStreams(const PostgresOptions& options)
       : appends_{.mutex = {}, .connection = detail::PostgresConnection(options)},
         opens_{.mutex = {}, .connection = detail::PostgresConnection(options)} {}
+  /// Of the snapshots that are stored, by their streams.
+  using Sequences = std::map<std::string, std::vector<std::uint64_t>, std::less<>>;
   static StorageResult<void> write(detail::PostgresConnection& connection,
-                                   const detail::AppendPlan& plan);
+                                   const detail::AppendPlan& plan, Sequences snapshots);
+  StorageResult<detail::VerifiedStream> replay_from(std::string_view stream, detail::Footing begin);
 
   Line appends_;
   Line opens_;

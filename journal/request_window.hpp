@@ -2,15 +2,18 @@
 // The requests of one stream: the outcomes of the last ones, which make a repeated request answer
 // what it answered first, and of all earlier ones that they were there, so that a repeat from
 // before the window is refused and not run again. It belongs to the process that owns the stream,
-// is filled by the replay and kept up with each append. The journal itself keeps every request.
+// is filled by the replay and kept up with each append. The
+// events keep every request, snapshots what this holds.
 
+#include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
-#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
 #include <unordered_set>
+#include <vector>
 
 #include <coterie/bytes.hpp>
 
@@ -46,16 +49,41 @@ class RequestWindow {
   }
   std::size_t requests_max() const noexcept { return requests_max_; }
 
+  /// What a snapshot keeps of the window.
+  struct Request {
+    std::string id;
+    Bytes outcome;
+  };
+  struct Kept {
+    std::vector<Request> requests;       // oldest first
+    std::vector<std::uint64_t> expired;  // hashes of older ones
+  };
+  Kept kept() const {
+    Kept kept;
+    kept.requests.reserve(order_.size());
+    for (const auto& entry : order_) kept.requests.push_back({entry->first, entry->second});
+    kept.expired.assign(expired_.begin(), expired_.end());
+    std::ranges::sort(kept.expired);
+    return kept;
+  }
+  void restore(Kept kept) {
+    expired_.insert(kept.expired.begin(), kept.expired.end());
+    for (auto& request : kept.requests) add(std::move(request.id), std::move(request.outcome));
+  }
+
  private:
   using Outcomes = std::map<std::string, Bytes, std::less<>>;
-  static std::size_t hash(std::string_view request_id) {
-    return std::hash<std::string_view>{}(request_id);
+  /// FNV-1a: snapshots keep it, so it must be the same in every program for ever.
+  static std::uint64_t hash(std::string_view request_id) {
+    std::uint64_t hash = 0xCBF29CE484222325u;
+    for (const char c : request_id) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3u;
+    return hash;
   }
 
   std::size_t requests_max_;
   Outcomes outcomes_;
   std::deque<Outcomes::iterator> order_;  // oldest first
-  std::unordered_set<std::size_t> expired_;
+  std::unordered_set<std::uint64_t> expired_;
 };
 
 }  // namespace coterie

@@ -29,6 +29,12 @@ constexpr const char* events_schema =
     " view INTEGER NOT NULL, counter INTEGER NOT NULL, request_id TEXT NOT NULL,"
     " payload BLOB NOT NULL, outcome BLOB NOT NULL, chain INTEGER NOT NULL,"
     " PRIMARY KEY(stream, sequence)) WITHOUT ROWID;";
+// Also made in files from before there were snapshots.
+constexpr const char* snapshots_schema =
+    "CREATE TABLE IF NOT EXISTS snapshots(stream TEXT NOT NULL, sequence INTEGER NOT NULL,"
+    " view INTEGER NOT NULL, counter INTEGER NOT NULL, state BLOB NOT NULL,"
+    " chain INTEGER NOT NULL, trimmed INTEGER NOT NULL, crc INTEGER NOT NULL,"
+    " PRIMARY KEY(stream, sequence)) WITHOUT ROWID;";
 
 std::string_view name_of(SqliteKind kind) {
   switch (kind) {
@@ -53,6 +59,7 @@ StorageResult<void> fill(SqliteConnection& connection, const SqliteFile& file) {
       " WITHOUT ROWID;";
   if (file.kind == SqliteKind::journal) {
     schema += events_schema;
+    schema += snapshots_schema;
   } else {
     schema += records_schema;
     if (file.kind == SqliteKind::names) schema += fences_schema;
@@ -187,7 +194,9 @@ StorageResult<SqliteConnection> open_file(const SqliteFile& file) {
   }
   auto connection = SqliteConnection::open(file.path, file.busy_wait);
   if (!connection) return connection;
-  if (auto ok = check_stamp(*connection, file); !ok) return std::unexpected(std::move(ok.error()));
+  auto ok = check_stamp(*connection, file);
+  if (ok && file.kind == SqliteKind::journal) ok = connection->execute(snapshots_schema);
+  if (!ok) return std::unexpected(std::move(ok.error()));
   return connection;
 }
 

@@ -1,24 +1,16 @@
 #include "journal/sqlite_streams.hpp"
 
-#include <sys/stat.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <set>
 #include <utility>
 
 namespace coterie {
 namespace {
 
-using detail::Fence;
 using detail::SqliteBlob;
-using detail::SqliteConnection;
 using detail::SqliteFile;
 using detail::SqliteKind;
 using detail::SqliteStatement;
-using detail::StoredEvent;
 using detail::StreamHead;
-using detail::VerifiedStream;
 using Code = StorageError::Code;
 
 // Of streams that one process has opened; beyond it some are read again when needed.
@@ -51,9 +43,19 @@ StorageResult<std::unique_ptr<SqliteStreams>> SqliteStreams::open(const Options&
   auto connection = detail::open_file(own);
   if (!connection) return failed(connection);
   self->own_.connection = std::move(*connection);
-  auto insert = self->own_.connection.prepare("INSERT INTO events VALUES(?, ?, ?, ?, ?, ?, ?, ?)");
-  if (!insert) return failed(insert);
-  self->own_.insert = std::move(*insert);
+  auto& mine = self->own_;
+  const std::pair<SqliteStatement*, const char*> statements[] = {
+      {&mine.insert, "INSERT INTO events VALUES(?, ?, ?, ?, ?, ?, ?, ?)"},
+      {&mine.snapshots, "SELECT sequence FROM snapshots WHERE stream = ?"},
+      {&mine.put_snapshot, "INSERT OR REPLACE INTO snapshots VALUES(?, ?, ?, ?, ?, ?, ?, ?)"},
+      {&mine.drop_snapshots, "DELETE FROM snapshots WHERE stream = ? AND sequence < ?"},
+      {&mine.drop_events, "DELETE FROM events WHERE stream = ? AND sequence <= ?"},
+  };
+  for (const auto& [target, sql] : statements) {
+    auto statement = mine.connection.prepare(sql);
+    if (!statement) return failed(statement);
+    *target = std::move(*statement);
+  }
   self->own_.turn = detail::SqliteTurn(own.path + ".turn");
   for (auto* table : {&self->own_.fences, &self->opener_.fences}) {
     auto fences = detail::SqliteFences::open(names);
@@ -72,154 +74,6 @@ std::string SqliteStreams::path_of(std::string_view file) const {
 
 SqliteFile SqliteStreams::file_of(std::string_view file) const {
   return {path_of(file), SqliteKind::journal, options_.cluster_id, options_.busy_wait};
-}
-
-StorageResult<SqliteStreams::Home*> SqliteStreams::home(const std::string& file) {
-  if (const auto found = opener_.homes.find(file); found != opener_.homes.end()) {
-    if (!found->second.connection.moved()) return &found->second;
-    opener_.homes.erase(found);
-  }
-  struct stat status {};
-  if (::stat(path_of(file).c_str(), &status) != 0 && errno == ENOENT) {
-    return std::unexpected(StorageError{
-        Code::corrupt, "SQLite file '" + path_of(file) +
-                           "' is missing; it holds events of streams that another node asks for. "
-                           "Put it back; nothing is started without its past"});
-  }
-  auto connection = detail::open_file(file_of(file));
-  if (!connection) return failed(connection);
-  Home home{.connection = std::move(*connection),
-            .select = {},
-            .turn = detail::SqliteTurn(path_of(file) + ".turn")};
-  auto select = home.connection.prepare(
-      "SELECT sequence, view, counter, request_id, payload, outcome, chain FROM events"
-      " WHERE stream = ? ORDER BY sequence");
-  if (!select) return failed(select);
-  home.select = std::move(*select);
-  return &opener_.homes.emplace(file, std::move(home)).first->second;
-}
-
-StorageResult<void> SqliteStreams::pass_lock(const std::string& file) {
-  const auto pass = [](SqliteConnection& connection) -> StorageResult<void> {
-    detail::SqliteTransaction nothing(connection);
-    return nothing.begin();
-  };
-  if (file == own_file_) {
-    const std::lock_guard lock(own_.mutex);
-    return pass(own_.connection);
-  }
-  auto other = home(file);
-  if (!other) return failed(other);
-  (*other)->turn.want();
-  auto passed = pass((*other)->connection);
-  (*other)->turn.done();
-  return passed;
-}
-
-StorageResult<void> SqliteStreams::read_home(Home& home, std::string_view stream,
-                                             std::vector<StoredEvent>& events) {
-  return home.select.query(
-      [&](SqliteStatement& row) {
-        events.push_back({Event{.sequence = row.number(0),
-                                .epoch = {row.number(1), row.number(2)},
-                                .request_id = std::string(row.bytes(3)),
-                                .payload = Bytes(row.bytes(4)),
-                                .outcome = Bytes(row.bytes(5))},
-                          static_cast<std::uint32_t>(row.number(6))});
-      },
-      stream);
-}
-
-StorageResult<VerifiedStream> SqliteStreams::read_homes(std::string_view stream,
-                                                        const Fence& fence) {
-  std::vector<StoredEvent> events;
-  for (const auto& file : fence.homes) {
-    auto source = home(file);
-    if (!source) return failed(source);
-    if (auto ok = read_home(**source, stream, events); !ok) return failed(ok);
-  }
-  return detail::verify(stream, std::move(events));
-}
-
-/// Passes the lock of every home of the fences once, then reads the streams from each, of one
-/// moment per file: locks are taken per file and not per stream.
-std::vector<StorageResult<std::vector<StoredEvent>>> SqliteStreams::pass_and_read(
-    std::span<const Opening> openings, const std::vector<StorageResult<Fence>>& fences) {
-  std::map<std::string_view, std::vector<std::size_t>> of_file;
-  std::vector<StorageResult<std::vector<StoredEvent>>> found(openings.size());
-  for (std::size_t i = 0; i < fences.size(); ++i) {
-    if (!fences[i]) continue;
-    for (const auto& file : fences[i]->homes) of_file[file].push_back(i);
-  }
-  const auto fail = [&found](const std::vector<std::size_t>& indexes, const StorageError& error) {
-    for (const std::size_t i : indexes) found[i] = std::unexpected(error);
-  };
-  for (const auto& [file, indexes] : of_file) {
-    if (auto ok = pass_lock(std::string(file)); !ok) fail(indexes, ok.error());
-  }
-  for (const auto& [file, indexes] : of_file) {
-    auto source = home(std::string(file));
-    if (!source) {
-      fail(indexes, source.error());
-      continue;
-    }
-    detail::SqliteTransaction reading((*source)->connection);
-    if (auto ok = reading.begin_reading(); !ok) {
-      fail(indexes, ok.error());
-      continue;
-    }
-    for (const std::size_t i : indexes) {
-      if (!found[i]) continue;
-      if (auto ok = read_home(**source, openings[i].stream, *found[i]); !ok) found[i] = failed(ok);
-    }
-  }
-  return found;
-}
-
-StorageResult<std::vector<StorageResult<VerifiedStream>>> SqliteStreams::take(
-    std::span<const Opening> openings) {
-  auto fences = opener_.fences.raise(openings, own_file_);
-  if (!fences) return failed(fences);
-  // From here on no append under a smaller epoch can begin. Wait for those that had begun.
-  auto events = pass_and_read(openings, *fences);
-  // A newer owner may have begun while the files were read one after the other. If not, what was
-  // read is the whole stream, and what is wrong with it is damage.
-  auto now = opener_.fences.read_many(openings);
-  if (!now) return failed(now);
-  std::vector<StorageResult<VerifiedStream>> results;
-  results.reserve(openings.size());
-  for (std::size_t i = 0; i < openings.size(); ++i) {
-    const auto& [stream, epoch] = openings[i];
-    auto& fence = (*fences)[i];
-    auto& unchanged = (*now)[i];
-    if (!fence) {
-      results.emplace_back(failed(fence));
-    } else if (!events[i]) {
-      results.emplace_back(failed(events[i]));
-    } else if (!unchanged) {
-      results.emplace_back(failed(unchanged));
-    } else if (*unchanged != *fence) {
-      results.emplace_back(
-          std::unexpected(detail::fenced(stream, epoch, unchanged->value_or(Fence{}).epoch)));
-    } else {
-      results.push_back(detail::verify(stream, std::move(*events[i])));
-    }
-  }
-  const std::lock_guard lock(own_.mutex);
-  for (std::size_t i = 0; i < openings.size(); ++i) {
-    if (!results[i]) continue;
-    // An append of this same epoch may have been faster than the read.
-    const auto known = own_.heads.find(openings[i].stream);
-    if (known != own_.heads.end() && known->second.fence == openings[i].epoch &&
-        known->second.sequence > results[i]->sequence) {
-      continue;
-    }
-    remember(openings[i].stream, {.fence = openings[i].epoch,
-                                  .owned = true,
-                                  .sequence = results[i]->sequence,
-                                  .chain = results[i]->chain});
-  }
-  return results;
 }
 
 StorageResult<std::vector<Event>> SqliteStreams::open(std::string_view stream, Epoch epoch) {
@@ -324,8 +178,11 @@ StorageResult<std::vector<StorageResult<void>>> SqliteStreams::append_once(
     heads.emplace(stream, head);
   }
   auto plan = detail::plan_appends(appends, std::move(heads));
-  if (plan.rows.empty()) return std::move(plan.results);
+  if (plan.rows.empty() && plan.snapshots.empty()) return std::move(plan.results);
   if (auto ok = insert(plan); !ok) return failed(ok);
+  for (const auto& taken : plan.snapshots) {
+    if (auto ok = take_snapshot(taken); !ok) return failed(ok);
+  }
   if (auto ok = transaction.commit(); !ok) return failed(ok);
   for (const auto& [stream, head] : plan.heads) remember(stream, head);
   return std::move(plan.results);
@@ -344,31 +201,27 @@ StorageResult<void> SqliteStreams::insert(const detail::AppendPlan& plan) {
   return {};
 }
 
+StorageResult<void> SqliteStreams::take_snapshot(const detail::AppendPlan::Taken& taken) {
+  const std::string_view stream = taken.append->stream;
+  std::vector<std::uint64_t> stored;
+  auto ok = own_.snapshots.query(
+      [&stored](SqliteStatement& row) { stored.push_back(row.number(0)); }, stream);
+  if (!ok) return ok;
+  const auto retention = detail::retain(std::move(stored), taken);
+  const auto snapshot = detail::stored_form(taken, retention);
+  ok = own_.put_snapshot.run(stream, snapshot.sequence, snapshot.epoch.view, snapshot.epoch.counter,
+                             SqliteBlob{snapshot.state}, std::uint64_t{snapshot.chain},
+                             snapshot.trimmed, std::uint64_t{snapshot.checksum});
+  if (ok) ok = own_.drop_snapshots.run(stream, retention.snapshots_below);
+  if (ok && retention.trimmed != 0) ok = own_.drop_events.run(stream, retention.trimmed);
+  return ok;
+}
+
 void SqliteStreams::remember(const std::string& stream, const StreamHead& head) {
   if (own_.heads.size() >= heads_max && !own_.heads.contains(stream)) {
     own_.heads.erase(own_.heads.begin());
   }
   own_.heads.insert_or_assign(stream, head);
-}
-
-StorageResult<std::vector<Event>> SqliteStreams::read(std::string_view stream) {
-  if (auto ok = detail::check_stream(stream); !ok) return failed(ok);
-  const std::lock_guard lock(opener_.mutex);
-  // While a stream moves, its files are read at different moments: an event of the new owner may
-  // be seen without the last one of the old. That passes; damage stays.
-  constexpr int attempts = 5;
-  for (int attempt = 1;; ++attempt) {
-    auto fence = opener_.fences.read(stream);
-    if (!fence) return failed(fence);
-    if (!*fence) return std::vector<Event>{};
-    auto verified = read_homes(stream, **fence);
-    if (verified) return std::move(verified->events);
-    const bool may_pass = verified.error().code == Code::corrupt && (*fence)->homes.size() > 1;
-    if (!may_pass || attempt == attempts) return failed(verified);
-    for (const auto& file : (*fence)->homes) {
-      if (auto ok = pass_lock(file); !ok) return failed(ok);
-    }
-  }
 }
 
 StorageResult<std::vector<std::string>> SqliteStreams::list(std::string_view prefix) {

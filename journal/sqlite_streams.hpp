@@ -41,13 +41,19 @@ class SqliteStreams final : public Streams {
  private:
   struct Home {
     detail::SqliteConnection connection;
-    detail::SqliteStatement select;
+    detail::SqliteStatement events, snapshots, any_before, drop_events, drop_snapshots;
     detail::SqliteTurn turn;
+  };
+  /// What was read of a stream that is being opened.
+  struct Replay {
+    std::vector<detail::StoredSnapshot> snapshots{};
+    detail::Footing begin{};
+    std::vector<detail::StoredEvent> events{};  // after it
   };
   struct Own {
     detail::FairMutex mutex;
     detail::SqliteConnection connection;
-    detail::SqliteStatement insert;
+    detail::SqliteStatement insert, snapshots, put_snapshot, drop_snapshots, drop_events;
     detail::SqliteTurn turn;
     detail::SqliteFences fences;  // read while the own file's write lock is held
     detail::StreamHeads heads;    // of streams opened here; others are read again when needed
@@ -65,12 +71,17 @@ class SqliteStreams final : public Streams {
   // Under opener_.mutex.
   StorageResult<Home*> home(const std::string& file);
   StorageResult<void> pass_lock(const std::string& file);
-  StorageResult<void> read_home(Home& home, std::string_view stream,
-                                std::vector<detail::StoredEvent>& events);
-  StorageResult<detail::VerifiedStream> read_homes(std::string_view stream,
-                                                   const detail::Fence& fence);
-  std::vector<StorageResult<std::vector<detail::StoredEvent>>> pass_and_read(
+  StorageResult<void> read_snapshots(Home& home, std::string_view stream,
+                                     std::vector<detail::StoredSnapshot>& snapshots);
+  StorageResult<void> read_events(Home& home, std::string_view stream, std::uint64_t after,
+                                  std::vector<detail::StoredEvent>& events);
+  StorageResult<detail::VerifiedStream> read_all(std::string_view stream,
+                                                 const detail::Fence& fence);
+  std::vector<StorageResult<Replay>> pass_and_read(
       std::span<const Opening> openings, const std::vector<StorageResult<detail::Fence>>& fences);
+  void drop_leftovers(std::span<const Opening> openings,
+                      const std::vector<StorageResult<detail::Fence>>& fences,
+                      std::span<const std::pair<std::size_t, std::uint64_t>> trimmed);
   StorageResult<std::vector<StorageResult<detail::VerifiedStream>>> take(
       std::span<const Opening> openings);
 
@@ -78,6 +89,7 @@ class SqliteStreams final : public Streams {
   // Under own_.mutex.
   StorageResult<std::vector<StorageResult<void>>> append_once(std::span<const Append> appends);
   StorageResult<void> insert(const detail::AppendPlan& plan);
+  StorageResult<void> take_snapshot(const detail::AppendPlan::Taken& taken);
   void remember(const std::string& stream, const detail::StreamHead& head);
 
   const Options options_;

@@ -1,7 +1,6 @@
 #include "journal/streams_core.hpp"
 
 #include <algorithm>
-#include <tuple>
 #include <utility>
 
 #include "journal/checksum.hpp"
@@ -20,6 +19,17 @@ StorageResult<void> judge(const Append& append, const StreamHead& head) {
                                         "an event for stream " + quoted(append.stream) + " has " +
                                             std::to_string(bytes) + " bytes; the limit is " +
                                             std::to_string(event_bytes_max)});
+  }
+  if (append.snapshot && append.snapshot->size() > event_bytes_max) {
+    return std::unexpected(StorageError{
+        StorageError::Code::misuse, "a snapshot of stream " + quoted(append.stream) + " has " +
+                                        std::to_string(append.snapshot->size()) +
+                                        " bytes; the limit is " + std::to_string(event_bytes_max)});
+  }
+  if (append.snapshot && append.events.empty() && append.expected_sequence == 1) {
+    return std::unexpected(
+        StorageError{StorageError::Code::misuse,
+                     "a snapshot of stream " + quoted(append.stream) + " before its first event"});
   }
   if (!head.owned || head.fence != append.epoch || !append.epoch) {
     return std::unexpected(fenced(append.stream, append.epoch, head.fence));
@@ -79,13 +89,14 @@ AppendPlan plan_appends(std::span<const Append> appends, StreamHeads heads) {
   for (const auto& append : appends) {
     auto& head = heads[append.stream];
     plan.results.push_back(judge(append, head));
-    if (!plan.results.back() || append.events.empty()) continue;
+    if (!plan.results.back()) continue;
     for (std::size_t i = 0; i < append.events.size(); ++i) {
       ++head.sequence;
       head.chain = chain(head.chain, append.stream, head.sequence, append.epoch, append.events[i]);
       plan.rows.push_back({&append, i, head.sequence, head.chain});
     }
-    plan.heads.insert_or_assign(append.stream, head);
+    if (append.snapshot) plan.snapshots.push_back({&append, head.sequence, head.chain});
+    if (!append.events.empty()) plan.heads.insert_or_assign(append.stream, head);
   }
   return plan;
 }
@@ -101,37 +112,6 @@ std::uint32_t chain(std::uint32_t previous, std::string_view stream, std::uint64
       .add(event.payload)
       .add(event.outcome)
       .value();
-}
-
-StorageResult<VerifiedStream> verify(std::string_view stream, std::vector<StoredEvent> events) {
-  std::ranges::sort(events, [](const StoredEvent& a, const StoredEvent& b) {
-    return std::tie(a.event.epoch, a.event.sequence) < std::tie(b.event.epoch, b.event.sequence);
-  });
-  VerifiedStream verified;
-  verified.events.reserve(events.size());
-  for (auto& stored : events) {
-    Event& event = stored.event;
-    if (event.sequence != verified.sequence + 1) {
-      return std::unexpected(
-          StorageError{StorageError::Code::corrupt,
-                       "stream " + quoted(stream) + ": after event " +
-                           std::to_string(verified.sequence) + " comes event " +
-                           std::to_string(event.sequence) + " of epoch " + to_string(event.epoch) +
-                           "; events are missing or doubled. Restore the journal from a backup"});
-    }
-    const auto expected = chain(verified.chain, stream, event.sequence, event.epoch, event);
-    if (expected != stored.chain) {
-      return std::unexpected(StorageError{
-          StorageError::Code::corrupt,
-          "stream " + quoted(stream) + ": the checksum of event " + std::to_string(event.sequence) +
-              " does not fit; it or one before it was changed on disk. Restore the journal from a "
-              "backup"});
-    }
-    verified.sequence = event.sequence;
-    verified.chain = stored.chain;
-    verified.events.push_back(std::move(event));
-  }
-  return verified;
 }
 
 }  // namespace coterie::detail

@@ -62,7 +62,8 @@ std::expected<StorageSet, std::string> open_for_reading(const ClusterConfig& con
 
 std::string row_of(const StreamCheck& check) {
   return check.stream + "  " + std::to_string(check.events) + " events, " +
-         std::to_string(check.owners) + " owners\n";
+         std::to_string(check.snapshots) + " snapshots, " + std::to_string(check.owners) +
+         " owners\n";
 }
 
 int list(const std::string& who, Streams& streams, const JournalRequest& options) {
@@ -101,16 +102,18 @@ int show(const std::string& who, Streams& streams, const JournalRequest& options
 int verify(const std::string& who, Streams& streams, const JournalRequest& options) {
   const auto names = streams.list(options.what);
   if (!names) return complain(who, names.error().message, exit_code::failure);
-  std::size_t events = 0, damaged = 0;
+  std::size_t events = 0, snapshots = 0, damaged = 0;
   for (const std::string& name : *names) {
     const StreamCheck check = check_stream(streams, name);
     events += check.events;
+    snapshots += check.snapshots;
     if (check.damage.empty()) continue;
     ++damaged;
     if (!print("DAMAGED " + name + ": " + check.damage + '\n')) return exit_code::failure;
   }
   const std::string total = std::to_string(names->size()) + " streams, " + std::to_string(events) +
-                            " events, " + std::to_string(damaged) + " streams damaged\n";
+                            " events, " + std::to_string(snapshots) + " snapshots, " +
+                            std::to_string(damaged) + " streams damaged\n";
   if (!print(total)) return exit_code::failure;
   return damaged == 0 ? exit_code::ok : exit_code::failure;
 }
@@ -171,10 +174,11 @@ Command journal_command() {
             };
             CLI::App* one = add("list", "The names of the streams", list);
             one->add_option("PREFIX", options->what, "Only those that begin so");
-            one->add_flag("--counts", options->counts, "With their events and owners");
+            one->add_flag("--counts", options->counts, "With their events, snapshots and owners");
             one = add("show", "The events of one stream, a JSON object a line", show);
             one->add_option("STREAM", options->what, "Its name")->required();
-            one = add("verify", "Checks checksums, sequences and epochs of every stream", verify);
+            one = add("verify", "Checks checksums, sequences, epochs and snapshots of every stream",
+                      verify);
             one->add_option("PREFIX", options->what, "Only those that begin so");
             one = add("export", "All events, a JSON object a line", export_to);
             one->add_option("PREFIX", options->what, "Only those that begin so");

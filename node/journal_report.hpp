@@ -12,15 +12,17 @@
 
 namespace coterie {
 
-/// One line of a stream's events, as JSON: sequence, epoch, request_id, event, outcome. Events that
-/// were packed with field names are shown with them; what is no packed value is {"$base64": ...}.
+/// One line of a stream's events, as JSON: sequence, epoch, request_id, event, outcome; of a
+/// snapshot its state and how many requests it remembers. What was packed with field names is shown
+/// with them; what is no packed value is {"$base64": ...}.
 std::string event_json(std::string_view stream, const Event& event);
 
 struct StreamCheck {
   std::string stream;
   std::size_t events = 0;
-  std::size_t owners = 0;  // epochs, one after another
-  std::string damage;      // empty: its checksums, sequences and epochs are whole
+  std::size_t snapshots = 0;  // whole ones
+  std::size_t owners = 0;     // epochs of the events, one after another
+  std::string damage;         // empty: its checksums, sequences and epochs are whole
 };
 StreamCheck check_stream(Streams& streams, const std::string& stream);
 

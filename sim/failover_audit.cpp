@@ -24,7 +24,10 @@ JournalAudit audit_journals(Streams& streams) {
     return audit;
   }
   for (const std::string& name : *names) {
-    const auto events = streams.read(name);
+    auto events = streams.read(name);
+    if (events) {
+      std::erase_if(*events, [](const Event& e) { return e.kind != Event::Kind::event; });
+    }
     if (!events) {
       audit.unreadable = name + ": " + events.error().message;
       return audit;

@@ -188,6 +188,8 @@ class SimStore::Watched final : public Streams {
     }
     auto events = store_.memory.streams.open(stream, epoch);
     if (events && store_.forgets_requests) {
+      events = store_.memory.streams.read(stream);  // snapshots remember them too
+      std::erase_if(*events, [](const Event& e) { return e.kind != Event::Kind::event; });
       for (Event& event : *events) event.request_id.clear();
     }
     // From now on nothing of an older epoch may be accepted.

@@ -47,8 +47,13 @@ ContractServer::ContractServer(std::string id, coterie::NoArguments, ContractTim
     : id_(std::move(id)), times_(times) {}
 
 GenServer::Init ContractServer::init() {
-  const auto opened =
-      journal_.open(std::string(contracts_kind) + '/' + id_, [this](const Event& event) {
+  const auto opened = journal_.open(
+      std::string(contracts_kind) + '/' + id_,
+      [this](const Snapshot& snapshot) {
+        contract_ = snapshot.contract;
+        refusals_ = snapshot.refusals;
+      },
+      [this](const Event& event) {
         replay(contract_, event);
         if (std::holds_alternative<Refused>(event)) ++refusals_;
       });
@@ -81,7 +86,17 @@ GenServer::Outcome<Result> ContractServer::record(const Event& event) {
       journal_.append(event, current_request_id(), coterie::pack(Remembered{before + 1, {}}));
   if (!stored) return fail(stored.error());
   replay(contract_, event);
+  snapshot_if_due();
   return answer(*contract_);
+}
+
+void ContractServer::snapshot_if_due() {
+  if (!journal_.snapshot_due()) return;
+  // Without it the next replay is longer; the command is done all the same.
+  if (const auto stored = journal_.snapshot(Snapshot{contract_, refusals_}); !stored) {
+    coterie::node_log().warning(LogModule::application,
+                                "Contract " + id_ + ": no snapshot: " + stored.error().message);
+  }
 }
 
 /// A command that came too early is refused again when it is repeated, whatever has happened since:
@@ -93,6 +108,7 @@ GenServer::Outcome<Result> ContractServer::refuse(Refusal refusal, Operation ope
                                         coterie::pack(Remembered{0, refusal}));
     if (!stored) return fail(stored.error());
     ++refusals_;
+    snapshot_if_due();
   }
   return answer(std::unexpected(std::move(refusal)));
 }

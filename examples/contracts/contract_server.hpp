@@ -61,7 +61,14 @@ class ContractServer final : public coterie::GenServer {
 
   const std::string id_;
   const ContractTimes times_;
-  coterie::Journal journal_;
+  /// What a snapshot holds. The events stay: a contract is an account of what happened.
+  struct Snapshot {
+    std::optional<Contract> contract;
+    std::uint64_t refusals = 0;
+  };
+  void snapshot_if_due();
+
+  coterie::Journal journal_{{.snapshot_every = 16}};
   std::optional<Contract> contract_;
   std::size_t refusals_ = 0;  // journalled
 };

@@ -23,6 +23,14 @@
 //     }
 //   };
 //
+// With snapshots a replay reads only what came after the last one (Akka Persistence's
+// snapshot-every-n). The state is any value that can be packed:
+//
+//     Journal journal_{{.snapshot_every = 100}};
+//     ... journal_.open("account/" + id_, [&](const State& s) { state_ = s; },
+//                       [&](const Deposited& e) { apply(e); })
+//     ... apply(event); if (journal_.snapshot_due()) static_cast<void>(journal_.snapshot(state_));
+//
 // A Journal belongs to one process and its functions park that process. The stream's name is the
 // caller's; events are packed like messages. Without a node that has a journal, open fails.
 
@@ -42,6 +50,15 @@ struct JournalOptions {
   /// Requests whose outcomes are remembered, in memory, to answer a repeat. A repeat of an older
   /// one is refused: choose more than a stream gets while a caller still retries.
   std::size_t requests = 1024;
+  /// snapshot_due() after so many events since the last snapshot: about as many does a replay read
+  /// at most. 0: never. Smaller: processes start sooner, and write their state more often.
+  std::uint64_t snapshot_every = 0;
+  /// Snapshots of the stream that stay. With two, a newest one that is damaged costs a longer
+  /// replay; with one and no events before it, the stream.
+  std::size_t keep_snapshots = 2;
+  /// With each snapshot the events go that all kept ones contain. What happened before them can
+  /// then not be looked up any more.
+  bool delete_events_on_snapshot = false;
 };
 
 class Journal {
@@ -51,10 +68,13 @@ class Journal {
   Journal(Journal&&) noexcept;
   Journal& operator=(Journal&&) noexcept;
 
-  /// Claims the stream for the calling process's epoch and replays it through `replay`, which takes
-  /// the packed event; false from it means that the event is unknown.
+  /// Claims the stream for the calling process's epoch and replays it: the newest snapshot that is
+  /// whole through `restore`, if there is one, and the events after it through `replay`. Both take
+  /// what was packed; false from them means that it is unknown. A stream with snapshots cannot be
+  /// opened without `restore`.
   std::expected<void, JournalError> open_packed(std::string stream,
-                                                const std::function<bool(BytesView)>& replay);
+                                                const std::function<bool(BytesView)>& replay,
+                                                const std::function<bool(BytesView)>& restore = {});
   /// Durable when it returns a value. `request_id` and `outcome` are kept with the event, and come
   /// back from outcome(). After an error with maybe_applied, or fenced, every later append fails
   /// the same way: end the process and let its supervisor start it again. A request id from before
@@ -62,6 +82,13 @@ class Journal {
   /// the caller the answer that fits the error.
   std::expected<void, JournalError> append_packed(Bytes event, std::string request_id,
                                                   Bytes outcome);
+
+  /// Stores the state after all events so far, and the requests that are remembered. Durable when
+  /// it returns a value; of a stream without events nothing is stored. An error changes nothing:
+  /// the next replay is longer. Only `fenced` and `corrupt` say that every later append fails.
+  std::expected<void, JournalError> snapshot_packed(Bytes state);
+  /// JournalOptions::snapshot_every events have come since the last snapshot that was tried.
+  bool snapshot_due() const noexcept;
 
   /// The stored outcome of that request; nullptr if it is new, or older than the window: then
   /// append() tells. Valid until the next append.
@@ -71,6 +98,13 @@ class Journal {
 
   template <class Replay>
   std::expected<void, JournalError> open(std::string stream, Replay replay);
+  /// `restore` takes the type that snapshot() is given.
+  template <class Restore, class Replay>
+  std::expected<void, JournalError> open(std::string stream, Restore restore, Replay replay);
+  template <class S>
+  std::expected<void, JournalError> snapshot(const S& state) {
+    return snapshot_packed(pack(state));
+  }
   template <class E>
   std::expected<void, JournalError> append(const E& event, std::string request_id = {},
                                            Bytes outcome = {}) {
@@ -96,15 +130,28 @@ struct ReplayTraits<void (C::*)(A) const> {
 };
 }  // namespace detail
 
+namespace detail {
+/// Gives `take` what was packed of the type that it takes.
+template <class Take>
+std::function<bool(BytesView)> unpacking(Take& take) {
+  return [&take](BytesView packed) {
+    auto value = unpack<typename ReplayTraits<Take>::Event>(packed);
+    if (value) take(std::move(*value));
+    return value.has_value();
+  };
+}
+}  // namespace detail
+
 /// `replay` takes one event type; several kinds of events are a std::variant.
 template <class Replay>
 std::expected<void, JournalError> Journal::open(std::string stream, Replay replay) {
-  using E = typename detail::ReplayTraits<Replay>::Event;
-  return open_packed(std::move(stream), [&replay](BytesView packed) {
-    auto event = unpack<E>(packed);
-    if (event) replay(std::move(*event));
-    return event.has_value();
-  });
+  return open_packed(std::move(stream), detail::unpacking(replay));
+}
+
+template <class Restore, class Replay>
+std::expected<void, JournalError> Journal::open(std::string stream, Restore restore,
+                                                Replay replay) {
+  return open_packed(std::move(stream), detail::unpacking(replay), detail::unpacking(restore));
 }
 
 }  // namespace coterie

@@ -105,11 +105,17 @@ class Records {
 };
 
 struct Event {
+  enum class Kind : std::uint8_t {
+    event,
+    snapshot,          // no event: `payload` is the state after event `sequence`
+    damaged_snapshot,  // one that nothing can begin from; `payload` says why
+  };
   std::uint64_t sequence = 0;  // 1, 2, 3 ... within the stream
   Epoch epoch{};               // of the owner that appended it
   std::string request_id{};    // empty: none
   Bytes payload{};             // the event
   Bytes outcome{};             // the reply that goes with request_id
+  Kind kind = Kind::event;
   friend bool operator==(const Event&, const Event&) = default;
 };
 
@@ -118,6 +124,12 @@ struct Append {
   Epoch epoch{};
   std::uint64_t expected_sequence = 1;  // sequence of the first event
   std::vector<Event> events{};          // sequence and epoch are filled in by the store
+  /// In the same transaction: the state after these events. Of the stream's snapshots the newest
+  /// `snapshots_kept` stay; with `trim` the events go that every one of them contains, once there
+  /// are so many.
+  std::optional<Bytes> snapshot{};
+  std::size_t snapshots_kept = 2;
+  bool trim = false;
 };
 
 struct Opening {
@@ -129,7 +141,9 @@ class Streams {
  public:
   virtual ~Streams() = default;
   /// Raises the fence of `stream` to `epoch` if it is greater than or equal to the stored one (else
-  /// `fenced`), waits until no append of a smaller epoch can still commit, and reads every event.
+  /// `fenced`), waits until no append of a smaller epoch can still commit, and reads what a replay
+  /// needs: the newest snapshot that is whole, after those newer ones that are not, and the events
+  /// after it. Without a snapshot every event. `corrupt` if that leaves a gap.
   virtual StorageResult<std::vector<Event>> open(std::string_view stream, Epoch epoch) = 0;
   /// The same for many streams at the price of about one, in the order given.
   virtual StorageResult<std::vector<StorageResult<std::vector<Event>>>> open_many(
@@ -143,8 +157,8 @@ class Streams {
   /// the last open; `conflict`: its sequence is not the next; `misuse`) by itself.
   virtual StorageResult<std::vector<StorageResult<void>>> append(
       std::span<const Append> appends) = 0;
-  /// Reads without owning; the order is that of (epoch, sequence). For audits and `coterie
-  /// journal`.
+  /// Reads without owning everything that is there, each snapshot behind the last event that it
+  /// contains; the order is that of (epoch, sequence). For audits and `coterie journal`.
   virtual StorageResult<std::vector<Event>> read(std::string_view stream) = 0;
   /// Every stream that was ever opened and starts with `prefix`, in order of name.
   virtual StorageResult<std::vector<std::string>> list(std::string_view prefix) = 0;

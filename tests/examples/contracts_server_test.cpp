@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 
 #include "examples/contracts/contract_workload.hpp"
@@ -41,6 +42,11 @@ class ContractServerTest : public testing::Test {
   void start_payments() {
     ASSERT_TRUE(GenServer::start<PaymentServer>({.name = payment_system()}, "ledger",
                                                 coterie::NoArguments{}));
+  }
+  /// How many of these the contract's stream has.
+  std::ptrdiff_t journalled(coterie::Event::Kind kind) {
+    const auto entries = streams_.read("contracts/contract-1").value();
+    return std::ranges::count(entries, kind, &coterie::Event::kind);
   }
   /// As after the death of its node: nothing of it runs, its journal is there.
   void kill(const coterie::ViaName& name) {
@@ -167,7 +173,7 @@ TEST_F(ContractServerTest, RefusalsThatCameTooEarlyAreRepeated) {
   }
   EXPECT_EQ(accepted(Pay{100, at}, "of its own").payments.size(), 2u);
   // Start, approve, disburse and two payments; of the refusals the two early ones with an id.
-  EXPECT_EQ(streams_.read("contracts/contract-1")->size(), 7u);
+  EXPECT_EQ(journalled(coterie::Event::Kind::event), 7);
 }
 
 // Goal: however many come too early, a contract remembers a bounded number of them.
@@ -177,11 +183,33 @@ TEST_F(ContractServerTest, RememberedRefusalsAreBounded) {
   for (std::size_t i = 0; i < refusals_max + 5; ++i) {
     ASSERT_EQ(refused(Pay{100, at}, "early-" + std::to_string(i)), Code::invalid_state);
   }
-  EXPECT_EQ(streams_.read("contracts/contract-1")->size(), 1 + refusals_max);
+  EXPECT_EQ(journalled(coterie::Event::Kind::event), std::ptrdiff_t{1 + refusals_max});
   kill(contract_);
   ASSERT_TRUE(start_contract());
   EXPECT_EQ(refused(Pay{100, at}, "one more"), Code::invalid_state);
-  EXPECT_EQ(streams_.read("contracts/contract-1")->size(), 1 + refusals_max);
+  EXPECT_EQ(journalled(coterie::Event::Kind::event), std::ptrdiff_t{1 + refusals_max});
+}
+
+// Goal: a contract with many payments starts from a snapshot, as the same contract, and answers
+// repeats of requests from before it; its events all stay.
+TEST_F(ContractServerTest, StartsFromASnapshot) {
+  start_payments();
+  ASSERT_TRUE(start_contract());
+  accepted(Start{"contract-1", "c-1", 10'000, 1'000, at}, "s");
+  accepted(Approve{at}, "a");
+  accepted(Disburse{at}, "d");
+  std::vector<Contract> paid;
+  for (int i = 0; i < 40; ++i) paid.push_back(accepted(Pay{100, at}, "p" + std::to_string(i)));
+  EXPECT_EQ(journalled(coterie::Event::Kind::event), 43);
+  EXPECT_EQ(journalled(coterie::Event::Kind::snapshot), 2);
+  kill(contract_);
+  ASSERT_TRUE(start_contract());
+  EXPECT_EQ(accepted(Get{}), paid.back());
+  for (const int repeat : {0, 20, 39}) {
+    EXPECT_EQ(accepted(Pay{100, at}, "p" + std::to_string(repeat)),
+              paid[static_cast<std::size_t>(repeat)]);
+  }
+  EXPECT_EQ(journalled(coterie::Event::Kind::event), 43);
 }
 
 // Goal: of a contract that never was nothing is left: a refused start ends it, nobody's start too,

@@ -30,7 +30,12 @@ class Account final : public GenServer {
   using Calls = Messages<Deposit>;
 
   Init init() {
-    const auto opened = journal_.open("account", [this](const Deposited& e) { sum_ += e.amount; });
+    const auto opened = journal_.open(
+        "account", [this](const Balance& snapshot) { sum_ = snapshot.sum; },
+        [this](const Deposited& e) {
+          sum_ += e.amount;
+          ++replayed;
+        });
     if (!opened) return stop_init(opened.error().reason());
     return ok();
   }
@@ -41,17 +46,31 @@ class Account final : public GenServer {
     const auto stored = journal_.append(Deposited{deposit.amount}, current_request_id(),
                                         pack(sum_ + deposit.amount));
     if (!stored) return fail(stored.error());
-    return sum_ += deposit.amount;
+    sum_ += deposit.amount;
+    if (journal_.snapshot_due()) {
+      EXPECT_TRUE(journal_.snapshot(Balance{sum_}));
+    }
+    return sum_;
   }
 
+  static inline std::size_t replayed = 0;
+  static inline JournalOptions options{.requests = 2};
+
  private:
-  Journal journal_{{.requests = 2}};
+  struct Balance {
+    std::int64_t sum = 0;
+  };
+  Journal journal_{options};
   std::int64_t sum_ = 0;
 };
 
 class JournalProcessTest : public testing::Test {
  protected:
-  JournalProcessTest() { node_.local.runtime.set_journals(&journals_); }
+  JournalProcessTest() {
+    Account::replayed = 0;
+    Account::options = {.requests = 2};
+    node_.local.runtime.set_journals(&journals_);
+  }
 
   void start() { ASSERT_TRUE(GenServer::start<Account>({.name = account_})); }
   std::expected<std::int64_t, CallError> deposit(std::int64_t amount, std::string id) {
@@ -92,6 +111,49 @@ TEST_F(JournalProcessTest, ARequestRunsOnceHoweverOldItsRepeatIs) {
   EXPECT_EQ(deposit(1000, "d"), 1111);  // the server has lived on
   EXPECT_EQ(deposit(1000, ""), 2111);   // without an id each call is a new one
   EXPECT_EQ(deposit(1000, ""), 3111);
+}
+
+// Goal: the same with snapshots and no events before them: a replay is bounded, and the window of
+// requests begins where it ended.
+TEST_F(JournalProcessTest, SnapshotsKeepTheStateAndTheRequests) {
+  Account::options = {.requests = 2, .snapshot_every = 3, .delete_events_on_snapshot = true};
+  start();
+  std::int64_t sum = 0;
+  for (int i = 1; i <= 10; ++i) EXPECT_EQ(deposit(i, "r" + std::to_string(i)), sum += i);
+  ASSERT_TRUE(GenServer::stop(account_));
+  start();
+  EXPECT_EQ(Account::replayed, 1u);  // the tenth; the ninth brought a snapshot
+  EXPECT_LE(streams_.read("account")->size(), 6u);
+  EXPECT_EQ(deposit(9, "r9"), 45);
+  EXPECT_EQ(deposit(10, "r10"), 55);
+  for (int i = 1; i <= 8; ++i) {
+    const auto old = deposit(i, "r" + std::to_string(i));
+    ASSERT_FALSE(old) << i;
+    EXPECT_EQ(old.error().code(), CallError::Code::refused);
+  }
+  EXPECT_EQ(deposit(100, "new"), 155);
+}
+
+// Goal: a program that does not know snapshots is told, and starts nothing without the past.
+TEST_F(JournalProcessTest, AStreamWithSnapshotsIsNotOpenedWithoutThem) {
+  class Old final : public GenServer {
+   public:
+    Init init() {
+      auto opened = journal_.open("account", [](const Account::Deposited&) {});
+      EXPECT_FALSE(opened);
+      if (opened) return ok();
+      EXPECT_THAT(opened.error().message, HasSubstr("the snapshot of event 3 of account"));
+      return stop_init(opened.error().reason());
+    }
+
+   private:
+    Journal journal_;
+  };
+  Account::options.snapshot_every = 3;
+  start();
+  for (int i = 1; i <= 3; ++i) EXPECT_TRUE(deposit(i, {}));
+  ASSERT_TRUE(GenServer::stop(account_));
+  EXPECT_FALSE(GenServer::start<Old>({.name = account_}));
 }
 
 }  // namespace

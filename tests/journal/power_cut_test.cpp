@@ -28,6 +28,7 @@ using Kind = DiskOperation::Kind;
 constexpr std::uint64_t sector = 512;
 constexpr std::size_t streams_count = 5;
 constexpr std::size_t appends_count = 1'750;
+constexpr std::uint64_t snapshot_every = 9;  // and every other stream is trimmed behind them
 
 StorageResult<StorageSet> open_at(const std::string& directory) {
   return open_storage({.description = "sqlite:" + directory, .node = "a", .cluster_id = "cuts"});
@@ -39,6 +40,11 @@ std::string stream_name(std::size_t stream) { return "contracts/" + std::to_stri
 Bytes payload(std::size_t stream, std::uint64_t sequence) {
   return Bytes((stream * 31 + sequence * 17) % (sequence % 40 == 0 ? 9'000 : 60), 'p') +
          std::to_string(stream) + '.' + std::to_string(sequence);
+}
+
+/// A snapshot's, over several pages now and then.
+Bytes state(std::size_t stream, std::uint64_t sequence) {
+  return Bytes(sequence % 27 == 0 ? 9'000 : 300, 's') + payload(stream, sequence);
 }
 
 /// A file's bytes, those that are synced and the changes since.
@@ -149,6 +155,10 @@ std::vector<DiskOperation> work(const std::string& directory) {
            {view, 0},
            next,
            {{.request_id = "r" + std::to_string(next), .payload = payload(stream, next)}}});
+      if (next % snapshot_every == 0) {
+        batch.back().snapshot = state(stream, next);
+        batch.back().trim = stream % 2 == 0;
+      }
     }
     if (batch.empty()) continue;
     for (const std::size_t stream : in_batch) note_on_disk(2 * stream);
@@ -161,6 +171,29 @@ std::vector<DiskOperation> work(const std::string& directory) {
   }
   record_disk(false);
   return take_disk_operations();
+}
+
+/// The newest snapshot that belongs there, as it was taken, and every event after it.
+std::string judge_entries(std::size_t stream, std::uint64_t last,
+                          const std::vector<Event>& entries) {
+  const std::uint64_t base = last - last % snapshot_every;
+  std::uint64_t next = base + 1;
+  for (const Event& one : entries) {
+    const bool first = &one == &entries.front();
+    if (first && base != 0) {
+      if (one.kind != Event::Kind::snapshot || one.sequence != base ||
+          one.payload != state(stream, base)) {
+        return " does not begin with its snapshot of event " + std::to_string(base);
+      }
+      continue;
+    }
+    if (one.kind != Event::Kind::event || one.sequence != next ||
+        one.payload != payload(stream, next)) {
+      return ": event " + std::to_string(next) + " is another one";
+    }
+    ++next;
+  }
+  return {};
 }
 
 /// What is wrong after a cut; empty: nothing.
@@ -179,18 +212,16 @@ std::string judge(const std::string& directory, const Progress& progress) {
       const auto found = counts.find(name);
       return found == counts.end() ? std::uint64_t{0} : found->second;
     };
-    if (events->size() < find(progress.acknowledged)) {
-      return name + " has lost an acknowledged event: " + std::to_string(events->size()) + " of " +
-             std::to_string(find(progress.acknowledged));
+    const std::uint64_t last = events->empty() ? 0 : events->back().sequence;
+    if (last < find(progress.acknowledged)) {
+      return name + " has lost an acknowledged event: it ends with " + std::to_string(last) +
+             " of " + std::to_string(find(progress.acknowledged));
     }
-    if (events->size() > find(progress.asked)) return name + " has an event that nobody asked for";
-    for (std::size_t i = 0; i < events->size(); ++i) {
-      if ((*events)[i].sequence != i + 1 || (*events)[i].payload != payload(stream, i + 1)) {
-        return name + ": event " + std::to_string(i + 1) + " is another one";
-      }
-    }
+    if (last > find(progress.asked)) return name + " has an event that nobody asked for";
+    if (auto wrong = judge_entries(stream, last, *events); !wrong.empty()) return name + wrong;
   }
-  const Append next{stream_name(0), {1'000, 0}, (*opened)[0]->size() + 1, {{.payload = "next"}}};
+  const std::uint64_t last = (*opened)[0]->empty() ? 0 : (*opened)[0]->back().sequence;
+  const Append next{stream_name(0), {1'000, 0}, last + 1, {{.payload = "next"}}};
   const auto appended = (*streams)->append({&next, 1});
   if (!appended || !appended->front()) return "does not take the next append";
   return {};

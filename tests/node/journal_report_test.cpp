@@ -7,6 +7,7 @@
 
 #include <coterie/pack.hpp>
 
+#include "journal/kept_state.hpp"
 #include "journal/memory.hpp"
 
 namespace coterie {
@@ -49,6 +50,14 @@ TEST(JournalReport, AnEventIsALineOfJson) {
   Event odd = event(1, {1, 1});
   odd.payload = Bytes("\xc1\xff", 2);  // no packed value
   EXPECT_THAT(event_json("s", odd), HasSubstr(R"("event":{"$base64":"wf8="})"));
+  Event snapshot{.sequence = 7, .epoch = {2, 7}, .kind = Event::Kind::snapshot};
+  snapshot.payload = pack(KeptState{pack(Paid{6, "us"}, Form::named), {{{"r", "o"}}, {1, 2}}});
+  EXPECT_EQ(event_json("s", snapshot),
+            R"({"stream":"s","sequence":7,"epoch":[2,7],"snapshot":{"amount":6,"by":"us"},)"
+            R"("requests":1,"older_requests":2})");
+  snapshot.kind = Event::Kind::damaged_snapshot;
+  snapshot.payload = "why";
+  EXPECT_THAT(event_json("s", snapshot), HasSubstr(R"("damaged_snapshot":"why")"));
 }
 
 // Goal: owners are counted, and what is out of order is named.
@@ -59,6 +68,18 @@ TEST(JournalReport, ChecksOrderAndOwners) {
   EXPECT_EQ(whole.events, 3u);
   EXPECT_EQ(whole.owners, 2u);
   EXPECT_EQ(whole.damage, "");
+  Event snapshot = event(2, {1, 1});
+  snapshot.kind = Event::Kind::snapshot;
+  streams.events =
+      std::vector{snapshot, event(3, {1, 1}), event(4, {1, 1})};  // 1 and 2 are trimmed
+  EXPECT_EQ(check_stream(streams, "s").damage, "");
+  EXPECT_EQ(check_stream(streams, "s").events, 2u);
+  EXPECT_EQ(check_stream(streams, "s").snapshots, 1u);
+  snapshot.kind = Event::Kind::damaged_snapshot;
+  snapshot.payload = "changed on disk";
+  streams.events = std::vector{event(1, {1, 1}), event(2, {1, 1}), snapshot, event(3, {1, 1})};
+  EXPECT_EQ(check_stream(streams, "s").damage,
+            "the snapshot of event 2 is damaged: changed on disk");
   streams.events = std::vector{event(1, {1, 1}), event(3, {1, 1})};
   EXPECT_THAT(check_stream(streams, "s").damage, HasSubstr("event 3 stands where event 2"));
   streams.events = std::vector{event(1, {2, 1}), event(2, {1, 9})};
