@@ -421,5 +421,57 @@ TEST(ZmqDistribution, IgnoresGarbage) {
   EXPECT_TRUE(eventually([&] { return a.events.delivered() == 10; }));
 }
 
+// Goal: whoever says again what a member has said, hello and records alike, from connections of his
+// own, delivers nothing, and the member's own connection stays the one that is read.
+TEST(ZmqDistribution, WhatIsSaidAgainChangesNothing) {
+  TestNode a("a", 1), b("b", 1);
+  join({&a, &b}, {"a", "b"});
+  ASSERT_TRUE(connected(a, b));
+  ASSERT_TRUE(b.send_numbered(a.id, 10, 10));
+  ASSERT_TRUE(eventually([&] { return a.events.delivered() == 10; }));
+  const auto connections = [&] {
+    const auto states = b.net->peer_states();
+    return states.empty() ? 0 : states[0].counters.connections;
+  };
+  ASSERT_TRUE(eventually([&] { return connections() > 0; }));
+  const auto before = connections();
+
+  wire::Hello hello;
+  hello.cluster_id = "test";
+  hello.name = "b";
+  hello.incarnation = {1, b.id};
+  hello.to = a.id;
+  hello.connection = before;
+  hello.position = {1, 1, 0, 1};
+  Envelope envelope;
+  envelope.signal = Signal::send;
+  envelope.from = {b.id, 1};
+  envelope.to = Pid{a.id, 2};
+  const Bytes record = wire::encode_envelope(envelope, {b.id, a.id});
+  zmq::context_t context;
+  constexpr std::uint64_t strangers = 20, times = 50;
+  for (std::uint64_t i = 0; i < strangers; ++i) {
+    zmq::socket_t stranger(context, zmq::socket_type::dealer);
+    stranger.set(zmq::sockopt::linger, 5000);
+    stranger.connect("tcp://" + a.net->address());
+    for (std::uint64_t n = 0; n < times; ++n) {
+      stranger.send(zmq::buffer(encode(hello)), zmq::send_flags::none);
+      stranger.send(zmq::buffer(encode(wire::Data{hello.position, 1 + n, {record}})),
+                    zmq::send_flags::none);
+    }
+  }
+  EXPECT_TRUE(eventually([&] {
+    const auto counters = a.net->counters();
+    return counters.said_again >= strangers * times && counters.before_hello >= strangers * times;
+  }));
+  EXPECT_EQ(a.events.delivered(), 10u);
+  ASSERT_TRUE(b.send_numbered(a.id, 1000, 10));
+  EXPECT_TRUE(eventually([&] { return a.events.delivered() == 1010; }));
+  EXPECT_EQ(connections(), before);
+  EXPECT_TRUE(a.events.downs().empty());
+  EXPECT_TRUE(b.events.downs().empty());
+  EXPECT_EQ(a.events.complaint(), "");
+}
+
 }  // namespace
 }  // namespace coterie
