@@ -71,9 +71,13 @@ void Fiber::restart(void (*entry)(void*), void* argument) {
 }
 
 std::size_t Fiber::used_bytes() const noexcept {
-  if (mapping_ == nullptr || context_.stack == nullptr) return 0;
+  return context_.stack == nullptr ? 0 : used_bytes(context_.stack);
+}
+
+std::size_t Fiber::used_bytes(const void* frame) const noexcept {
+  if (mapping_ == nullptr) return 0;
   const auto* top = static_cast<const std::byte*>(mapping_) + mapping_bytes_;
-  const auto used = static_cast<std::size_t>(top - static_cast<const std::byte*>(context_.stack));
+  const auto used = static_cast<std::size_t>(top - static_cast<const std::byte*>(frame));
   return (used + page_bytes() - 1) / page_bytes() * page_bytes();
 }
 

@@ -59,6 +59,8 @@ class alignas(64) Fiber {
 
   /// Of a suspended fiber: the stack below which it waits, in whole pages.
   std::size_t used_bytes() const noexcept;
+  /// Of the running one, down to `frame`.
+  std::size_t used_bytes(const void* frame) const noexcept;
 
   /// Fetches what switch_to() will need first: not all fibers that wait are in the nearest cache.
   void prefetch() const noexcept {

@@ -332,6 +332,7 @@ class alignas(64) Process {
   bool woken_ : 1 = false;
   bool timed_out_ : 1 = false;
   bool started_ : 1 = false;
+  bool looking_ : 1 = false;  // in receive(), for messages, before it parks
   bool trap_exit_ : 1 = false;
   bool thrown_ : 1 = false;  // ProcessExit is or was under way
   bool finishing_ : 1 = false;

@@ -84,7 +84,9 @@ MessagePtr Process::receive(Match match, Duration timeout) {
   Message* previous = nullptr;  // the last one looked at
   std::uint32_t removals = queue_.removals();
   for (;;) {
+    looking_ = true;
     drain();
+    looking_ = false;
     if (exit_) suspend(Duration::zero());
     // A caller that gave up meanwhile has withdrawn its request, perhaps `previous`.
     if (std::exchange(removals, queue_.removals()) != queue_.removals()) previous = nullptr;

@@ -177,6 +177,10 @@ void Worker::loop() {
   }
 }
 
+std::size_t Worker::stack_bytes() const noexcept {
+  return current_->used_bytes(__builtin_frame_address(0));
+}
+
 /// nullptr: there is none, or the executor has its turn.
 Process* Worker::find_work() {
   if (++since_tick_ >= slices_per_tick) {

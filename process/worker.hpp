@@ -66,6 +66,8 @@ class Worker final : public Runnable {
   const Counts& counts() const noexcept { return counts_; }
   /// Fibers that are parked with their processes.
   std::size_t parked() const noexcept { return parked_.load(std::memory_order_relaxed); }
+  /// The stack above the caller's frame, of the process that runs here.
+  std::size_t stack_bytes() const noexcept;
   /// Sets a timer from another thread. It fires here.
   void adopt(Timer& timer, Duration wait);
   /// A cancelled timer of this worker, cancelled by another thread: freed at the next tick.

@@ -96,6 +96,21 @@ TEST(ProcessInfo, TellsOfAnotherProcess) {
   EXPECT_EQ(info(me)->status, Status::running);
 }
 
+// What it asks for is answered where it looks for messages, deep in its stack and not parked yet.
+TEST(ProcessInfo, CountsTheStackOfOneThatLooksForMessages) {
+  VirtualNode node;
+  const Pid deep = spawn([] {
+    std::array<volatile char, 8192> buffer{};
+    buffer[0] = 1;
+    receive([](const Go&) {});
+    buffer[0] = 2;
+  });
+  const auto seen = info(deep);  // the question is there before it runs for the first time
+  EXPECT_EQ(seen->status, Status::waiting);
+  EXPECT_GE(seen->memory, 8192u);
+  send(deep, Go{});
+}
+
 TEST(ProcessInfo, TellsTheStatusOfAServer) {
   VirtualNode node;
   const Pid server = GenServer::start<Echo>({}).value();
