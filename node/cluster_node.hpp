@@ -21,6 +21,7 @@
 #include "process/ports/executor.hpp"
 #include "process/ports/random.hpp"
 #include "process/ports/rare_paths.hpp"
+#include "registry/directory_primary.hpp"
 #include "registry/store_agreement.hpp"
 #include "registry/store_names.hpp"
 #include "registry/voter.hpp"
@@ -44,6 +45,7 @@ struct NodeProtections {
   LeaseProtections lease{};  // of the voters engine: its members
   VoterProtections voter{};
   NameProtections names{};
+  DirectoryProtections directory{};
   bool gate = true;              // I1: strict callbacks begin only before the lease's end
   bool claims_compared = true;   // I1: an orphan's row is claimed only as it was read
   bool newer_specs_wait = true;  // I1: a row of a newer view is judged in that view

@@ -33,6 +33,11 @@ enum class AgreementEngine : std::uint8_t { store, voters };
 constexpr std::string_view word_of(AgreementEngine engine) noexcept {
   return engine == AgreementEngine::voters ? "voters" : "store";
 }
+/// Who keeps the names of cluster scope.
+enum class NameKeeper : std::uint8_t { store, members };
+constexpr std::string_view word_of(NameKeeper keeper) noexcept {
+  return keeper == NameKeeper::members ? "members" : "store";
+}
 enum class ClusterMode : std::uint8_t { strict };
 
 struct ClusterSection {
@@ -40,6 +45,7 @@ struct ClusterSection {
   AgreementEngine agreement = AgreementEngine::store;
   /// Of the nodes that vote; filled in: the first one, three or five. Empty with `store`.
   std::vector<std::string> voters;
+  NameKeeper names = NameKeeper::store;
   ClusterMode mode = ClusterMode::strict;
   /// As open_storage() takes it; the path of sqlite is relative to the working directory already.
   std::string journal;
@@ -112,7 +118,7 @@ struct NodeSection {
   std::string control_listen;    // of the control lane; empty: the host of `listen`, any port
   /// What other nodes dial for it; empty: the host of `advertise`, the port that the node tells.
   std::string control_advertise;
-  std::string state_dir;         // filled in; relative to the working directory
+  std::string state_dir;  // filled in; relative to the working directory
   std::uint32_t weight = 100;
   std::vector<std::string> kinds;  // of cluster scope that it may host
   bool respawn = false;

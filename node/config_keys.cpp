@@ -85,6 +85,11 @@ std::string show_agreement(const ClusterConfig& config) {
   return shown;
 }
 
+SetResult set_names(ClusterConfig& config, const ConfigValue& value) {
+  static constexpr std::string_view words[] = {"store", "members"};
+  return store(config.cluster.names, config_value::word(value, words));
+}
+
 SetResult set_mode(ClusterConfig& config, const ConfigValue& value) {
   static constexpr std::string_view words[] = {"strict"};
   for (const std::string_view later : {"local", "available"}) {
@@ -162,6 +167,8 @@ void add_cluster_keys(std::vector<ConfigKey>& keys) {
                   [](const C& config) { return config.cluster.id; }});
   keys.push_back({"cluster.agreement", true, set_agreement, show_agreement});
   keys.push_back({"cluster.voters", false, set_voters, {}});  // shown with the agreement
+  keys.push_back({"cluster.names", true, set_names,
+                  [](const C& config) { return std::string(word_of(config.cluster.names)); }});
   keys.push_back({"cluster.mode", true, set_mode, [](const C&) { return std::string("strict"); }});
   // Only the kind: hosts and paths of one database may be spelt differently.
   keys.push_back({"cluster.journal", true, set_journal, [](const C& config) {

@@ -142,9 +142,10 @@ bool NodeParts::stop_parts() {
   opens_.reset();
   journal_.reset();
   {
-    std::unique_ptr<StoreNamesDriver> names;
+    std::unique_ptr<NamesDriver> names;
     {
       std::lock_guard guard(mutex_);
+      directory_ = nullptr;
       names = std::move(names_driver_);
     }
   }

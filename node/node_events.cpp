@@ -33,6 +33,7 @@ void NodeParts::view_installed(std::shared_ptr<const View> view) {
   {
     std::lock_guard guard(mutex_);
     before = std::exchange(view_, view);
+    silent_.clear();
     if (names_driver_) names_driver_->view_installed(view);
     if (names_driver_ && rare(out_.rare, "names.view_told_twice")) {
       names_driver_->view_installed(view);
@@ -171,9 +172,18 @@ void NodeParts::node_up(const Peer& peer) {
     heard_.insert(peer.name);
   }
   tell_heard_peers();
+  if (directory_ != nullptr) directory_->connected(peer.incarnation.id);
 }
 
 void NodeParts::deliver(NodeId from, Envelope&& envelope) {
+  if (envelope.type == directory::envelope_type) {
+    // Only a member may know the difference, and only a bug sends what cannot be read.
+    if (directory_ != nullptr && !directory_->received(from, envelope.payload)) {
+      out_.log.error(LogModule::registry, "a member's message about names cannot be read",
+                     {{"bytes", envelope.payload.size()}});
+    }
+    return;
+  }
   if (const auto why = rights_.refusal(from, envelope)) {
     if (rights_.first_refusal(from)) {
       out_.log.warning(LogModule::node, why->detail(), {{"type", envelope.type}});
@@ -194,19 +204,57 @@ void NodeParts::node_down(const Peer& peer, std::string_view why, bool confirmed
     heard_.erase(peer.name);
   }
   tell_heard_peers();
+  if (directory_ != nullptr) directory_->disconnected(peer.incarnation.id);
 }
 
 void NodeParts::send_note(std::string_view node, Bytes note) {
   if (links_ready_.load()) links_->send_note(node, std::move(note));
 }
 
-void NodeParts::writable(NodeId node) { runtime_->writable(node); }
+void NodeParts::writable(NodeId node) {
+  runtime_->writable(node);
+  if (directory_ != nullptr) directory_->writable();
+}
+
+// ---- the directory
+
+SendResult NodeParts::send_to_directory(NodeId node, Bytes& bytes) {
+  if (!links_ready_.load()) return SendResult::no_node;
+  Envelope envelope;
+  envelope.from = {incarnation_.id, 0};
+  envelope.to = LocalName{std::string(directory::envelope_type)};
+  envelope.type = directory::envelope_type;
+  envelope.payload = std::move(bytes);
+  const SendResult result = links_->send(node, std::move(envelope));
+  if (result == SendResult::busy) bytes = std::move(envelope.payload);
+  return result;
+}
+
+// Partitions stay closed for it, here at least: it counts as one that is not heard, and a member
+// that few hear is evicted.
+void NodeParts::directory_is_silent(NodeId node, bool silent) {
+  {
+    std::lock_guard guard(mutex_);
+    const Member* const member = view_ ? view_->find(node) : nullptr;
+    if (member == nullptr) return;
+    if (silent) {
+      out_.log.warning(LogModule::registry,
+                       "a member does not say which names it holds, and others wait for that",
+                       {{"peer", member->name}});
+      silent_.insert(member->name);
+    } else {
+      silent_.erase(member->name);
+    }
+  }
+  tell_heard_peers();
+}
 
 void NodeParts::tell_heard_peers() {
   std::set<std::string> heard;
   {
     std::lock_guard guard(mutex_);
     heard = heard_;
+    for (const std::string& name : silent_) heard.erase(name);
   }
   if (rare(out_.rare, "agreement.peers_told_twice")) agreement_->heard_peers(heard);
   agreement_->heard_peers(std::move(heard));

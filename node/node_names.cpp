@@ -122,9 +122,9 @@ NameResult<Registration> NodeNames::reserve(std::string_view registry, std::stri
   // Should the process be killed while it waits, what is reserved for it all the same is given
   // back.
   struct Withdrawal {
-    StoreNamesDriver& names;
+    NamesDriver& names;
     std::string_view registry, key;
-    StoreNamesDriver::Request request = 0;
+    NamesDriver::Request request = 0;
     ~Withdrawal() {
       if (request != 0) names.withdraw(registry, key, request);
     }

@@ -1,6 +1,6 @@
 #pragma once
 // The NameService of a cluster's node: strict names of the directory, seen from processes that park
-// while they wait. A name's epoch comes from the store.
+// while they wait. A name's epoch comes from who keeps it, the store or the members.
 //
 // A name of a kind of cluster scope that nobody runs at the moment, but that shall run, is waited
 // for: its node is gone and the next home starts it, or its supervisor starts it again. So nobody
@@ -14,14 +14,14 @@
 #include "process/ports/rare_paths.hpp"
 #include "process/ports/storage.hpp"
 #include "process/runtime.hpp"
-#include "registry/store_names_driver.hpp"
+#include "registry/names_driver.hpp"
 
 namespace coterie {
 
 class NodeNames final : public NameService {
  public:
   /// `kinds`: the registries whose names are children of cluster scope, with rows in `specs`.
-  NodeNames(StoreNamesDriver& names, const Clock& clock, std::set<std::string, std::less<>> kinds,
+  NodeNames(NamesDriver& names, const Clock& clock, std::set<std::string, std::less<>> kinds,
             Records& specs, RarePaths* rare = nullptr)
       : names_(names), clock_(clock), kinds_(std::move(kinds)), specs_(specs), rare_(rare) {}
 
@@ -41,7 +41,7 @@ class NodeNames final : public NameService {
   /// Why nobody runs this name: unavailable if somebody will, not_found if there is no such child.
   NameError absent(std::string_view kind, std::string_view key, Duration timeout) const;
 
-  StoreNamesDriver& names_;
+  NamesDriver& names_;
   const Clock& clock_;
   const std::set<std::string, std::less<>> kinds_;
   Records& specs_;

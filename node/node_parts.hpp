@@ -20,8 +20,9 @@
 #include "process/ports/placement.hpp"
 #include "process/runtime.hpp"
 #include "registry/agreement_driver.hpp"
+#include "registry/directory_driver.hpp"
 #include "registry/local_names.hpp"
-#include "registry/store_names_driver.hpp"
+#include "registry/names_driver.hpp"
 #include "registry/voter_agreement_driver.hpp"
 
 namespace coterie {
@@ -46,6 +47,9 @@ class NodeParts final : public AgreementEvents,
   // For the simulator, between two steps of its one thread; null until start() has made them.
   detail::Runtime* runtime() const noexcept { return runtime_.get(); }
   const Agreement* agreement() const noexcept { return agreement_.get(); }
+  const Directory* directory() const noexcept {
+    return directory_ == nullptr ? nullptr : &directory_->directory();
+  }
 
  private:
   // Starting, in this order.
@@ -56,6 +60,8 @@ class NodeParts final : public AgreementEvents,
   StorageResult<std::uint64_t> claim_storage();
   void make_names();
   void narrow(TransportOptions& options) const;
+  std::unique_ptr<NamesDriver> make_store_names();
+  std::unique_ptr<NamesDriver> make_directory();
   std::expected<void, NodeEnd> listen();
   std::expected<void, NodeEnd> start_processes();
 
@@ -81,6 +87,8 @@ class NodeParts final : public AgreementEvents,
   void node_down(const Peer& peer, std::string_view why, bool confirmed) override;
   void writable(NodeId node) override;
   void tell_heard_peers();
+  SendResult send_to_directory(NodeId node, Bytes& bytes);
+  void directory_is_silent(NodeId node, bool silent);
   void hint_agreement();
   // Notes
   void send_note(std::string_view node, Bytes note) override;
@@ -118,7 +126,8 @@ class NodeParts final : public AgreementEvents,
   std::unique_ptr<VoterDisk> voter_disk_;
   std::unique_ptr<AgreementDriver> agreement_;
   VoterAgreementDriver* voters_ = nullptr;  // the same, with that engine
-  std::unique_ptr<StoreNamesDriver> names_driver_;
+  std::unique_ptr<NamesDriver> names_driver_;
+  DirectoryDriver* directory_ = nullptr;  // the same, when the members keep the names
   std::unique_ptr<NodeNames> cluster_names_;
   std::unique_ptr<LocalNames> names_;
   std::unique_ptr<Strand> appends_, opens_;
@@ -135,6 +144,7 @@ class NodeParts final : public AgreementEvents,
   std::mutex mutex_;
   std::shared_ptr<const View> view_;
   std::set<std::string> heard_;
+  std::set<std::string> silent_;  // their directories, in view_
   std::atomic<NodeState> state_{NodeState::joining};
   std::atomic<bool> stop_requested_{false};
   std::atomic<bool> halted_{false};

@@ -45,16 +45,43 @@ void Directory::on(const Installed& installed) {
     return;
   }
   view_ = installed.view;
+  members_.clear();
+  for (const auto& [name, member] : view_->members) members_.insert(member.incarnation.id);
   installed_ = now_;
   told_silent_ = false;
+  silent_.clear();
   for (unsigned p = 0; p < directory_partitions; ++p) {
     primaries_[p] = primary(*view_, p)->incarnation.id;
   }
   primary_.install(view_, primaries_);
   claim();
-  for (const std::uint64_t id : unanswered_) ask(id, mine_.at(id));
-  for (auto& [request, looking] : looking_) look(request, looking);
+  due_ = {};
+  ask_again([](NodeId) { return true; });
   for (auto& [from, message] : std::exchange(early_, {})) on(Received{from, message});
+}
+
+template <class Of>
+void Directory::ask_again(Of of_primary) {
+  for (const std::uint64_t id : unanswered_) {
+    Mine& mine = mine_.at(id);
+    if (!of_primary(primaries_[directory_partition(mine.name)])) continue;
+    mine.tries = {};
+    ask(id, mine);
+  }
+  for (auto& [request, looking] : looking_) {
+    if (!of_primary(primaries_[directory_partition(looking.name)])) continue;
+    looking.tries = {};
+    look(request, looking);
+  }
+}
+
+void Directory::on(const Connected& connected) {
+  if (!usable()) return;
+  if (const auto claims = to_hear_.find(connected.node); claims != to_hear_.end()) {
+    claims->second.tries = {};
+    tell(claims->first, claims->second);
+  }
+  ask_again([&](NodeId primary) { return primary == connected.node; });
 }
 
 /// Says to each primary of the view which of its names are held here.
@@ -97,8 +124,9 @@ void Directory::claim() {
 }
 
 void Directory::tell(NodeId primary, ToHear& claims) {
-  claims.sent = now_;
-  const unsigned turn = claims.times++;
+  const unsigned turn = claims.tries.times;
+  // A million names take their time, and are not lost for that.
+  tried(claims.tries, claims.pieces.size() * options_.per_piece);
   for (const Claims& piece : claims.pieces) {
     if (turn % 2 == 0) {
       send(primary, piece);
@@ -137,8 +165,7 @@ void Directory::on(const name_requests::Reserve& reserve) {
           .serial = reserve.serial,
           .epoch = {},
           .state = State::reserving,
-          .asked = reserve.request,
-          .sent = {}};
+          .asked = reserve.request};
   unanswered_.insert(reserve.request);
   deadlines_.emplace(reserve.deadline, reserve.request);
   ask(reserve.request, mine);
@@ -155,6 +182,7 @@ void Directory::on(const name_requests::Confirm& confirm) {
   }
   mine->second.state = State::confirming;
   mine->second.asked = confirm.request;
+  mine->second.tries = {};
   confirms_[confirm.request] = confirm.registration;
   unanswered_.insert(confirm.registration);
   deadlines_.emplace(confirm.deadline, confirm.request);
@@ -199,9 +227,10 @@ void Directory::on(const Stop& stop) {
   view_ = nullptr;
   mine_.clear();
   unanswered_.clear();
+  releasing_.clear();
   to_hear_.clear();
   early_.clear();
-  sent_.clear();
+  due_ = {};
   deadlines_ = {};
 }
 
@@ -209,14 +238,28 @@ void Directory::on(const Stop& stop) {
 void Directory::free(std::uint64_t id, Mine& mine) {
   if (mine.state == State::releasing) return;
   mine.state = State::releasing;
+  mine.tries = {};
   unanswered_.insert(id);
+  releasing_.emplace(mine.name, mine.serial);
   ask(id, mine);
+}
+
+/// Its release is done.
+void Directory::forget(MineById::iterator mine) {
+  const auto [first, last] = releasing_.equal_range(mine->second.name);
+  for (auto one = first; one != last; ++one) {
+    if (one->second != mine->second.serial) continue;
+    releasing_.erase(one);
+    break;
+  }
+  unanswered_.erase(mine->first);
+  mine_.erase(mine);
 }
 
 void Directory::ask(std::uint64_t id, Mine& mine) {
   if (!usable()) return;
-  mine.sent = now_;
-  sent_.push_back({now_, id, false});
+  tried(mine.tries);
+  due_.push({mine.tries.again, id, false});
   const What what = mine.state == State::reserving    ? What::reserve
                     : mine.state == State::confirming ? What::confirm
                                                       : What::release;
@@ -226,8 +269,8 @@ void Directory::ask(std::uint64_t id, Mine& mine) {
 
 void Directory::look(Request request, Looking& looking) {
   if (!usable()) return;
-  looking.sent = now_;
-  sent_.push_back({now_, request, true});
+  tried(looking.tries);
+  due_.push({looking.tries.again, request, true});
   send(primaries_[directory_partition(looking.name)],
        Ask{view_->number, What::lookup, request, looking.name, 0});
 }
@@ -258,33 +301,42 @@ void Directory::proceed() {
   set_timer();
 }
 
+void Directory::tried(Tries& tries, Duration longer) const {
+  constexpr unsigned doublings = 3;
+  const Duration wait = options_.resend_after * (1 << std::min(tries.times, doublings));
+  ++tries.times;
+  tries.again = after(now_, wait + longer);
+}
+
 /// And not sent again since.
-bool Directory::unanswered(const Sent& sent) const {
-  if (sent.lookup) {
-    const auto looking = looking_.find(sent.id);
-    return looking != looking_.end() && looking->second.sent == sent.at;
+bool Directory::unanswered(const Due& due) const {
+  if (due.lookup) {
+    const auto looking = looking_.find(due.id);
+    return looking != looking_.end() && looking->second.tries.again == due.at;
   }
-  return unanswered_.contains(sent.id) && mine_.at(sent.id).sent == sent.at;
+  return unanswered_.contains(due.id) && mine_.at(due.id).tries.again == due.at;
 }
 
 void Directory::resend() {
-  const Time due = now_ - options_.resend_after;
-  while (!sent_.empty() && sent_.front().at <= due) {
-    const Sent sent = sent_.front();
-    sent_.pop_front();
-    if (!unanswered(sent)) continue;
-    if (sent.lookup) {
-      look(sent.id, looking_.at(sent.id));
+  while (!due_.empty() && due_.top().at <= now_) {
+    const Due due = due_.top();
+    due_.pop();
+    if (!unanswered(due)) continue;
+    if (due.lookup) {
+      look(due.id, looking_.at(due.id));
     } else {
-      ask(sent.id, mine_.at(sent.id));
+      ask(due.id, mine_.at(due.id));
     }
   }
   for (auto& [node, claims] : to_hear_) {
-    if (claims.sent <= due) tell(node, claims);
+    if (claims.tries.again <= now_) tell(node, claims);
   }
   if (told_silent_ || now_ < after(installed_, options_.silent_after)) return;
   told_silent_ = true;
-  for (const NodeId node : primary_.missing()) actions_.push_back(Silent{node});
+  for (const NodeId node : primary_.missing()) {
+    silent_.insert(node);
+    actions_.push_back(Silent{node});
+  }
 }
 
 void Directory::expire() {
@@ -313,17 +365,14 @@ void Directory::give_up(Request request, const std::string& why) {
 void Directory::set_timer() {
   Time next = deadlines_.empty() ? Time::max() : deadlines_.top().first;
   if (usable()) {
-    const auto later = [&](Time sent) {
-      next = std::min(next, after(sent, options_.resend_after));
-    };
-    while (!sent_.empty() && !unanswered(sent_.front())) sent_.pop_front();
-    if (!sent_.empty()) later(sent_.front().at);
-    for (const auto& [node, claims] : to_hear_) later(claims.sent);
+    while (!due_.empty() && !unanswered(due_.top())) due_.pop();
+    if (!due_.empty()) next = std::min(next, due_.top().at);
+    for (const auto& [node, claims] : to_hear_) next = std::min(next, claims.tries.again);
     if (!told_silent_ && !primary_.heard_all()) {
       next = std::min(next, after(installed_, options_.silent_after));
     }
   }
-  if (next == timer_ && timer_ > now_) return;
+  if (next >= timer_) return;  // a tick too early is cheaper than a timer for each answer
   timer_ = next;
   if (next != Time::max()) actions_.push_back(SetTimer{next});
 }

@@ -20,6 +20,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <variant>
 #include <vector>
 
@@ -33,8 +34,9 @@ namespace coterie {
 struct DirectoryOptions {
   std::string node;
   Incarnation incarnation;
-  std::function<Time()> lease_end;  // of this member, on the clock of step()
-  Duration resend_after = std::chrono::milliseconds(200);
+  std::function<Time()> lease_end;                         // of this member, on the clock of step()
+  Duration resend_after = std::chrono::milliseconds(200);  // and twice as long each further time
+  Duration per_piece = std::chrono::milliseconds(5);       // longer, of claims
   Duration silent_after = std::chrono::seconds(2);  // a member whose claims are missing so long
   std::size_t waiting_max = 100'000;                // requests at a closed partition
   std::size_t piece_bytes = 60u << 10;              // of claims in one message, about
@@ -54,6 +56,11 @@ class Directory final {
     NodeId from = NodeId::none;
     directory::Message message;
   };
+  /// There is a way to that member again: what was lost is asked at once.
+  struct Connected {
+    NodeId node = NodeId::none;
+  };
+  /// The moment of the latest SetTimer has come, perhaps too early by this node's clock.
   struct Tick {};
   /// This incarnation is out: everything is answered, nothing is asked any more.
   struct Stop {
@@ -61,7 +68,7 @@ class Directory final {
   };
   using Event = std::variant<Installed, name_requests::Reserve, name_requests::Confirm,
                              name_requests::Release, name_requests::Lookup, name_requests::Withdraw,
-                             Received, Tick, Stop>;
+                             Received, Connected, Tick, Stop>;
 
   // Actions.
   struct Send {
@@ -73,14 +80,18 @@ class Directory final {
   struct Silent {
     NodeId node = NodeId::none;
   };
-  struct SetTimer {
+  /// ... it has, after all.
+  struct Spoken {
+    NodeId node = NodeId::none;
+  };
+  struct SetTimer {  // instead of the one before
     Time at;
   };
   struct Notice {
     std::string text;
   };
   using Action = std::variant<Send, name_requests::Reserved, name_requests::Confirmed,
-                              name_requests::Found, ReadView, Silent, SetTimer, Notice>;
+                              name_requests::Found, ReadView, Silent, Spoken, SetTimer, Notice>;
 
   explicit Directory(DirectoryOptions options);
 
@@ -89,34 +100,37 @@ class Directory final {
   /// Names of this node's processes.
   std::size_t names() const noexcept { return mine_.size(); }
   /// Names kept for all.
-  std::size_t kept() const noexcept { return primary_.names(); }
-  std::uint64_t claimed_twice() const noexcept { return primary_.claimed_twice(); }
+  const DirectoryPrimary& as_primary() const noexcept { return primary_; }
   /// Changes that are not done yet. 0: every release asked for is known to the primary.
   std::size_t changes_pending() const noexcept { return unanswered_.size(); }
 
  private:
   enum class State : std::uint8_t { reserving, reserved, confirming, confirmed, releasing };
+  struct Tries {
+    unsigned times = 0;
+    Time again = Time::max();  // then it is sent once more
+  };
   struct Mine {
     std::string name;
     std::uint64_t serial = 0;
     Epoch epoch;
     State state = State::reserving;
     Request asked = 0;  // who waits for the answer; 0: nobody
-    Time sent{};
+    Tries tries{};
   };
   struct Looking {
     std::string name;
-    Time sent{};
+    Tries tries{};
   };
-  struct Sent {  // to be looked at again: has it been answered?
+  struct Due {  // to be looked at again: has it been answered?
     Time at;
     std::uint64_t id;  // of a registration, or the request of a lookup
     bool lookup;
+    friend auto operator<=>(const Due&, const Due&) = default;
   };
   struct ToHear {  // what a primary of this view must know
     std::vector<directory::Claims> pieces;
-    Time sent{};
-    unsigned times = 0;
+    Tries tries{};
   };
   using MineById = std::map<std::uint64_t, Mine>;
 
@@ -127,7 +141,8 @@ class Directory final {
   void on(const name_requests::Lookup& lookup);
   void on(const name_requests::Withdraw& withdraw);
   void on(const Received& received);
-  void on(const Tick&) {}
+  void on(const Connected& connected);
+  void on(const Tick&) { timer_ = Time::max(); }
   void on(const Stop& stop);
 
   void receive(NodeId from, const directory::Ask& ask);
@@ -136,8 +151,11 @@ class Directory final {
   void receive(NodeId from, const directory::Heard& heard);
   void receive(NodeId from, const directory::Relayed& relayed);
   void told_about(MineById::iterator mine, const directory::Told& told);
+  bool from_outside(NodeId from) const;
+  bool take_claims(NodeId from, const directory::Claims& claims);
+  bool holds_on(const Mine& mine, const Pid& holder) const;
+  void forget(MineById::iterator mine);
   bool of_this_view(NodeId from, std::uint64_t number, const directory::Message& message);
-  bool unanswered(const Sent& sent) const;
 
   void claim();
   void tell(NodeId primary, ToHear& claims);
@@ -145,6 +163,10 @@ class Directory final {
   void claim_through_another(NodeId to, const directory::Claims& claims, unsigned turn);
   void ask(std::uint64_t id, Mine& mine);
   void look(Request request, Looking& looking);
+  template <class Of>
+  void ask_again(Of of_primary);
+  void tried(Tries& tries, Duration longer = {}) const;
+  bool unanswered(const Due& due) const;
   void proceed();
   void resend();
   void expire();
@@ -159,18 +181,21 @@ class Directory final {
   const NodeId self_;
   Time now_{};
   std::vector<Action> actions_;
-  std::shared_ptr<const View> view_;  // null while this incarnation is not in it
+  std::shared_ptr<const View> view_;    // null while this incarnation is not in it
+  std::unordered_set<NodeId> members_;  // of view_
   Primaries primaries_{};
   Time installed_{};
   bool told_silent_ = false;
+  std::set<NodeId> silent_;
   bool stopped_ = false;
   std::string stopped_why_;
 
   DirectoryPrimary primary_;
   MineById mine_;  // by registration: in the order in which they were asked for
-  std::set<std::uint64_t> unanswered_;  // of mine_
+  std::set<std::uint64_t> unanswered_;                             // of mine_
+  std::unordered_multimap<std::string, std::uint64_t> releasing_;  // name -> serial of the process
   std::map<Request, Looking> looking_;
-  std::deque<Sent> sent_;                                // in order
+  std::priority_queue<Due, std::vector<Due>, std::greater<>> due_;
   std::unordered_map<Request, std::uint64_t> confirms_;  // request -> registration
   std::map<NodeId, ToHear> to_hear_;
   std::deque<Received> early_;  // of newer views

@@ -117,7 +117,10 @@ Told DirectoryPrimary::judge(NodeId from, Partition& partition, const Ask& asked
   switch (asked.what) {
     case What::reserve: {
       if (found) return where(there->second, own ? Code::ok : Code::taken);
-      const Entry entry{from, asked.id, asked.serial, {view_->number, ++counter_}, false};
+      // No two names share an epoch: a partition has one primary in a view.
+      const std::uint64_t counter =
+          ++counter_ * directory_partitions + directory_partition(asked.name);
+      const Entry entry{from, asked.id, asked.serial, {view_->number, counter}, false};
       partition.names.emplace(asked.name, entry);
       return where(entry);
     }

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "process/ports/agreement.hpp"
+#include "process/ports/name_service.hpp"
 #include "registry/directory_messages.hpp"
 #include "registry/placement.hpp"
 
@@ -66,6 +67,15 @@ class DirectoryPrimary {
   /// Those that have not.
   std::vector<NodeId> missing() const;
   std::size_t names() const noexcept;
+  /// told(name, location), of each name.
+  template <class Told>
+  void each(Told told) const {
+    for (const auto& [number, partition] : partitions_) {
+      for (const auto& [name, entry] : partition.names) {
+        told(name, Location{.pid = {entry.owner, entry.serial}, .epoch = entry.epoch});
+      }
+    }
+  }
   /// Names that two members claimed: never, or there is a bug.
   std::uint64_t claimed_twice() const noexcept { return claimed_twice_; }
 

@@ -25,6 +25,11 @@ constexpr std::size_t early_max = 10'000;  // messages of newer views; who sent 
 
 }  // namespace
 
+/// Clients and nodes that have left the view say nothing here.
+bool Directory::from_outside(NodeId from) const {
+  return view_ != nullptr && !members_.contains(from);
+}
+
 void Directory::on(const Received& received) {
   if (stopped_) return;
   std::visit([&](const auto& message) { receive(received.from, message); }, received.message);
@@ -48,21 +53,31 @@ void Directory::receive(NodeId from, const Ask& asked) {
   primary_.ask(from, asked);
 }
 
+/// True: it has said all that it holds.
+bool Directory::take_claims(NodeId from, const Claims& claims) {
+  if (!primary_.take_claims(from, claims)) return false;
+  if (silent_.erase(from) > 0) actions_.push_back(Spoken{from});
+  return true;
+}
+
 void Directory::receive(NodeId from, const Claims& claims) {
   if (!of_this_view(from, claims.view, claims)) return;
-  if (primary_.take_claims(from, claims)) send(from, Heard{claims.view});
+  if (take_claims(from, claims)) send(from, Heard{claims.view});
 }
 
 void Directory::receive(NodeId from, const Heard& heard) {
+  if (from_outside(from)) return;
   if (view_ != nullptr && heard.view == view_->number) to_hear_.erase(from);
 }
 
 void Directory::receive(NodeId from, const Relayed& relayed) {
-  if (relayed.to != self_) {
+  if (from_outside(from) || from_outside(relayed.from)) {
+    // Unless it is of a view that this member does not know yet; then who sent it sends it again.
+  } else if (relayed.to != self_) {
     if (relayed.from == from) send(relayed.to, relayed);
   } else if (const auto* claims = std::get_if<Claims>(&relayed.message)) {
     if (!of_this_view(from, claims->view, relayed)) return;
-    if (primary_.take_claims(relayed.from, *claims)) {
+    if (take_claims(relayed.from, *claims)) {
       send(from, Relayed{self_, relayed.from, Heard{claims->view}});  // the way they came
     }
   } else {
@@ -70,7 +85,8 @@ void Directory::receive(NodeId from, const Relayed& relayed) {
   }
 }
 
-void Directory::receive(NodeId, const Told& told) {
+void Directory::receive(NodeId from, const Told& told) {
+  if (from_outside(from)) return;
   if (view_ != nullptr && told.view > view_->number) actions_.push_back(ReadView{});
   if (told.code == Code::stale_view || told.code == Code::unavailable) return;
   if (told.what == What::lookup) {
@@ -85,11 +101,19 @@ void Directory::receive(NodeId, const Told& told) {
   if (const auto mine = mine_.find(told.id); mine != mine_.end()) told_about(mine, told);
 }
 
+/// By a process of this node that has ended, and whose release was overtaken: it is asked again.
+bool Directory::holds_on(const Mine& mine, const Pid& holder) const {
+  if (holder.node != self_) return false;
+  const auto [first, last] = releasing_.equal_range(mine.name);
+  return std::any_of(first, last, [&](const auto& one) { return one.second == holder.serial; });
+}
+
 void Directory::told_about(MineById::iterator found, const Told& told) {
   auto& [id, mine] = *found;
   if (told.what == What::reserve && mine.state == State::reserving) {
     // Perhaps this node has been removed and does not know it. It is asked again.
     if (told.code == Code::ok && !lease_runs() && options_.protections.counts_with_lease) return;
+    if (told.code == Code::taken && holds_on(mine, told.pid)) return;
     const Request request = std::exchange(mine.asked, 0);
     unanswered_.erase(id);
     if (told.code == Code::ok) {
@@ -122,8 +146,7 @@ void Directory::told_about(MineById::iterator found, const Told& told) {
     const Location location{.pid = {self_, mine.serial}, .epoch = mine.epoch};
     if (request != 0) actions_.push_back(Confirmed{request, std::move(result), location});
   } else if (told.what == What::release && mine.state == State::releasing) {
-    unanswered_.erase(id);
-    mine_.erase(found);
+    forget(found);
   }
 }
 

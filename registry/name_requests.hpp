@@ -1,9 +1,10 @@
 #pragma once
 // What a node asks about names of cluster scope and what it is told, whoever keeps them: rows of a
-// store (StoreNames) or the members themselves (Directory). A name here is row_key().
+// store (StoreNames) or the members themselves (Directory).
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include <coterie/time.hpp>
 
@@ -12,6 +13,12 @@
 namespace coterie::name_requests {
 
 using Request = std::uint64_t;  // chosen by the caller, unique, never 0
+
+/// A registry's key as the one text that the requests name.
+inline std::string name_of(std::string_view registry, std::string_view key) {
+  // The length keeps ("a", "b/c") and ("a/b", "c") apart.
+  return std::to_string(registry.size()).append(1, ':').append(registry).append(1, '/').append(key);
+}
 
 /// The request's number becomes the registration's id.
 struct Reserve {
@@ -29,6 +36,7 @@ struct Confirm {
 struct Release {
   std::string name;
   std::uint64_t registration = 0;
+  Epoch epoch{};  // of the registration
 };
 struct Lookup {
   Request request = 0;

@@ -21,6 +21,7 @@ class RecordWriter final {
  public:
   RecordWriter& number(std::uint64_t value);
   RecordWriter& text(std::string_view value);
+  std::size_t size() const noexcept { return bytes_.size(); }
   Bytes take() { return std::move(bytes_); }
 
  private:
@@ -37,6 +38,8 @@ class RecordReader final {
   /// A count of elements, each of at least one byte: never more than the bytes left.
   std::uint64_t count();
   bool ok() const noexcept { return ok_; }
+  /// There are bytes left, and nothing was wrong with those before.
+  bool more() const noexcept { return ok_ && !bytes_.empty(); }
 
  private:
   BytesView bytes_;

@@ -5,10 +5,8 @@
 
 namespace coterie {
 
-std::string StoreNames::row_key(std::string_view registry, std::string_view key) {
-  // The length keeps ("a", "b/c") and ("a/b", "c") apart.
-  std::string row = "names/row/" + std::to_string(registry.size()) + ':';
-  return row.append(registry).append(1, '/').append(key);
+std::string StoreNames::row_key(std::string_view name) {
+  return std::string("names/row/").append(name);
 }
 std::string StoreNames::view_key() { return "names/view"; }
 std::string StoreNames::session_key(std::string_view node) {

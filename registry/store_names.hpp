@@ -127,7 +127,8 @@ class StoreNames final {
   /// Changes not yet done. 0: every release asked for is durable.
   std::size_t changes_pending() const noexcept { return changes_pending_; }
 
-  static std::string row_key(std::string_view registry, std::string_view key);
+  /// The events' names are keys of rows.
+  static std::string row_key(std::string_view name);
   static std::string view_key();
   static std::string session_key(std::string_view node);
 

@@ -115,23 +115,40 @@ std::vector<std::string> SimCluster::running(const std::string& node,
   return names;
 }
 
-std::vector<std::string> SimCluster::held_by_nobody() {
-  std::vector<std::string> rows;
-  const auto records = store_.memory.names.scan("names/row/");
-  if (!records) return rows;
-  for (const Record& record : *records) {
-    const auto row = decode_name(record.value, record.version);
-    const auto host = row ? hosts_.find(row->node) : hosts_.end();
-    SimRun* const run = host != hosts_.end() ? host->second->run() : nullptr;
-    if (run == nullptr || run->incarnation() != row->incarnation || run->parts() == nullptr ||
-        run->parts()->runtime() == nullptr) {
-      continue;
-    }
-    if (run->parts()->runtime()->find({row->incarnation.id, row->serial}) != nullptr) continue;
-    rows.push_back(record.key.substr(record.key.find(':') + 1) + " on " + row->node + ", version " +
-                   std::to_string(record.version));
+/// Whether that incarnation runs here without that process.
+bool SimCluster::ended(const Pid& pid) {
+  for (auto& [name, host] : hosts_) {
+    SimRun* const run = host->run();
+    if (run == nullptr || run->incarnation().id != pid.node) continue;
+    return run->parts() != nullptr && run->parts()->runtime() != nullptr &&
+           run->parts()->runtime()->find(pid) == nullptr;
   }
-  return rows;
+  return false;
+}
+
+std::vector<std::string> SimCluster::held_by_nobody() {
+  std::vector<std::string> held;
+  const auto look = [&](std::string_view name, const Pid& pid, const std::string& where) {
+    if (ended(pid)) held.push_back(std::string(name) + where);
+  };
+  const auto records = store_.memory.names.scan("names/row/");
+  for (const Record& record : records ? *records : std::vector<Record>()) {
+    const auto row = decode_name(record.value, record.version);
+    if (!row) continue;
+    look(record.key.substr(record.key.find(':') + 1), {row->incarnation.id, row->serial},
+         " on " + row->node + ", version " + std::to_string(record.version));
+  }
+  for (auto& [name, host] : hosts_) {
+    SimRun* const run = host->run();
+    const Directory* const directory =
+        run != nullptr && run->parts() != nullptr ? run->parts()->directory() : nullptr;
+    if (directory == nullptr) continue;
+    directory->as_primary().each([&](const std::string& key, const Location& location) {
+      look(std::string_view(key).substr(key.find(':') + 1), location.pid,
+           " in the directory of " + name + ", epoch " + to_string(location.epoch));
+    });
+  }
+  return held;
 }
 
 }  // namespace coterie::sim

@@ -55,9 +55,12 @@ class SimCluster {
   /// Names of strict processes of `kind` on that node that are alive now.
   std::vector<std::string> running(const std::string& node, const std::string& kind) const;
 
-  /// Rows of strict names that a living node holds and no process of it has, each with its
-  /// version. For a moment that is so of each name that is given back.
+  /// Strict names, rows of the store or in the members' directories, that a living node holds and
+  /// no process of it has, each with its version or epoch. For a moment that is so of each name
+  /// that is given back.
   std::vector<std::string> held_by_nobody();
+  /// Whether that incarnation runs without that process.
+  bool ended(const Pid& pid);
 
   /// Asked often: whether anything holds more than its bound (I10).
   void judge_bounds();

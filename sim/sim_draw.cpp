@@ -313,8 +313,9 @@ std::expected<FailoverPlan, std::string> draw_plan(const Program& program, std::
   const bool respawn = random.below(2) == 0 || !choice.kinds.empty();
   const auto from = kinds_of(choice, respawn);
   if (!from) return std::unexpected(from.error());
-  auto config = parse_config(cluster_text(nodes, lease, hosted, respawn, choice.agreement),
-                             "simulated cluster");
+  auto config =
+      parse_config(cluster_text(nodes, lease, hosted, respawn, choice.agreement, choice.names),
+                   "simulated cluster");
   if (!config) return std::unexpected(to_string(config.error()));
   plan.config = *std::move(config);
   for (const NodeSection& node : plan.config.nodes) plan.nodes.push_back(node.name);

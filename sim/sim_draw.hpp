@@ -21,8 +21,9 @@ inline constexpr std::size_t drawn_nodes_max = 200;
 std::span<const std::string_view> drawn_kinds();
 
 struct DrawChoice {
-  /// Both engines meet the same work and faults.
+  /// All engines meet the same work and faults.
   AgreementEngine agreement = AgreementEngine::store;
+  NameKeeper names = NameKeeper::store;
   /// Words of drawn_kinds(): only these are drawn. Empty: all.
   std::vector<std::string> kinds{};
 };

@@ -11,9 +11,10 @@ std::string node_name(std::size_t index, std::size_t count) {
 }  // namespace
 
 std::string cluster_text(std::size_t nodes, const Lease& lease, const std::string& hosted,
-                         bool respawn, AgreementEngine agreement) {
+                         bool respawn, AgreementEngine agreement, NameKeeper names) {
   std::string text = "[cluster]\nid = \"simulated\"\njournal = \"memory\"\nagreement = \"" +
-                     std::string(word_of(agreement)) + "\"\n[lease]\ninterval = \"" +
+                     std::string(word_of(agreement)) + "\"\nnames = \"" +
+                     std::string(word_of(names)) + "\"\n[lease]\ninterval = \"" +
                      std::string(lease.interval) + "\"\nlength = \"" + std::string(lease.length) +
                      "\"\n";
   for (std::size_t i = 0; i < nodes; ++i) {

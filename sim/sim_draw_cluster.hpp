@@ -21,6 +21,6 @@ inline constexpr std::array<Lease, 3> leases{{{"200ms", "2s", std::chrono::secon
 
 /// `hosted`: the kinds, as TOML writes them.
 std::string cluster_text(std::size_t nodes, const Lease& lease, const std::string& hosted,
-                         bool respawn, AgreementEngine agreement);
+                         bool respawn, AgreementEngine agreement, NameKeeper names);
 
 }  // namespace coterie::sim

@@ -22,6 +22,7 @@ struct SimulateOptions {
   std::string scenario;  // file; empty: drawn
   std::size_t nodes = 3;
   AgreementEngine agreement = AgreementEngine::store;
+  NameKeeper names = NameKeeper::store;
   std::vector<std::string> kinds;     // of faults; empty: all
   std::uint64_t seeds = 0;            // how many, from the first on; 0: one of a file, else 100
   std::optional<std::uint64_t> seed;  // the first
@@ -41,8 +42,9 @@ class Simulation {
 
   std::expected<FailoverPlan, std::string> plan(std::uint64_t seed) const {
     if (options_.scenario.empty()) {
-      return draw_plan(program_, options_.nodes, seed,
-                       {.agreement = options_.agreement, .kinds = options_.kinds});
+      return draw_plan(
+          program_, options_.nodes, seed,
+          {.agreement = options_.agreement, .names = options_.names, .kinds = options_.kinds});
     }
     return plan_failover(options_.scenario, program_, Engine::sim);
   }
@@ -52,6 +54,7 @@ class Simulation {
     text +=
         options_.scenario.empty() ? "--nodes " + std::to_string(options_.nodes) : options_.scenario;
     if (options_.agreement == AgreementEngine::voters) text += " --agreement voters";
+    if (options_.names == NameKeeper::members) text += " --names members";
     if (!options_.kinds.empty()) {
       text += " --faults \"";
       for (const std::string& kind : options_.kinds) {
@@ -268,6 +271,11 @@ Command simulate_command() {
             ->transform(CLI::CheckedTransformer(std::map<std::string, AgreementEngine>{
                 {"store", AgreementEngine::store}, {"voters", AgreementEngine::voters}}))
             ->type_name("ENGINE");
+        app.add_option("--names", options->names,
+                       "Who keeps the names of a drawn cluster: store (default) or members")
+            ->transform(CLI::CheckedTransformer(std::map<std::string, NameKeeper>{
+                {"store", NameKeeper::store}, {"members", NameKeeper::members}}))
+            ->type_name("KEEPER");
         app.add_option("--faults", options->kinds,
                        "Kinds of fault to draw from; default: all (docs/failover-testing.md)")
             ->delimiter(',')

@@ -31,11 +31,12 @@ class DirectorySim final : public OwnersSim<Directory> {
     for (const auto& node : nodes_) {
       if (!node->alive) continue;
       const Directory& core = *at_node(node).core;
-      if (core.kept() != 0 || core.names() != 0) {
-        violation("ghost: " + node->name + " keeps " + std::to_string(core.kept()) +
+      const std::size_t kept = core.as_primary().names();
+      if (kept != 0 || core.names() != 0) {
+        violation("ghost: " + node->name + " keeps " + std::to_string(kept) +
                   " names that nobody holds, and holds " + std::to_string(core.names()));
       }
-      if (core.claimed_twice() != 0) violation("I1 two members claimed one name");
+      if (core.as_primary().claimed_twice() != 0) violation("I1 two members claimed one name");
     }
   }
 

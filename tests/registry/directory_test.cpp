@@ -129,7 +129,7 @@ TEST_F(DirectoryTest, GivesANameToTheFirstWhoAsks) {
   ASSERT_FALSE(reserved_.at(8));
   EXPECT_EQ(reserved_.at(8).error().code, NameError::Code::taken);
   EXPECT_EQ(reserved_.at(8).error().holder, (Pid{NodeId{1}, 70}));
-  EXPECT_EQ(nodes_.at(NodeId{3}).core->kept(), 1u);
+  EXPECT_EQ(nodes_.at(NodeId{3}).core->as_primary().names(), 1u);
 
   step(2, Lookup{9, name, now_ + 5s});
   carry();
@@ -248,11 +248,11 @@ TEST_F(DirectoryTest, GivesUpAtTheDeadlineAndTakesTheNameBack) {
   const auto answers_lost = [](const Sent& sent) { return sent.from == NodeId{3}; };
   step(1, Reserve{7, name, 70, now_ + 1s});
   carry(answers_lost);
-  EXPECT_EQ(nodes_.at(NodeId{3}).core->kept(), 1u);
+  EXPECT_EQ(nodes_.at(NodeId{3}).core->as_primary().names(), 1u);
   pass(1s);
   EXPECT_EQ(reserved_.at(7).error().code, NameError::Code::unavailable);
   carry();
-  EXPECT_EQ(nodes_.at(NodeId{3}).core->kept(), 0u);
+  EXPECT_EQ(nodes_.at(NodeId{3}).core->as_primary().names(), 0u);
   EXPECT_EQ(nodes_.at(NodeId{1}).core->changes_pending(), 0u);
 }
 
@@ -276,12 +276,12 @@ TEST_F(DirectoryTest, TakesBackWhatNobodyWaitsForAnyMore) {
   step(1, Withdraw{7});
   carry();
   EXPECT_FALSE(reserved_.contains(7));
-  EXPECT_EQ(nodes_.at(NodeId{3}).core->kept(), 0u);
+  EXPECT_EQ(nodes_.at(NodeId{3}).core->as_primary().names(), 0u);
   step(1, Reserve{8, name, 80, now_ + 5s});
   carry();
   step(1, Withdraw{8});  // granted, but whoever asked has ended before it took the answer
   carry();
-  EXPECT_EQ(nodes_.at(NodeId{3}).core->kept(), 0u);
+  EXPECT_EQ(nodes_.at(NodeId{3}).core->as_primary().names(), 0u);
 }
 
 TEST_F(DirectoryTest, AnswersEverybodyWhenItStops) {

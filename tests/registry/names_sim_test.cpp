@@ -70,7 +70,7 @@ class NamesSim final : public OwnersSim<StoreNames> {
     const auto node = nodes_[random_() % nodes_.size()];
     if (!node->alive || now_ < node->paused_until) return;
     Local& state = at_node(node);
-    const std::string name = StoreNames::row_key("contracts", std::to_string(random_() % 6));
+    const std::string name = StoreNames::row_key("name " + std::to_string(random_() % 6));
     const std::uint64_t request = state.next_request++;
     state.asked[request] = name;
     const Time now = local(*node);
