@@ -13,6 +13,7 @@
 #include <span>
 #include <stdexcept>
 
+#include "bench/nodes/names.hpp"
 #include "examples/contracts/contracts.hpp"
 #include "node/local_cluster.hpp"
 #include "node/operation_feed.hpp"
@@ -31,6 +32,7 @@ using namespace std::chrono_literals;
 constexpr Duration start_wait = 60s;
 constexpr Duration try_for = 20ms;
 constexpr int kills = 5;
+constexpr int runs_of_names = 3;
 constexpr std::size_t starting_at_once = 256;
 
 double ms(Duration duration) { return std::chrono::duration<double, std::milli>(duration).count(); }
@@ -244,17 +246,56 @@ void measure_names(Figures& figures, const ClusterBench& options) {
               static_cast<unsigned long long>(most));
 }
 
+/// What one node can do with names while the others keep their part of them.
+void measure_registrations(Figures& figures, const ClusterBench& options) {
+  if (!figures.wanted("cluster.register") && !figures.wanted("cluster.lookup")) return;
+  const SystemClock clock;
+  SystemRandom random;
+  ThreadExecutor executor(clock);
+  const RunDirectory directory = got(RunDirectory::make("", "bench"));
+  LocalClusterOptions local;
+  local.config_file = options.config;
+  local.directory = directory.path();
+  local.program = options.names_program;
+  local.overrides.push_back({"cluster.names", std::string("members"), {"bench", 0, 0}});
+  const std::vector<std::string> all{"a", "b", "c"};
+  for (const std::string& node : all) {
+    local.overrides.push_back(
+        {"node." + node + ".kinds", std::vector<std::string>(), {"bench", 0, 0}});
+  }
+  auto cluster = got(LocalCluster::make(clock, random, std::move(local)));
+  for (const std::string& node : all) got(cluster->start(node));
+  got(cluster->wait_active(all, start_wait));
+  const auto caller =
+      got(ClusterCaller::connect(cluster->config(), {&all.front(), 1}, clock, random));
+  const auto ask = [&](const auto& request) {
+    using Request = std::decay_t<decltype(request)>;
+    const auto answer = call_until(
+        *caller, executor, clock,
+        {LocalName{names::server}, std::string(Request::type_name), pack(request)}, "", start_wait);
+    if (!answer) throw std::runtime_error(to_string(answer.error()));
+    return unpack<double>(*answer).value();
+  };
+  std::vector<double> latency, rate, lookups;
+  for (int i = 0; i < runs_of_names; ++i) {
+    latency.push_back(ask(names::Latency{1'000}));
+    rate.push_back(ask(names::Rate{51'200, 256}));
+    lookups.push_back(ask(names::Lookups{4'000'000, 2}));
+  }
+  figures.report("cluster.register.p50", "us", latency);
+  figures.report("cluster.register", "per_s", rate);
+  figures.report("cluster.lookup.cached", "per_s", lookups);
+}
+
 }  // namespace
 
 void measure_cluster(Figures& figures, const ClusterBench& options) {
   try {
     measure_failover(figures, options);
     measure_names(figures, options);
+    measure_registrations(figures, options);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "coterie_bench: %s\n", error.what());
-  }
-  for (const char* row : {"cluster.register", "cluster.register.p50", "cluster.lookup.cached"}) {
-    figures.not_measured(row, "not built here yet");
   }
   for (const char* peer : {"Erlang", "Akka", "Orleans"}) {
     figures.not_measured("cluster.kill9_to_answer.ms", peer);

@@ -10,6 +10,7 @@ namespace coterie::bench {
 
 struct ClusterBench {
   std::string program;         // the stock program
+  std::string names_program;   // of bench/nodes/names.cpp
   std::string config;          // of three nodes
   std::size_t names = 10'000;  // of cluster.names.*
 };

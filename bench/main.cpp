@@ -16,7 +16,8 @@ int main(int count, char** arguments) {
   std::string only;
   std::string what;
   std::string peers;
-  coterie::bench::ClusterBench cluster{COTERIE_PROGRAM, COTERIE_CLUSTER_FILE};
+  coterie::bench::ClusterBench cluster{COTERIE_PROGRAM, COTERIE_NAMES_PROGRAM,
+                                       COTERIE_CLUSTER_FILE};
   for (int i = 1; i < count; ++i) {
     if (std::strcmp(arguments[i], "--json") == 0 && i + 1 < count) {
       json = arguments[++i];

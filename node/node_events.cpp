@@ -6,7 +6,6 @@
 #include <coterie/cluster_child.hpp>
 
 #include "node/node_parts.hpp"
-#include "node/security.hpp"
 #include "registry/placement.hpp"
 #include "transport/notice.hpp"
 
@@ -14,7 +13,6 @@ namespace coterie {
 namespace {
 
 constexpr Duration lease_watch_interval = std::chrono::milliseconds(50);
-constexpr Duration keys_watch_interval = std::chrono::seconds(1);
 constexpr Duration status_timeout = std::chrono::seconds(1);
 constexpr std::size_t fullest_max = 10;
 constexpr Duration mailbox_timeout = status_timeout / fullest_max;
@@ -119,39 +117,6 @@ void NodeParts::watch_lease() {
   }
 }
 
-// ---- keys that change
-
-void NodeParts::schedule_keys_watch(Strand& strand) {
-  strand.post_at(after(out_.clock.now(), keys_watch_interval), [this, &strand] {
-    watch_keys();
-    schedule_keys_watch(strand);
-  });
-}
-
-void NodeParts::watch_keys() {
-  const auto changed = out_.changed_config();
-  if (!changed) return;
-  if (!*changed || !(*changed)->has_keys()) {
-    out_.log.error(LogModule::node,
-                   "the cluster file has changed and is not taken: the old keys stay",
-                   {{"why", *changed ? "it has no keys any more" : to_string(changed->error())}});
-    return;
-  }
-  const ClusterConfig& later = **changed;
-  AllowList list = allow_list(later);
-  const auto own = list.find(out_.admission->own().public_key);
-  if (own == list.end() || own->second != KeyHolder{KeyRole::member, own_.name}) {
-    out_.log.warning(LogModule::node,
-                     "this node's key is not among its public_keys any more: others refuse it "
-                     "until it starts with another key_file");
-  }
-  out_.admission->replace(std::move(list));
-  links_->set_members(member_addresses(config_, later, own_.name));
-  out_.log.info(LogModule::node,
-                "the cluster file has changed: its keys are taken, the rest counts when the node "
-                "starts again");
-}
-
 void NodeParts::enter(unsigned worker, std::string_view name) noexcept {
   if (watch_slots_[worker]) out_.page.running().enter(*watch_slots_[worker], name);
   if (out_.watch != nullptr) out_.watch->enter(worker, name);
@@ -214,39 +179,6 @@ void NodeParts::send_note(std::string_view node, Bytes note) {
 void NodeParts::writable(NodeId node) {
   runtime_->writable(node);
   if (directory_ != nullptr) directory_->writable();
-}
-
-// ---- the directory
-
-SendResult NodeParts::send_to_directory(NodeId node, Bytes& bytes) {
-  if (!links_ready_.load()) return SendResult::no_node;
-  Envelope envelope;
-  envelope.from = {incarnation_.id, 0};
-  envelope.to = LocalName{std::string(directory::envelope_type)};
-  envelope.type = directory::envelope_type;
-  envelope.payload = std::move(bytes);
-  const SendResult result = links_->send(node, std::move(envelope));
-  if (result == SendResult::busy) bytes = std::move(envelope.payload);
-  return result;
-}
-
-// Partitions stay closed for it, here at least: it counts as one that is not heard, and a member
-// that few hear is evicted.
-void NodeParts::directory_is_silent(NodeId node, bool silent) {
-  {
-    std::lock_guard guard(mutex_);
-    const Member* const member = view_ ? view_->find(node) : nullptr;
-    if (member == nullptr) return;
-    if (silent) {
-      out_.log.warning(LogModule::registry,
-                       "a member does not say which names it holds, and others wait for that",
-                       {{"peer", member->name}});
-      silent_.insert(member->name);
-    } else {
-      silent_.erase(member->name);
-    }
-  }
-  tell_heard_peers();
 }
 
 void NodeParts::tell_heard_peers() {

@@ -14,7 +14,6 @@
 #include "registry/global_server.hpp"
 #include "registry/placement.hpp"
 #include "registry/store_agreement_driver.hpp"
-#include "registry/store_names_driver.hpp"
 #include "supervision/cluster_instance.hpp"
 
 namespace coterie {
@@ -222,43 +221,6 @@ StorageResult<std::uint64_t> NodeParts::claim_storage() {
         this, [this] { return stop_requested_.load(); },
         after(out_.clock.now(), config_.storage.wait / 4));
   }
-}
-
-std::unique_ptr<NamesDriver> NodeParts::make_store_names() {
-  StoreNamesDriver::Options names;
-  names.names.node = own_.name;
-  names.names.incarnation = incarnation_;
-  names.names.protections = out_.protections.names;
-  if (rare(out_.rare, "names.batches_of_one")) names.names.batch_max = 1;
-  if (rare(out_.rare, "names.tiny_cache")) names.cache_max = 2;
-  if (rare(out_.rare, "names.retries_late")) names.names.retry_after = 10 * names.names.retry_after;
-  if (rare(out_.rare, "names.retries_soon")) names.names.retry_after /= 50;
-  if (rare(out_.rare, "names.sweeps_often")) names.names.sweep_every /= 3000;
-  return std::make_unique<StoreNamesDriver>(
-      names, *storage_.names, out_.clock, out_.executor, [this] { hint_agreement(); },
-      [this](std::string_view text) { out_.log.info(LogModule::registry, text); });
-}
-
-std::unique_ptr<NamesDriver> NodeParts::make_directory() {
-  DirectoryDriver::Options options;
-  options.directory.node = own_.name;
-  options.directory.incarnation = incarnation_;
-  options.directory.lease_end = [this] { return agreement_->lease_end(); };
-  options.directory.protections = out_.protections.directory;
-  if (rare(out_.rare, "names.tiny_cache")) options.cache_max = 2;
-  if (rare(out_.rare, "directory.small_claims")) options.directory.piece_bytes = 50;
-  if (rare(out_.rare, "directory.resends_soon")) options.directory.resend_after /= 50;
-  if (rare(out_.rare, "directory.few_wait")) options.directory.waiting_max = 2;
-  if (rare(out_.rare, "directory.strand_only")) options.events_of_others = 0;
-  DirectoryDriver::Surroundings surroundings{
-      .send = [this](NodeId node, Bytes& bytes) { return send_to_directory(node, bytes); },
-      .newer_view = [this] { hint_agreement(); },
-      .silent = [this](NodeId node, bool silent) { directory_is_silent(node, silent); },
-      .notice = [this](std::string_view text) { out_.log.error(LogModule::registry, text); }};
-  auto driver = std::make_unique<DirectoryDriver>(std::move(options), out_.clock, out_.executor,
-                                                  std::move(surroundings));
-  directory_ = driver.get();
-  return driver;
 }
 
 void NodeParts::make_names() {

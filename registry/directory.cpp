@@ -38,7 +38,9 @@ std::vector<Directory::Action> Directory::step(Time now, const Event& event) {
 // ---- views
 
 void Directory::on(const Installed& installed) {
-  if (stopped_) return;
+  // Told twice, it would wait for claims that have been heard.
+  if (stopped_ || installed.view->number <= newest_) return;
+  newest_ = installed.view->number;
   const Member* const self = installed.view->find(options_.node);
   if (self == nullptr || self->incarnation != options_.incarnation) {
     view_ = nullptr;  // not yet; or out, and the lease with it

@@ -181,6 +181,7 @@ class Directory final {
   const NodeId self_;
   Time now_{};
   std::vector<Action> actions_;
+  std::uint64_t newest_ = 0;  // number of the newest view that was installed
   std::shared_ptr<const View> view_;    // null while this incarnation is not in it
   std::unordered_set<NodeId> members_;  // of view_
   Primaries primaries_{};

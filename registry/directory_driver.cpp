@@ -11,19 +11,25 @@ DirectoryDriver::DirectoryDriver(Options options, const Clock& clock, Executor& 
     : NamesDriver(options.cache_max),
       options_(std::move(options)),
       clock_(clock),
+      executor_(executor),
       out_(std::move(surroundings)),
       core_(options_.directory),
       strand_(executor.make_strand("names")) {}
 
 DirectoryDriver::~DirectoryDriver() {
-  std::unique_ptr<Strand> strand;
   {
-    std::unique_lock lock(mutex_);
+    std::lock_guard lock(mutex_);
     closed_ = true;
     events_.clear();
-    idle_.wait(lock, [this] { return !busy_ || on_strand_; });
-    strand = std::move(strand_);
   }
+  executor_.wait(
+      this,
+      [this] {
+        std::lock_guard lock(mutex_);
+        return !busy_ || on_strand_;
+      },
+      Time::max());
+  strand_.reset();
 }
 
 void DirectoryDriver::install(std::shared_ptr<const View> view) {
@@ -79,34 +85,37 @@ void DirectoryDriver::post_all(Events&& events) {
   carry_out_all(false);
 }
 
+// Views and the end come from whoever holds locks of the node's.
 bool DirectoryDriver::leave_to_strand(std::size_t carried_out,
                                       const std::vector<Event>& events) const {
   return carried_out > options_.events_of_others ||
          std::ranges::any_of(events, [](const Event& event) {
            const auto* const one = std::get_if<Directory::Event>(&event);
-           return one != nullptr && std::holds_alternative<Directory::Installed>(*one);
+           return one != nullptr && (std::holds_alternative<Directory::Installed>(*one) ||
+                                     std::holds_alternative<Directory::Stop>(*one));
          });
 }
 
 void DirectoryDriver::carry_out_all(bool on_strand) {
+  Executor& executor = executor_;  // whoever waits for the end may destroy this object then
   std::vector<Event> events;
   for (std::size_t carried_out = 0;;) {
-    {
-      std::lock_guard lock(mutex_);
-      if (closed_ || events_.empty()) {
-        busy_ = on_strand_ = false;
-        idle_.notify_all();
-        return;
-      }
-      if (!on_strand && leave_to_strand(carried_out, events_)) {
-        on_strand_ = true;
-        strand_->post([this] { carry_out_all(true); });
-        idle_.notify_all();
-        return;
-      }
-      events.clear();
-      std::swap(events, events_);
+    std::unique_lock lock(mutex_);
+    if (closed_ || events_.empty()) {
+      busy_ = on_strand_ = false;
+      const bool awaited = closed_;
+      lock.unlock();
+      if (awaited) executor.notify(this);
+      return;
     }
+    if (!on_strand && leave_to_strand(carried_out, events_)) {
+      on_strand_ = true;
+      strand_->post([this] { carry_out_all(true); });
+      return;
+    }
+    events.clear();
+    std::swap(events, events_);
+    lock.unlock();
     carried_out += events.size();
     for (Event& event : events) {
       carry_out(event);

@@ -6,7 +6,6 @@
 // are left to a strand. Owned by the node; functions may be called from any thread and never block.
 
 #include <atomic>
-#include <condition_variable>
 #include <deque>
 #include <functional>
 #include <map>
@@ -94,6 +93,7 @@ class DirectoryDriver final : public NamesDriver {
 
   const Options options_;
   const Clock& clock_;
+  Executor& executor_;
   const Surroundings out_;
 
   // Of whoever carries out.
@@ -106,7 +106,6 @@ class DirectoryDriver final : public NamesDriver {
   std::atomic<std::size_t> posted_ = 0;  // raised before and lowered after pending's change
   std::atomic<bool> holds_back_ = false;
   std::mutex mutex_;  // of the rest
-  std::condition_variable idle_;
   std::vector<Event> events_;
   bool busy_ = false;       // somebody carries out, or the strand has been asked to
   bool on_strand_ = false;  // the latter

@@ -23,7 +23,6 @@ void DirectoryPrimary::install(const std::shared_ptr<const View>& view,
     // Who joins with this view holds nothing.
     senders_[member.incarnation.id].complete = member.since == view->number;
   }
-  silent_ = missing().size();
   for (unsigned p = 0; p < directory_partitions; ++p) {
     if (primaries[p] != self_) {
       partitions_.erase(p);
@@ -37,6 +36,7 @@ void DirectoryPrimary::install(const std::shared_ptr<const View>& view,
     std::erase_if(partition.names,
                   [&](const auto& name) { return !members.contains(name.second.owner); });
   }
+  silent_ = missing().size();
   open_if_heard();
 }
 
@@ -57,7 +57,7 @@ bool DirectoryPrimary::take_claims(NodeId from, const Claims& claims) {
   }
   sender.complete = sender.pieces.size() == claims.pieces;
   if (!sender.complete) return false;
-  --silent_;
+  if (silent_ > 0) --silent_;
   open_if_heard();
   return true;
 }
@@ -71,6 +71,7 @@ void DirectoryPrimary::open_if_heard() {
 
 std::vector<NodeId> DirectoryPrimary::missing() const {
   std::vector<NodeId> nodes;
+  if (partitions_.empty()) return nodes;  // nobody tells a member that keeps nothing
   for (const auto& [node, sender] : senders_) {
     if (!sender.complete) nodes.push_back(node);
   }

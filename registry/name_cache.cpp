@@ -3,46 +3,84 @@
 #include <utility>
 
 namespace coterie {
+namespace {
+
+constexpr std::size_t part_count = 16;
+constexpr std::size_t worth_parts = 1000;  // entries
+
+std::size_t parts_for(std::size_t entries_max) {
+  return entries_max < worth_parts ? 1 : part_count;
+}
+
+}  // namespace
+
+NameCache::NameCache(std::size_t entries_max)
+    : parts_(parts_for(entries_max)), part_max_(entries_max / parts_.size()) {}
+
+const NameCache::Part& NameCache::part_of(std::string_view name) const noexcept {
+  // The table of the part takes the low bits of the same hash.
+  return parts_[(std::hash<std::string_view>()(name) >> 32) % parts_.size()];
+}
+NameCache::Part& NameCache::part_of(std::string_view name) noexcept {
+  return const_cast<Part&>(std::as_const(*this).part_of(name));
+}
+
+void NameCache::Part::erase(Order::iterator entry) {
+  epochs.erase(entry->location.epoch);
+  entries.erase(entry->name);
+  order.erase(entry);
+}
 
 std::optional<Location> NameCache::find(std::string_view name) const {
-  std::lock_guard lock(mutex_);
-  const auto entry = entries_.find(name);
-  if (entry == entries_.end()) return std::nullopt;
+  const Part& part = part_of(name);
+  std::lock_guard lock(part.mutex);
+  const auto entry = part.entries.find(name);
+  if (entry == part.entries.end()) return std::nullopt;
   Location location = entry->second->location;
   location.cached = true;
   return location;
 }
 
 void NameCache::remember(std::string_view name, const Location& location) {
-  std::lock_guard lock(mutex_);
-  if (const auto entry = entries_.find(name); entry != entries_.end()) {
+  Part& part = part_of(name);
+  std::lock_guard lock(part.mutex);
+  if (const auto entry = part.entries.find(name); entry != part.entries.end()) {
     if (entry->second->location.epoch >= location.epoch) return;
-    epochs_.erase(std::exchange(entry->second->location, location).epoch);
-    epochs_.emplace(location.epoch, entry->second);
+    part.epochs.erase(std::exchange(entry->second->location, location).epoch);
+    part.epochs.emplace(location.epoch, entry->second);
     return;
   }
-  if (entries_max_ == 0) return;
-  if (order_.size() == entries_max_) erase(order_.begin());
-  order_.push_back({std::string(name), location});
-  entries_.emplace(order_.back().name, std::prev(order_.end()));
-  epochs_.emplace(location.epoch, std::prev(order_.end()));
+  if (part_max_ == 0) return;
+  if (part.order.size() == part_max_) part.erase(part.order.begin());
+  part.order.push_back({std::string(name), location});
+  part.entries.emplace(part.order.back().name, std::prev(part.order.end()));
+  part.epochs.emplace(location.epoch, std::prev(part.order.end()));
 }
 
 void NameCache::forget(std::string_view name, const Epoch& epoch) {
-  std::lock_guard lock(mutex_);
-  const auto entry = entries_.find(name);
-  if (entry != entries_.end() && entry->second->location.epoch <= epoch) erase(entry->second);
+  Part& part = part_of(name);
+  std::lock_guard lock(part.mutex);
+  const auto entry = part.entries.find(name);
+  if (entry != part.entries.end() && entry->second->location.epoch <= epoch) {
+    part.erase(entry->second);
+  }
 }
 
 void NameCache::forget(const Epoch& epoch) {
-  std::lock_guard lock(mutex_);
-  const auto entry = epochs_.find(epoch);
-  if (entry != epochs_.end()) erase(entry->second);
+  for (Part& part : parts_) {
+    std::lock_guard lock(part.mutex);
+    const auto entry = part.epochs.find(epoch);
+    if (entry != part.epochs.end()) return part.erase(entry->second);
+  }
 }
 
 std::size_t NameCache::size() const {
-  std::lock_guard lock(mutex_);
-  return order_.size();
+  std::size_t count = 0;
+  for (const Part& part : parts_) {
+    std::lock_guard lock(part.mutex);
+    count += part.order.size();
+  }
+  return count;
 }
 
 }  // namespace coterie

@@ -1,6 +1,7 @@
 #pragma once
-// Where names were last seen, beside the callers. Bounded; any thread; one lock, held for a look-up
-// or a change. What it says may be out of date: the owner checks the epoch and answers `stale`.
+// Where names were last seen, beside the callers. Bounded; any thread; in parts with a lock each,
+// held for a look-up or a change. What it says may be out of date: the owner checks the epoch and
+// answers `stale`.
 
 #include <cstdint>
 #include <list>
@@ -10,6 +11,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "process/ports/name_service.hpp"
 
@@ -17,7 +19,8 @@ namespace coterie {
 
 class NameCache final {
  public:
-  explicit NameCache(std::size_t entries_max) : entries_max_(entries_max) {}
+  /// A bound of a thousand or more is kept by each part for itself: names are spread evenly.
+  explicit NameCache(std::size_t entries_max);
 
   std::optional<Location> find(std::string_view name) const;
   /// Unless a newer registration is known. At the bound the oldest entry goes.
@@ -29,11 +32,13 @@ class NameCache final {
   /// Everything on nodes for which `gone(node)` is true.
   template <class Gone>
   void forget_nodes(Gone gone) {
-    std::lock_guard lock(mutex_);
-    for (auto entry = order_.begin(); entry != order_.end();) {
-      const auto next = std::next(entry);
-      if (gone(entry->location.pid.node)) erase(entry);
-      entry = next;
+    for (Part& part : parts_) {
+      std::lock_guard lock(part.mutex);
+      for (auto entry = part.order.begin(); entry != part.order.end();) {
+        const auto next = std::next(entry);
+        if (gone(entry->location.pid.node)) part.erase(entry);
+        entry = next;
+      }
     }
   }
   std::size_t size() const;
@@ -44,17 +49,19 @@ class NameCache final {
     Location location;
   };
   using Order = std::list<Entry>;  // oldest first
-  void erase(Order::iterator entry) {
-    epochs_.erase(entry->location.epoch);
-    entries_.erase(entry->name);
-    order_.erase(entry);
-  }
+  struct alignas(64) Part {
+    void erase(Order::iterator entry);
 
-  const std::size_t entries_max_;
-  mutable std::mutex mutex_;
-  Order order_;
-  std::unordered_map<std::string_view, Order::iterator> entries_;  // keys point into order_
-  std::map<Epoch, Order::iterator> epochs_;
+    mutable std::mutex mutex;
+    Order order;
+    std::unordered_map<std::string_view, Order::iterator> entries;  // keys point into order
+    std::map<Epoch, Order::iterator> epochs;
+  };
+  const Part& part_of(std::string_view name) const noexcept;
+  Part& part_of(std::string_view name) noexcept;
+
+  std::vector<Part> parts_;
+  const std::size_t part_max_;
 };
 
 }  // namespace coterie

@@ -55,7 +55,7 @@ void NamesDriver::withdraw(std::string_view registry, std::string_view key, Requ
 }
 
 std::optional<Location> NamesDriver::cached(std::string_view registry, std::string_view key) const {
-  return cache_.find(name_requests::name_of(registry, key));
+  return cache_.find(name_requests::Name(registry, key).view());
 }
 
 void NamesDriver::lookup(std::string_view registry, std::string_view key, Time deadline,

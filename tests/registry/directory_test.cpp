@@ -241,6 +241,72 @@ TEST_F(DirectoryTest, NamesWhoIsSilentOnce) {
             (std::vector{std::pair(NodeId{1}, NodeId{3}), std::pair(NodeId{2}, NodeId{3})}));
 }
 
+// Goal: a view that is told twice asks nobody for what it has said, and a member that keeps no
+// names misses nobody's.
+TEST_F(DirectoryTest, MissesNobodyWhoHasSpoken) {
+  install_all(view(1, {1, 2, 3}));
+  carry();
+  View without_three = *view(2, {1, 2, 3});
+  without_three.members["c"].draining = true;
+  const auto second = std::make_shared<const View>(without_three);
+  install_all(second);
+  carry();
+  install_all(second);
+  const std::string name = name_at(*second, 1);
+  step(2, Reserve{7, name, 70, now_ + 5s});
+  carry();
+  EXPECT_TRUE(reserved_.contains(7));
+  for (int i = 0; i < 15; ++i) {
+    pass(200ms);
+    carry();
+  }
+  EXPECT_TRUE(silent_.empty());
+}
+
+// Goal: a restart that overtakes the release of its own old name, whose message was lost, waits for
+// it instead of finding the name taken.
+TEST_F(DirectoryTest, WaitsForItsOwnRelease) {
+  const auto v = view(1, {1, 2, 3});
+  install_all(v);
+  const std::string name = name_at(*v, 3);
+  step(1, Reserve{7, name, 70, now_ + 5s});
+  carry();
+  step(1, Release{name, 7, reserved_.at(7)->epoch});
+  wire_.clear();
+  step(1, Reserve{8, name, 80, now_ + 5s});
+  carry();
+  EXPECT_FALSE(reserved_.contains(8));
+  pass(200ms);
+  carry();
+  pass(400ms);
+  carry();
+  ASSERT_TRUE(reserved_.contains(8));
+  EXPECT_TRUE(reserved_.at(8));
+}
+
+// Goal: what is not answered is sent less and less often, and at once when there is a way again.
+TEST_F(DirectoryTest, SendsAgainLessAndLessOften) {
+  const auto v = view(1, {1, 2, 3});
+  install_all(v);
+  carry();
+  step(1, Lookup{7, name_at(*v, 3), now_ + 60s});
+  std::size_t sent = 0;
+  for (int i = 0; i < 100; ++i) {
+    sent += wire_.size();
+    wire_.clear();
+    pass(100ms);
+  }
+  EXPECT_GE(sent, 7u);
+  EXPECT_LE(sent, 10u);
+  wire_.clear();
+  step(1, Directory::Connected{NodeId{2}});
+  EXPECT_TRUE(wire_.empty());
+  step(1, Directory::Connected{NodeId{3}});
+  EXPECT_EQ(wire_.size(), 1u);
+  carry();
+  EXPECT_TRUE(found_.contains(7));
+}
+
 TEST_F(DirectoryTest, GivesUpAtTheDeadlineAndTakesTheNameBack) {
   const auto v = view(1, {1, 2, 3});
   install_all(v);

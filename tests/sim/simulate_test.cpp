@@ -21,6 +21,10 @@ const std::set<std::string> rare_paths{"agreement.evicts_soon",
                                        "agreement.hint_lost",
                                        "agreement.peers_told_twice",
                                        "agreement.polls_often",
+                                       "directory.few_wait",
+                                       "directory.resends_soon",
+                                       "directory.small_claims",
+                                       "directory.strand_only",
                                        "gateway.three_calls",
                                        "journal.batches_of_one",
                                        "journal.queue_of_two",
@@ -81,8 +85,10 @@ const std::set<std::string> rare_paths{"agreement.evicts_soon",
                                        "supervision.writes_late"};
 
 SimPlayed play_drawn(std::size_t nodes, std::uint64_t seed,
-                     AgreementEngine agreement = AgreementEngine::store) {
-  const auto plan = draw_plan(program(), nodes, seed, {.agreement = agreement, .kinds = {}});
+                     AgreementEngine agreement = AgreementEngine::store,
+                     NameKeeper names = NameKeeper::store) {
+  const auto plan =
+      draw_plan(program(), nodes, seed, {.agreement = agreement, .names = names, .kinds = {}});
   EXPECT_TRUE(plan) << plan.error();
   auto played =
       play_simulated(*plan, program(), {.seed = seed, .rare_paths = true, .guests = true});
@@ -109,11 +115,21 @@ TEST(Simulate, DrawnSeedsPass) {
     expect_pass(played);
     for (const auto& [name, count] : played.rare) rare.insert(name);
   }
+  // Seed 1056: a link is full when its session is lost.
+  for (const std::uint64_t seed : {1, 2, 3, 4, 5, 6, 7, 8, 1056}) {
+    const SimPlayed played =
+        play_drawn(3, seed, seed % 2 == 0 ? AgreementEngine::store : AgreementEngine::voters,
+                   NameKeeper::members);
+    expect_pass(played);
+    for (const auto& [name, count] : played.rare) rare.insert(name);
+  }
   // Every rare path in the code (docs/failover-testing.md lists them) was taken.
   EXPECT_EQ(rare, rare_paths);
   EXPECT_GT(moves, 100u);  // names did move
   expect_pass(play_drawn(5, 101));
   expect_pass(play_drawn(7, 102));
+  // A view that is told twice.
+  expect_pass(play_drawn(5, 3001, AgreementEngine::store, NameKeeper::members));
 }
 
 // Goal: so they do with the engine of voters, whose notes are lost, doubled and overtaken too.
