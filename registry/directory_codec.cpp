@@ -146,6 +146,11 @@ void MessageWriter::add(const Message& message) {
       message);
 }
 
+void append(Bytes& bytes, BytesView more) {
+  static_assert(format_version < 0x80, "it takes one byte");
+  bytes += more.substr(1);
+}
+
 std::optional<std::vector<Message>> decode(BytesView bytes) {
   RecordReader in(bytes);
   Reading reading(in);

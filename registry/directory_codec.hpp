@@ -27,6 +27,9 @@ class MessageWriter {
   RecordWriter out_;
 };
 
+/// The messages of both, as one writer would have written them.
+void append(Bytes& bytes, BytesView more);
+
 std::optional<std::vector<Message>> decode(BytesView bytes);
 
 }  // namespace coterie::directory

@@ -188,6 +188,15 @@ void DirectoryDriver::transmit(NodeId to, Bytes bytes) {
     if (out_.send(to, bytes) == SendResult::busy) held = &held_[to];
   }
   if (held == nullptr || held->bytes + bytes.size() > options_.held_bytes) return;
+  // However small the window, it is waited for once for all that fits into a message.
+  if (!held->messages.empty() &&
+      held->messages.back().size() + bytes.size() <= options_.message_bytes) {
+    Bytes& last = held->messages.back();
+    held->bytes -= last.size();
+    directory::append(last, bytes);
+    held->bytes += last.size();
+    return;
+  }
   held->bytes += bytes.size();
   held->messages.push_back(std::move(bytes));
 }

@@ -42,6 +42,7 @@ class DirectoryDriverTest : public NamesDriverFixture {
     return {.send =
                 [this, &other, from = incarnation_of(own).id](NodeId, Bytes& bytes) {
                   if (full) return SendResult::busy;
+                  ++carried;
                   EXPECT_TRUE(lost || other.received(from, bytes));
                   return SendResult::sent;
                 },
@@ -52,6 +53,7 @@ class DirectoryDriverTest : public NamesDriverFixture {
 
   std::atomic<Time> lease_end = Time::max();
   std::atomic<bool> full = false, lost = false;
+  std::atomic<int> carried = 0;
   std::atomic<NodeId> silent = NodeId::none;
   DirectoryDriver a{options("a"), clock, executor, around(b, "a")};
   DirectoryDriver b{options("b"), clock, executor, around(a, "b")};
@@ -105,6 +107,20 @@ TEST_F(DirectoryDriverTest, a_silent_member_is_told_of) {
   lost = false;
   EXPECT_TRUE(reserve(a, "x", on_a));
   EXPECT_EQ(silent, NodeId::none);
+}
+
+// Goal: what waits for a window goes as one message when there is room, however small the window.
+TEST_F(DirectoryDriverTest, what_waits_goes_together) {
+  full = true;
+  std::atomic<int> answers = 0;
+  for (int i = 0; i < 100; ++i) {
+    a.lookup("contracts", std::to_string(i), clock.now() + 10s, [&](auto) { ++answers; });
+  }
+  const int before = carried;
+  full = false;
+  a.writable();
+  EXPECT_TRUE(eventually([&] { return answers == 100; }));
+  EXPECT_LE(carried - before, 20);  // there and back, and what was sent again meanwhile
 }
 
 // Goal: what waits for a window of a session that is lost is not waited for in the next one.
