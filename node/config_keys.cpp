@@ -167,8 +167,11 @@ void add_cluster_keys(std::vector<ConfigKey>& keys) {
                   [](const C& config) { return config.cluster.id; }});
   keys.push_back({"cluster.agreement", true, set_agreement, show_agreement});
   keys.push_back({"cluster.voters", false, set_voters, {}});  // shown with the agreement
-  keys.push_back({"cluster.names", true, set_names,
-                  [](const C& config) { return std::string(word_of(config.cluster.names)); }});
+  keys.push_back({"cluster.names", true, set_names, [](const C& config) {
+                    return config.cluster.names == NameKeeper::store
+                               ? std::string()
+                               : std::string(word_of(config.cluster.names));
+                  }});
   keys.push_back({"cluster.mode", true, set_mode, [](const C&) { return std::string("strict"); }});
   // Only the kind: hosts and paths of one database may be spelt differently.
   keys.push_back({"cluster.journal", true, set_journal, [](const C& config) {

@@ -19,7 +19,7 @@ Status Process::status(bool asked) const {
   if (behaviour_ && behaviour_->hibernating()) return Status::hibernating;
   if (!asked) return Status::running;
   const bool goes_on = parked_ != nullptr ? woken_ || timed_out_ || wait_ == Wait::none
-                                          : !queue_.empty() && wait_ == Wait::none;
+                                          : !started_ || (!queue_.empty() && wait_ == Wait::none);
   return goes_on ? Status::runnable : Status::waiting;
 }
 

@@ -92,6 +92,7 @@ bool FailoverDirector::poison_took(const std::string& node, Duration now) {
 
 void FailoverDirector::came_back(const std::string& node) {
   doomed_.erase(node);
+  ending_.erase(node);
   gone_.erase(node);
   lived_.erase(node);
 }
@@ -162,6 +163,7 @@ void FailoverDirector::play(const PlannedFault& fault, const std::string& node, 
     }
     doomed_.insert(node);
     gone_.insert(node);
+    if (kind != FaultKind::pause) ending_.insert(node);
   }
   if (kind == FaultKind::pause) pauses_[node] = {program, now};
   // Whatever ends it now, nothing else has to.
@@ -275,7 +277,8 @@ void FailoverDirector::done(Duration now, const Deed& deed,
   }
   if (deed.verb == Deed::Verb::resume) {
     pauses_.erase(deed.node);
-    came_back(deed.node);
+    // One that was asked to stop before it was paused goes on with that.
+    if (!ending_.contains(deed.node)) came_back(deed.node);
   }
 }
 

@@ -126,6 +126,7 @@ class FailoverDirector {
   std::vector<Undo> undo_;
   std::map<std::string, Pause> pauses_;
   std::set<std::string> doomed_;
+  std::set<std::string> ending_;  // of those, by more than a pause
   std::size_t poisons_ = 0;                                // that have killed nobody yet
   std::set<std::string> gone_;                             // sent away without a way back
   std::map<std::string, std::vector<std::string>> lived_;  // names per node, as last seen

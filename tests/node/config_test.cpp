@@ -453,6 +453,8 @@ TEST(Config, DigestCoversWhatMustBeEqualAndNothingElse) {
   EXPECT_NE(digest(replaced(good, "\"1s\"", "\"1001ms\"")), base);
   EXPECT_NE(digest(replaced(good, "\"test\"", "\"tesu\"")), base);
   EXPECT_NE(digest(replaced(good, "sqlite:data/journal", "postgres:x")), base);
+  EXPECT_EQ(digest(replaced(good, "[lease]", "names = \"store\"\n[lease]")), base);
+  EXPECT_NE(digest(replaced(good, "[lease]", "names = \"members\"\n[lease]")), base);
 }
 
 TEST(Config, ShippedFilesAreGood) {

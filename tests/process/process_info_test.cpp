@@ -105,7 +105,9 @@ TEST(ProcessInfo, CountsTheStackOfOneThatLooksForMessages) {
     receive([](const Go&) {});
     buffer[0] = 2;
   });
-  const auto seen = info(deep);  // the question is there before it runs for the first time
+  auto seen = info(deep);  // the question is there before it runs for the first time
+  EXPECT_EQ(seen->status, Status::runnable);
+  while (seen->status == Status::runnable) seen = info(deep);
   EXPECT_EQ(seen->status, Status::waiting);
   EXPECT_GE(seen->memory, 8192u);
   send(deep, Go{});

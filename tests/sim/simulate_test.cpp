@@ -128,6 +128,8 @@ TEST(Simulate, DrawnSeedsPass) {
   EXPECT_GT(moves, 100u);  // names did move
   expect_pass(play_drawn(5, 101));
   expect_pass(play_drawn(7, 102));
+  // A node that was asked to stop is paused, and goes on.
+  expect_pass(play_drawn(3, 10057, AgreementEngine::store, NameKeeper::members));
   // A view that is told twice.
   expect_pass(play_drawn(5, 3001, AgreementEngine::store, NameKeeper::members));
 }
