@@ -204,15 +204,13 @@ void DirectoryDriver::transmit(NodeId to, Bytes bytes) {
 void DirectoryDriver::retry() {
   for (auto one = held_.begin(); one != held_.end();) {
     auto& [to, held] = *one;
-    bool room = true;
-    while (!held.messages.empty() && room) {
+    while (!held.messages.empty()) {
       const std::size_t size = held.messages.front().size();
-      room = out_.send(to, held.messages.front()) != SendResult::busy;
-      if (!room) break;
+      if (out_.send(to, held.messages.front()) == SendResult::busy) break;
       held.messages.pop_front();
       held.bytes -= size;
     }
-    one = room ? held_.erase(one) : std::next(one);
+    one = held.messages.empty() ? held_.erase(one) : std::next(one);
   }
   holds_back_.store(!held_.empty());
 }

@@ -115,7 +115,6 @@ std::vector<std::string> SimCluster::running(const std::string& node,
   return names;
 }
 
-/// Whether that incarnation runs here without that process.
 bool SimCluster::ended(const Pid& pid) {
   for (auto& [name, host] : hosts_) {
     SimRun* const run = host->run();
