@@ -91,14 +91,9 @@ SendResult SimPort::send(NodeId to, Envelope&& envelope) {
 
 void SimPort::refuse_too_big(const ZmqOutbox& outbox, const Envelope& envelope, std::size_t bytes) {
   if (envelope.signal != Signal::call) return;
-  Envelope answer;
-  answer.signal = Signal::call_failed;
-  answer.to = envelope.from;
-  answer.ref = envelope.ref;
-  answer.code = CallError::Code::overloaded;
-  answer.execution = CallError::Execution::not_executed;
-  answer.detail = "a message of " + std::to_string(bytes) + " bytes is over the limit";
-  post([this, from = outbox.peer()->incarnation.id, kept = std::move(answer)]() mutable {
+  post([this, from = outbox.peer()->incarnation.id,
+        kept = too_big_answer(envelope, "a message of " + std::to_string(bytes) +
+                                            " bytes is over the limit")]() mutable {
     if (outbox_of(from)) events_.deliver(from, std::move(kept));
   });
 }

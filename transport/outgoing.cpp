@@ -20,6 +20,17 @@ OutgoingMessage encode_apart(Envelope& envelope, wire::Ends ends, const StreamOp
   return message;
 }
 
+Envelope too_big_answer(const Envelope& call, std::string detail) {
+  Envelope answer;
+  answer.signal = Signal::call_failed;
+  answer.to = call.from;
+  answer.ref = call.ref;
+  answer.code = CallError::Code::overloaded;
+  answer.execution = CallError::Execution::not_executed;
+  answer.detail = std::move(detail);
+  return answer;
+}
+
 void OutgoingQueue::push(const Envelope& envelope) {
   if (apart_ || is_big(envelope, *options_)) {
     push(OutgoingMessage{

@@ -5,6 +5,7 @@
 // Interleaver is empty again: only then nothing can overtake. Pure; used by one thread at a time.
 
 #include <cstdint>
+#include <string>
 #include <variant>
 #include <vector>
 
@@ -92,6 +93,9 @@ using Outgoing = std::variant<RecordBatch, OutgoingMessage>;
 
 /// Whether `envelope` is kept apart, so that encoding it first, outside locks, is worth it.
 bool is_big(const Envelope& envelope, const StreamOptions& options) noexcept;
+
+/// To the caller, whose request was too big and was not sent.
+Envelope too_big_answer(const Envelope& call, std::string detail);
 
 class OutgoingQueue {
  public:

@@ -162,14 +162,7 @@ void ZmqDistribution::refuse_too_big(NodeId to, const ZmqOutbox& peer, const Env
                            std::to_string(options_.link.stream.message_bytes_max);
   log_.warning(LogModule::transport, text, {{"type", envelope.type}});
   if (envelope.signal != Signal::call) return;
-  Envelope answer;
-  answer.signal = Signal::call_failed;
-  answer.to = envelope.from;
-  answer.ref = envelope.ref;
-  answer.code = CallError::Code::overloaded;
-  answer.execution = CallError::Execution::not_executed;
-  answer.detail = text;
-  post([this, id = to, kept = std::move(answer)](Time) mutable {
+  post([this, id = to, kept = too_big_answer(envelope, text)](Time) mutable {
     if (outboxes_.find(id) != nullptr) events_.deliver(id, std::move(kept));
   });
 }
