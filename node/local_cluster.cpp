@@ -12,8 +12,8 @@
 #include <coterie/pack.hpp>
 
 #include "node/config_copy.hpp"
-#include "node/free_ports.hpp"
 #include "node/local_program.hpp"
+#include "node/reserved_ports.hpp"
 #include "node/security.hpp"
 #include "transport/client.hpp"
 
@@ -43,9 +43,14 @@ ConfigOverride own(std::string key, ConfigValue value) {
   return {std::move(key), std::move(value), {"for a cluster of its own", 0, 0}};
 }
 
-LocalCluster::Result<std::vector<ConfigOverride>> own_keys(const ClusterConfig& config,
-                                                           const LocalClusterOptions& options,
-                                                           Random& random) {
+std::size_t own_ports(const ClusterConfig& config, const LocalClusterOptions& options) {
+  const std::size_t lanes = options.proxied ? 3 : 2;
+  return options.own_ports ? lanes * config.nodes.size() : 0;
+}
+
+std::vector<ConfigOverride> own_keys(const ClusterConfig& config,
+                                     const LocalClusterOptions& options,
+                                     const ReservedPorts& ports) {
   std::vector<ConfigOverride> keys;
   if (options.own_paths) {
     if (config.cluster.journal.starts_with("sqlite:")) {
@@ -58,10 +63,7 @@ LocalCluster::Result<std::vector<ConfigOverride>> own_keys(const ClusterConfig& 
     }
   }
   if (options.own_ports) {
-    const std::size_t lanes = options.proxied ? 3 : 2;
-    const auto ports = free_ports(lanes * config.nodes.size(), random);
-    if (!ports) return std::unexpected(ports.error());
-    auto port = ports->begin();
+    auto port = ports.begin();
     for (const NodeSection& node : config.nodes) {
       const std::string members = on_port(node.listen, *port++);
       const std::string clients = on_port(node.client_listen, *port++);
@@ -87,9 +89,10 @@ LocalCluster::Result<std::unique_ptr<LocalCluster>> LocalCluster::make(
   if (!text) return std::unexpected(text.error());
   const auto original = parse_config(*text, options.config_file);
   if (!original) return std::unexpected(to_string(original.error()));
-  const auto keys = own_keys(*original, options, random);
-  if (!keys) return std::unexpected(keys.error());
-  const auto copy = copy_config(*text, options.config_file, *keys);
+  auto ports = ReservedPorts::make(own_ports(*original, options), random);
+  if (!ports) return std::unexpected(ports.error());
+  const auto keys = own_keys(*original, options, *ports);
+  const auto copy = copy_config(*text, options.config_file, keys);
   if (!copy) return std::unexpected(to_string(copy.error()));
   const fs::path file = fs::absolute(options.directory / "cluster.toml");
   std::ofstream out(file, std::ios::binary | std::ios::trunc);
@@ -104,6 +107,7 @@ LocalCluster::Result<std::unique_ptr<LocalCluster>> LocalCluster::make(
   const bool faulty = options.faulty;
   std::unique_ptr<LocalCluster> cluster(
       new LocalCluster(clock, random, std::move(options), *std::move(config), file));
+  cluster->ports_ = *std::move(ports);
   if (proxied) {
     if (auto made = cluster->make_network(*copy); !made) return std::unexpected(made.error());
   }

@@ -28,6 +28,7 @@
 #include "node/fault_page.hpp"
 #include "node/local_network.hpp"
 #include "node/local_slowness.hpp"
+#include "node/reserved_ports.hpp"
 #include "node/status.hpp"
 #include "process/ports/random.hpp"
 
@@ -145,6 +146,8 @@ class LocalCluster final {
   const LocalClusterOptions options_;
   const ClusterConfig config_;
   const std::filesystem::path file_;
+  ReservedPorts ports_;
+  ReservedPorts proxy_ports_;
   std::unique_ptr<LocalNetwork> network_;
   std::unique_ptr<FaultPage> faults_;
   std::map<std::string, Member, std::less<>> members_;

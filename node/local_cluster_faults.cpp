@@ -3,7 +3,6 @@
 #include <fstream>
 
 #include "node/config_copy.hpp"
-#include "node/free_ports.hpp"
 #include "node/local_cluster.hpp"
 #include "node/local_program.hpp"
 
@@ -14,9 +13,10 @@ namespace fs = std::filesystem;
 /// A cluster file for each node, in which the others' addresses are those of its proxies to them.
 LocalCluster::Result<void> LocalCluster::make_network(const std::string& text) {
   const std::size_t links = config_.nodes.size() * (config_.nodes.size() - 1);
-  const auto ports = free_ports(3 * links, random_);
+  auto ports = ReservedPorts::make(3 * links, random_);
   if (!ports) return std::unexpected(ports.error());
-  auto port = ports->begin();
+  proxy_ports_ = *std::move(ports);
+  auto port = proxy_ports_.begin();
   std::vector<LocalNetwork::Route> routes;
   for (const NodeSection& own : config_.nodes) {
     std::vector<ConfigOverride> keys;

@@ -17,7 +17,7 @@ sys.path.insert(0, os.path.join(SOURCE, "examples/python-client"))
 sys.path.insert(0, os.path.join(SOURCE, "tests/node"))
 import coterie_client  # noqa: E402
 import msgpack  # noqa: E402
-from real_node import expect, free_ports  # noqa: E402
+from real_node import expect, reserve_ports  # noqa: E402
 
 
 def documented(title):
@@ -49,7 +49,7 @@ def keygen(folder, name):
 
 class Node:
     def __init__(self, folder, with_keys):
-        listen, clients = free_ports(2)
+        listen, clients = reserve_ports(2)
         self.address = "127.0.0.1:%d" % clients
         text = '[cluster]\nid = "py"\njournal = "sqlite:journal"\n'
         text += '[[node]]\nname = "a"\nlisten = "127.0.0.1:%d"\n' % listen

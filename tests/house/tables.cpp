@@ -194,7 +194,7 @@ std::span<const Implementation> implementations() {
       {"node/interruption", {"socket"}, "waits that Ctrl-C ends"},
       {"node/run_directory", {"file"}, "where a run's nodes keep everything"},
       {"node/workload_file", {"file"}, "reads files of commands"},
-      {"node/free_ports", {"socket"}, "ports of a cluster of its own"},
+      {"node/reserved_ports", {"socket"}, "ports of a cluster of its own"},
       {"node/command", {"console", "file", "program"}, "the command line"},
       {"node/terminal", {"console"}, "progress bars and colours"},
       {"node/address", {"socket"}, "whether an own address resolves"},

@@ -14,8 +14,8 @@
 #include <set>
 
 #include "node/config_copy.hpp"
-#include "node/free_ports.hpp"
 #include "node/guardian.hpp"
+#include "node/reserved_ports.hpp"
 #include "process/seeded_random.hpp"
 #include "process/system_clock.hpp"
 

@@ -13,7 +13,7 @@ import tempfile
 import msgpack
 import zmq
 
-from real_node import expect, free_ports
+from real_node import expect, reserve_ports
 
 HELLO, REFUSE, CLIENT_HELLO = 1, 2, 16
 PROTOCOL = 2  # the code of the refusal
@@ -65,7 +65,7 @@ def refused_as_a_client(context, ports):
 def main(program):
     context = zmq.Context()
     context.setsockopt(zmq.LINGER, 0)
-    free = free_ports(4)
+    free = reserve_ports(4)
     ports = {"a": free[:2], "b": free[2:]}
     with tempfile.TemporaryDirectory() as folder:
         config = os.path.join(folder, "cluster.toml")

@@ -1,7 +1,7 @@
 // The command line with real processes: a cluster used as a user uses it, and everything that a
 // user can get wrong. What is expected is waited for; no test passes by being fast.
 
-#include "node/free_ports.hpp"
+#include "node/reserved_ports.hpp"
 #include "tests/node/program_fixture.hpp"
 
 namespace coterie {
@@ -160,7 +160,7 @@ TEST_F(ProgramTest, APeerThatDoesNotResolveIsShown) {
   // start says that strangers are trusted.
   const char* const postgres = ::getenv("COTERIE_TEST_POSTGRES");
   ASSERT_NE(postgres, nullptr) << "run ./run test, which starts a server";
-  const auto ports = free_ports(3, random_);
+  const auto ports = ReservedPorts::make(3, random_);
   ASSERT_TRUE(ports) << ports.error();
   const auto port = [&](std::size_t i) { return ':' + std::to_string((*ports)[i]) + "\"\n"; };
   const std::string file =

@@ -5,19 +5,22 @@ import socket
 import sys
 
 
-def free_ports(count):
-    """Below those that the kernel gives to outgoing connections."""
-    probes = []
-    while len(probes) < count:
-        probe = socket.socket()
+held = []  # sockets that keep the ports from being drawn again; listeners may share them
+
+
+def reserve_ports(count):
+    """Below those that the kernel gives to outgoing connections; ours while the test runs."""
+    ports = []
+    while len(ports) < count:
+        holder = socket.socket()
         try:
-            probe.bind(("127.0.0.1", random.randint(20000, 32000)))
-            probes.append(probe)
+            holder.bind(("127.0.0.1", random.randint(20000, 32000)))
         except OSError:
-            probe.close()
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
+            holder.close()
+            continue
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.append(holder)
+        ports.append(holder.getsockname()[1])
     return ports
 
 
