@@ -29,7 +29,7 @@ std::unique_ptr<NamesDriver> NodeParts::make_directory() {
   options.directory.lease_end = [this] { return agreement_->lease_end(); };
   options.directory.protections = out_.protections.directory;
   if (rare(out_.rare, "names.tiny_cache")) options.cache_max = 2;
-  if (rare(out_.rare, "directory.small_claims")) options.directory.piece_bytes = 50;
+  if (rare(out_.rare, "directory.small_claims")) options.directory.claims_bytes = 50;
   if (rare(out_.rare, "directory.resends_soon")) options.directory.resend_after /= 50;
   if (rare(out_.rare, "directory.few_wait")) options.directory.waiting_max = 2;
   if (rare(out_.rare, "directory.strand_only")) options.events_of_others = 0;

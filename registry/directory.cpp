@@ -6,9 +6,7 @@
 namespace coterie {
 
 using directory::Ask;
-using directory::Claims;
 using directory::Message;
-using directory::Relayed;
 using directory::What;
 using name_requests::Confirmed;
 using name_requests::Found;
@@ -49,14 +47,11 @@ void Directory::on(const Installed& installed) {
   view_ = installed.view;
   members_.clear();
   for (const auto& [name, member] : view_->members) members_.insert(member.incarnation.id);
-  installed_ = now_;
-  told_silent_ = false;
-  silent_.clear();
   for (unsigned p = 0; p < directory_partitions; ++p) {
     primaries_[p] = primary(*view_, p)->incarnation.id;
   }
   primary_.install(view_, primaries_);
-  claim();
+  want_claims();
   due_ = {};
   ask_again([](NodeId) { return true; });
   for (auto& [from, message] : std::exchange(early_, {})) on(Received{from, message});
@@ -79,74 +74,11 @@ void Directory::ask_again(Of of_primary) {
 
 void Directory::on(const Connected& connected) {
   if (!usable()) return;
-  if (const auto claims = to_hear_.find(connected.node); claims != to_hear_.end()) {
-    claims->second.tries = {};
-    tell(claims->first, claims->second);
+  if (const auto wanting = wanting_.find(connected.node); wanting != wanting_.end()) {
+    wanting->second.tries = {};
+    want(wanting->first, wanting->second);
   }
   ask_again([&](NodeId primary) { return primary == connected.node; });
-}
-
-/// Says to each primary of the view which of its names are held here.
-void Directory::claim() {
-  to_hear_.clear();
-  const auto new_claims = [this] {
-    return Claims{.view = view_->number, .piece = 0, .pieces = 1, .claims = {}};
-  };
-  for (const NodeId node : primaries_) to_hear_[node];
-  std::map<NodeId, std::size_t> bytes;
-  for (const auto& [id, mine] : mine_) {
-    if (mine.state == State::reserving || mine.state == State::releasing) continue;
-    const NodeId node = primaries_[directory_partition(mine.name)];
-    std::vector<Claims>& pieces = to_hear_[node].pieces;
-    std::size_t& size = bytes[node];
-    if (pieces.empty() || size > options_.piece_bytes) {
-      pieces.push_back(new_claims());
-      size = 0;
-    }
-    size += mine.name.size() + 32;
-    // Others may have found what is being confirmed.
-    const bool confirmed =
-        mine.state == State::confirmed ||
-        (options_.protections.asked_confirm_claimed && mine.state == State::confirming);
-    pieces.back().claims.push_back({mine.name, id, mine.serial, mine.epoch, confirmed});
-  }
-  for (auto& [node, claims] : to_hear_) {
-    if (claims.pieces.empty()) claims.pieces.push_back(new_claims());
-    for (std::size_t i = 0; i < claims.pieces.size(); ++i) {
-      claims.pieces[i].piece = static_cast<std::uint32_t>(i);
-      claims.pieces[i].pieces = static_cast<std::uint32_t>(claims.pieces.size());
-    }
-  }
-  if (auto own = to_hear_.extract(self_); !own.empty()) {
-    for (const Claims& piece : own.mapped().pieces) primary_.take_claims(self_, piece);
-  }
-  // Nobody waits for the claims of who joins with the view.
-  if (view_->find(options_.node)->since == view_->number) to_hear_.clear();
-  for (auto& [node, claims] : to_hear_) tell(node, claims);
-}
-
-void Directory::tell(NodeId primary, ToHear& claims) {
-  const unsigned turn = claims.tries.times;
-  // A million names take their time, and are not lost for that.
-  tried(claims.tries, claims.pieces.size() * options_.per_piece);
-  for (const Claims& piece : claims.pieces) {
-    if (turn % 2 == 0) {
-      send(primary, piece);
-    } else {
-      claim_through_another(primary, piece, turn / 2);
-    }
-  }
-}
-
-/// A cut between two members must not close partitions for all.
-void Directory::claim_through_another(NodeId to, const Claims& claims, unsigned turn) {
-  std::vector<NodeId> others;
-  for (const auto& [name, member] : view_->members) {
-    const NodeId id = member.incarnation.id;
-    if (id != self_ && id != to) others.push_back(id);
-  }
-  if (others.empty()) return;
-  send(others[turn % others.size()], Relayed{self_, to, claims});
 }
 
 void Directory::send(NodeId to, Message message) {
@@ -230,7 +162,7 @@ void Directory::on(const Stop& stop) {
   mine_.clear();
   unanswered_.clear();
   releasing_.clear();
-  to_hear_.clear();
+  wanting_.clear();
   early_.clear();
   due_ = {};
   deadlines_ = {};
@@ -303,11 +235,11 @@ void Directory::proceed() {
   set_timer();
 }
 
-void Directory::tried(Tries& tries, Duration longer) const {
+void Directory::tried(Tries& tries) const {
   constexpr unsigned doublings = 3;
   const Duration wait = options_.resend_after * (1 << std::min(tries.times, doublings));
   ++tries.times;
-  tries.again = after(now_, wait + longer);
+  tries.again = after(now_, wait);
 }
 
 /// And not sent again since.
@@ -330,13 +262,10 @@ void Directory::resend() {
       ask(due.id, mine_.at(due.id));
     }
   }
-  for (auto& [node, claims] : to_hear_) {
-    if (claims.tries.again <= now_) tell(node, claims);
-  }
-  if (told_silent_ || now_ < after(installed_, options_.silent_after)) return;
-  told_silent_ = true;
-  for (const NodeId node : primary_.missing()) {
-    silent_.insert(node);
+  for (auto& [node, wanting] : wanting_) {
+    if (wanting.tries.again <= now_) want(node, wanting);
+    if (wanting.silent || now_ < after(wanting.heard, options_.silent_after)) continue;
+    wanting.silent = true;
     actions_.push_back(Silent{node});
   }
 }
@@ -369,9 +298,9 @@ void Directory::set_timer() {
   if (usable()) {
     while (!due_.empty() && !unanswered(due_.top())) due_.pop();
     if (!due_.empty()) next = std::min(next, due_.top().at);
-    for (const auto& [node, claims] : to_hear_) next = std::min(next, claims.tries.again);
-    if (!told_silent_ && !primary_.heard_all()) {
-      next = std::min(next, after(installed_, options_.silent_after));
+    for (const auto& [node, wanting] : wanting_) {
+      next = std::min(next, wanting.tries.again);
+      if (!wanting.silent) next = std::min(next, after(wanting.heard, options_.silent_after));
     }
   }
   if (next >= timer_) return;  // a tick too early is cheaper than a timer for each answer

@@ -3,9 +3,9 @@
 // in each view, and whoever wants the name asks it. The decisions only, of one member. Pure:
 // step(now, event) answers the actions; no clock, thread or socket. One owner, one thread.
 //
-// Nothing is written down. Where a name is, the node knows that runs it, and it says so to the new
-// primaries after each change of view; what must outlive a node is in storage before anybody is
-// told (child specs, journals). docs/failover.md says what is promised and why it holds.
+// Nothing is written down. Where a name is, the node knows that runs it, and after a change of view
+// it says so to the new primaries, which ask; what must outlive a node is in storage before anybody
+// is told (child specs, journals). docs/failover.md says what is promised and why it holds.
 //
 // Messages between two members arrive in order and once, or not at all; what has not been answered
 // is sent again under its old number.
@@ -36,10 +36,9 @@ struct DirectoryOptions {
   Incarnation incarnation;
   std::function<Time()> lease_end;                         // of this member, on the clock of step()
   Duration resend_after = std::chrono::milliseconds(200);  // and twice as long each further time
-  Duration per_piece = std::chrono::milliseconds(5);       // longer, of claims
-  Duration silent_after = std::chrono::seconds(2);  // a member whose claims are missing so long
+  Duration silent_after = std::chrono::seconds(2);  // a member that tells nothing for so long
   std::size_t waiting_max = 100'000;                // requests at a closed partition
-  std::size_t piece_bytes = 60u << 10;              // of claims in one message, about
+  std::size_t claims_bytes = 256u << 10;            // in one message, about
   DirectoryProtections protections;
 };
 
@@ -128,8 +127,9 @@ class Directory final {
     bool lookup;
     friend auto operator<=>(const Due&, const Due&) = default;
   };
-  struct ToHear {  // what a primary of this view must know
-    std::vector<directory::Claims> pieces;
+  struct Wanting {  // of a member that has not said all that it holds
+    Time heard;     // of it, the last
+    bool silent = false;
     Tries tries{};
   };
   using MineById = std::map<std::uint64_t, Mine>;
@@ -147,25 +147,26 @@ class Directory final {
 
   void receive(NodeId from, const directory::Ask& ask);
   void receive(NodeId from, const directory::Told& told);
+  void receive(NodeId from, const directory::Want& want);
   void receive(NodeId from, const directory::Claims& claims);
-  void receive(NodeId from, const directory::Heard& heard);
   void receive(NodeId from, const directory::Relayed& relayed);
   void told_about(MineById::iterator mine, const directory::Told& told);
   bool from_outside(NodeId from) const;
-  bool take_claims(NodeId from, const directory::Claims& claims);
+  void take_claims(NodeId from, const directory::Claims& claims);
   bool holds_on(const Mine& mine, const Pid& holder) const;
   void forget(MineById::iterator mine);
   bool of_this_view(NodeId from, std::uint64_t number, const directory::Message& message);
 
-  void claim();
-  void tell(NodeId primary, ToHear& claims);
+  void want_claims();
+  void want(NodeId of, Wanting& wanting);
+  void want_through_another(NodeId of, const directory::Want& want, unsigned turn);
+  directory::Claims claims(const directory::Want& want) const;
   void send(NodeId to, directory::Message message);
-  void claim_through_another(NodeId to, const directory::Claims& claims, unsigned turn);
   void ask(std::uint64_t id, Mine& mine);
   void look(Request request, Looking& looking);
   template <class Of>
   void ask_again(Of of_primary);
-  void tried(Tries& tries, Duration longer = {}) const;
+  void tried(Tries& tries) const;
   bool unanswered(const Due& due) const;
   void proceed();
   void resend();
@@ -181,13 +182,10 @@ class Directory final {
   const NodeId self_;
   Time now_{};
   std::vector<Action> actions_;
-  std::uint64_t newest_ = 0;  // number of the newest view that was installed
+  std::uint64_t newest_ = 0;            // number of the newest view that was installed
   std::shared_ptr<const View> view_;    // null while this incarnation is not in it
   std::unordered_set<NodeId> members_;  // of view_
   Primaries primaries_{};
-  Time installed_{};
-  bool told_silent_ = false;
-  std::set<NodeId> silent_;
   bool stopped_ = false;
   std::string stopped_why_;
 
@@ -198,7 +196,7 @@ class Directory final {
   std::map<Request, Looking> looking_;
   std::priority_queue<Due, std::vector<Due>, std::greater<>> due_;
   std::unordered_map<Request, std::uint64_t> confirms_;  // request -> registration
-  std::map<NodeId, ToHear> to_hear_;
+  std::map<NodeId, Wanting> wanting_;
   std::deque<Received> early_;  // of newer views
   using Deadline = std::pair<Time, Request>;
   std::priority_queue<Deadline, std::vector<Deadline>, std::greater<>> deadlines_;

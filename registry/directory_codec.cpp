@@ -6,7 +6,7 @@
 namespace coterie::directory {
 namespace {
 
-constexpr std::uint64_t format_version = 1;
+constexpr std::uint64_t format_version = 2;
 
 // The fields of a message are listed once, in fields(); the two classes below pass them out or in.
 class Writing {
@@ -27,9 +27,10 @@ class Writing {
   void one(const Claim& value) {
     (*this)(value.name, value.registration, value.serial, value.epoch, value.confirmed);
   }
-  void one(const std::vector<Claim>& values) {
+  template <class Value>
+  void one(const std::vector<Value>& values) {
     one(values.size());
-    for (const Claim& value : values) one(value);
+    for (const Value& value : values) one(value);
   }
 
   RecordWriter& out_;
@@ -46,7 +47,7 @@ class Reading {
 
  private:
   void one(std::uint64_t& value) { value = in_.number(); }
-  void one(std::uint32_t& value) { value = static_cast<std::uint32_t>(below(1ull << 32)); }
+  void one(std::uint8_t& value) { value = static_cast<std::uint8_t>(below(256)); }
   void one(bool& value) { value = below(2) != 0; }
   void one(NodeId& value) { value = NodeId{in_.number()}; }
   void one(What& value) { value = What(below(std::uint64_t(What::lookup) + 1)); }
@@ -57,7 +58,8 @@ class Reading {
   void one(Claim& value) {
     (*this)(value.name, value.registration, value.serial, value.epoch, value.confirmed);
   }
-  void one(std::vector<Claim>& values) {
+  template <class Value>
+  void one(std::vector<Value>& values) {
     const std::uint64_t count = in_.count();
     for (std::uint64_t i = 0; i < count && ok(); ++i) one(values.emplace_back());
   }
@@ -79,14 +81,14 @@ void fields(Passing& pass, Part& part) {
   } else if constexpr (std::is_same_v<Plain, Told>) {
     pass(part.view, part.what, part.id, part.code, part.pid, part.epoch);
   } else if constexpr (std::is_same_v<Plain, Claims>) {
-    pass(part.view, part.piece, part.pieces, part.claims);
+    pass(part.view, part.last, part.claims);
   } else {
-    pass(part.view);
+    pass(part.view, part.after, part.partitions);
   }
 }
 
 // Which message it is, by its first number.
-enum Kind : std::uint64_t { ask = 1, told, claims, heard, relayed };
+enum Kind : std::uint64_t { ask = 1, told, want, claims, relayed };
 
 template <class Part>
 Part read(Reading& reading) {
@@ -99,11 +101,11 @@ std::optional<Message> read_relayed(RecordReader& in, Reading& reading) {
   Relayed message;
   reading(message.from, message.to);
   switch (in.number()) {
+    case want:
+      message.message = read<Want>(reading);
+      return message;
     case claims:
       message.message = read<Claims>(reading);
-      return message;
-    case heard:
-      message.message = read<Heard>(reading);
       return message;
     default:
       return std::nullopt;
@@ -116,10 +118,10 @@ std::optional<Message> read_message(RecordReader& in, Reading& reading) {
       return read<Ask>(reading);
     case told:
       return read<Told>(reading);
+    case want:
+      return read<Want>(reading);
     case claims:
       return read<Claims>(reading);
-    case heard:
-      return read<Heard>(reading);
     case relayed:
       return read_relayed(in, reading);
     default:

@@ -49,26 +49,28 @@ struct Claim {
   bool confirmed = false;
 };
 
-/// All that the sender holds in the partitions of one new primary, also if it is nothing.
-struct Claims {
+/// From a primary that must learn which names of these partitions the receiver holds.
+struct Want {
   std::uint64_t view = 0;
-  std::uint32_t piece = 0;
-  std::uint32_t pieces = 1;
-  std::vector<Claim> claims;
+  std::uint64_t after = 0;  // registrations up to this one have been told
+  std::vector<std::uint8_t> partitions;
 };
 
-/// All pieces have come.
-struct Heard {
+/// The answer: in the order of registrations what its sender holds beyond `after`. A primary asks
+/// on behind it until it has heard the last.
+struct Claims {
   std::uint64_t view = 0;
+  bool last = false;
+  std::vector<Claim> claims;
 };
 
 /// By way of a third member, when the link between the two does not carry it.
 struct Relayed {
   NodeId from = NodeId::none;
   NodeId to = NodeId::none;
-  std::variant<Claims, Heard> message;
+  std::variant<Want, Claims> message;
 };
 
-using Message = std::variant<Ask, Told, Claims, Heard, Relayed>;
+using Message = std::variant<Ask, Told, Want, Claims, Relayed>;
 
 }  // namespace coterie::directory

@@ -9,6 +9,7 @@ using directory::Claim;
 using directory::Claims;
 using directory::Code;
 using directory::Told;
+using directory::Want;
 using directory::What;
 
 void DirectoryPrimary::install(const std::shared_ptr<const View>& view,
@@ -16,13 +17,9 @@ void DirectoryPrimary::install(const std::shared_ptr<const View>& view,
   view_ = view;
   waiting_.clear();  // whoever asked asks again
   waiting_asked_.clear();
-  senders_.clear();
   std::unordered_set<NodeId> members;
-  for (const auto& [name, member] : view->members) {
-    members.insert(member.incarnation.id);
-    // Who joins with this view holds nothing.
-    senders_[member.incarnation.id].complete = member.since == view->number;
-  }
+  for (const auto& [name, member] : view->members) members.insert(member.incarnation.id);
+  bool all_kept = true;
   for (unsigned p = 0; p < directory_partitions; ++p) {
     if (primaries[p] != self_) {
       partitions_.erase(p);
@@ -31,10 +28,16 @@ void DirectoryPrimary::install(const std::shared_ptr<const View>& view,
     Partition& partition = partitions_[p];
     partition.kept = partition.open || !protections_.kept_only_if_open;
     partition.open = partition.kept;
+    all_kept &= partition.kept;
     if (!partition.kept) partition.names.clear();
     if (!protections_.dead_dropped) continue;
     std::erase_if(partition.names,
                   [&](const auto& name) { return !members.contains(name.second.owner); });
+  }
+  senders_.clear();
+  for (const auto& [name, member] : view->members) {
+    // Who joins with this view holds nothing.
+    senders_[member.incarnation.id].complete = all_kept || member.since == view->number;
   }
   silent_ = missing().size();
   open_if_heard();
@@ -44,21 +47,24 @@ bool DirectoryPrimary::take_claims(NodeId from, const Claims& claims) {
   const auto found = senders_.find(from);
   if (found == senders_.end()) return false;
   Sender& sender = found->second;
-  if (sender.complete) return true;
-  if (!sender.pieces.insert(claims.piece).second) return false;
+  const std::uint64_t told = claims.claims.empty() ? 0 : claims.claims.back().registration;
+  if (sender.complete || (!claims.last && told <= sender.told)) return false;
   for (const Claim& claim : claims.claims) {
     const auto partition = partitions_.find(directory_partition(claim.name));
     if (partition == partitions_.end() || partition->second.kept) continue;
     const Entry entry{from, claim.registration, claim.serial, claim.epoch, claim.confirmed};
     const auto [there, added] = partition->second.names.try_emplace(claim.name, entry);
-    if (added) continue;
+    if (added || (there->second.owner == from && there->second.epoch == entry.epoch)) continue;
     ++claimed_twice_;
     if (there->second.epoch < entry.epoch) there->second = entry;
   }
-  sender.complete = sender.pieces.size() == claims.pieces;
-  if (!sender.complete) return false;
-  if (silent_ > 0) --silent_;
-  open_if_heard();
+  // A repeated answer may overlap what is here; none begins beyond it, since it was asked for.
+  sender.told = std::max(sender.told, told);
+  if (claims.last || !protections_.claims_to_the_last) {
+    sender.complete = true;
+    --silent_;
+    open_if_heard();
+  }
   return true;
 }
 
@@ -71,11 +77,18 @@ void DirectoryPrimary::open_if_heard() {
 
 std::vector<NodeId> DirectoryPrimary::missing() const {
   std::vector<NodeId> nodes;
-  if (partitions_.empty()) return nodes;  // nobody tells a member that keeps nothing
   for (const auto& [node, sender] : senders_) {
     if (!sender.complete) nodes.push_back(node);
   }
   return nodes;
+}
+
+Want DirectoryPrimary::wanted(NodeId of) const {
+  Want want{.view = view_->number, .after = senders_.at(of).told, .partitions = {}};
+  for (const auto& [number, partition] : partitions_) {
+    if (!partition.kept) want.partitions.push_back(static_cast<std::uint8_t>(number));
+  }
+  return want;
 }
 
 std::size_t DirectoryPrimary::names() const noexcept {

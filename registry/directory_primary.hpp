@@ -2,10 +2,11 @@
 // The names that one member keeps for all, in the partitions whose primary it is. Pure; one owner,
 // one thread: the Directory of the same member.
 //
-// After a change of view a partition is closed until every member of the new view has said which
-// names of it it holds: nobody else knows. A partition that was open in the last view that this
-// member has seen stays open: whatever happened to its names happened here. Not even in a view that
-// this member has missed did somebody else open it, because that took its own word.
+// After a change of view a partition is closed until every member of the new view has been asked
+// which names of it it holds, and has told all: nobody else knows. A partition that was open in the
+// last view that this member has seen stays open, and nobody is asked about it: whatever happened
+// to its names happened here. Not even in a view that this member has missed did somebody else open
+// it, because that took its own word.
 
 #include <array>
 #include <cstdint>
@@ -32,6 +33,7 @@ struct DirectoryProtections {
   bool counts_with_lease = true;      // and while the lease runs of who asked
   bool withdrawn_freed = true;        // who is told `taken` takes all copies of its request back
   bool waits_for_all = true;          // a partition opens when every member has said what it holds
+  bool claims_to_the_last = true;     // ... all of it, however many messages it takes
   bool kept_only_if_open = true;      // what was not complete is not kept
   bool dead_dropped = true;           // the names of who is not in the view are free
   bool lookup_needs_lease = true;     // a primary that may have been removed answers no lookup
@@ -52,7 +54,7 @@ class DirectoryPrimary {
       : self_(self), waiting_max_(waiting_max), protections_(protections) {}
 
   void install(const std::shared_ptr<const View>& view, const Primaries& primaries);
-  /// Of the installed view. True: all pieces of `from` are here.
+  /// Of the installed view. False: nothing is wanted of `from`, or it has told that before.
   bool take_claims(NodeId from, const directory::Claims& claims);
   /// Asked in the installed view.
   void ask(NodeId from, const directory::Ask& asked);
@@ -66,6 +68,8 @@ class DirectoryPrimary {
   bool heard_all() const noexcept { return silent_ == 0; }
   /// Those that have not.
   std::vector<NodeId> missing() const;
+  /// What such a member is to be asked for: it has told part of it, perhaps.
+  directory::Want wanted(NodeId of) const;
   std::size_t names() const noexcept;
   /// told(name, location), of each name.
   template <class Told>
@@ -89,11 +93,11 @@ class DirectoryPrimary {
   };
   struct Partition {
     bool open = false;
-    bool kept = false;  // from the view before: claims tell nothing new
+    bool kept = false;  // from the view before: nobody is asked
     std::unordered_map<std::string, Entry> names;
   };
   struct Sender {
-    std::set<std::uint32_t> pieces;
+    std::uint64_t told = 0;  // its registrations up to this one are here
     bool complete = false;
   };
   using Asked = std::tuple<NodeId, directory::What, std::uint64_t>;

@@ -1,4 +1,4 @@
-// What members tell this one: requests and claims for its partitions, answers to its own requests.
+// What members tell this one: requests for its partitions, answers to its own requests.
 
 #include <algorithm>
 #include <utility>
@@ -8,11 +8,8 @@
 namespace coterie {
 
 using directory::Ask;
-using directory::Claims;
 using directory::Code;
-using directory::Heard;
 using directory::Message;
-using directory::Relayed;
 using directory::Told;
 using directory::What;
 using name_requests::Confirmed;
@@ -51,38 +48,6 @@ void Directory::receive(NodeId from, const Ask& asked) {
     return;
   }
   primary_.ask(from, asked);
-}
-
-/// True: it has said all that it holds.
-bool Directory::take_claims(NodeId from, const Claims& claims) {
-  if (!primary_.take_claims(from, claims)) return false;
-  if (silent_.erase(from) > 0) actions_.push_back(Spoken{from});
-  return true;
-}
-
-void Directory::receive(NodeId from, const Claims& claims) {
-  if (!of_this_view(from, claims.view, claims)) return;
-  if (take_claims(from, claims)) send(from, Heard{claims.view});
-}
-
-void Directory::receive(NodeId from, const Heard& heard) {
-  if (from_outside(from)) return;
-  if (view_ != nullptr && heard.view == view_->number) to_hear_.erase(from);
-}
-
-void Directory::receive(NodeId from, const Relayed& relayed) {
-  if (from_outside(from) || from_outside(relayed.from)) {
-    // Unless it is of a view that this member does not know yet; then who sent it sends it again.
-  } else if (relayed.to != self_) {
-    if (relayed.from == from) send(relayed.to, relayed);
-  } else if (const auto* claims = std::get_if<Claims>(&relayed.message)) {
-    if (!of_this_view(from, claims->view, relayed)) return;
-    if (take_claims(relayed.from, *claims)) {
-      send(from, Relayed{self_, relayed.from, Heard{claims->view}});  // the way they came
-    }
-  } else {
-    receive(relayed.from, std::get<Heard>(relayed.message));
-  }
 }
 
 void Directory::receive(NodeId from, const Told& told) {

@@ -14,10 +14,10 @@ using directory::Ask;
 using directory::Claim;
 using directory::Claims;
 using directory::Code;
-using directory::Heard;
 using directory::Message;
 using directory::Relayed;
 using directory::Told;
+using directory::Want;
 using directory::What;
 
 // b is the primary of everything; its link to a can be full, and lose what is sent.
@@ -162,14 +162,15 @@ TEST_F(DirectoryDriverTest, ends_while_it_is_asked) {
 TEST(DirectoryCodec, carries_every_message) {
   const Pid pid{NodeId{0xFEDC'BA98'7654'3210}, 1ull << 40};
   const Epoch epoch{7, (1ull << 40) + 3};
-  const Claims claims{9, 1, 3, {{"1:a/b", 5, 6, epoch, true}, {"", 0, 0, {}, false}}};
+  const Want want{11, 12, {0, 7, 255}};
+  const Claims claims{9, true, {{"1:a/b", 5, 6, epoch, true}, {"", 0, 0, {}, false}}};
   directory::MessageWriter writer;
   writer.add(Ask{3, What::confirm, 4, "contracts", 5});
   writer.add(Told{3, What::reserve, 4, Code::taken, pid, epoch});
   writer.add(claims);
-  writer.add(Heard{11});
+  writer.add(want);
   writer.add(Relayed{NodeId{1}, NodeId{2}, claims});
-  writer.add(Relayed{NodeId{2}, NodeId{1}, Heard{12}});
+  writer.add(Relayed{NodeId{2}, NodeId{1}, want});
   const Bytes bytes = writer.take();
   const auto read = directory::decode(bytes);
   ASSERT_TRUE(read);
@@ -186,6 +187,7 @@ TEST(DirectoryCodec, carries_every_message) {
   EXPECT_EQ(told.epoch, epoch);
   const auto& relayed = std::get<Relayed>((*read)[4]);
   EXPECT_EQ(std::get<Claims>(relayed.message).claims.front().name, "1:a/b");
+  EXPECT_EQ(std::get<Want>((*read)[3]).partitions, want.partitions);
 
   // Cut anywhere, it is a message less or nothing.
   for (std::size_t size = 0; size < bytes.size(); ++size) {
@@ -197,13 +199,14 @@ TEST(DirectoryCodec, carries_every_message) {
 // Goal: bytes from anywhere are refused, and cost what they are long.
 TEST(DirectoryCodec, refuses_what_does_not_fit) {
   EXPECT_FALSE(directory::decode(""));
-  EXPECT_FALSE(directory::decode("\x02\x04\x01"));                          // of a later format
-  EXPECT_FALSE(directory::decode("\x01\x06\x01"));                          // no such message
-  EXPECT_FALSE(directory::decode("\x01\x05\x01\x02\x05\x01\x02\x04\x01"));  // relayed twice
-  EXPECT_FALSE(directory::decode(std::string("\x01\x03\x01\x00\x01\xFF\xFF\xFF\xFF\x0F", 10)));
+  EXPECT_TRUE(directory::decode(std::string("\x02\x04\x01\x01\x00", 5)));
+  EXPECT_FALSE(directory::decode(std::string("\x03\x04\x01\x01\x00", 5)));  // of a later format
+  EXPECT_FALSE(directory::decode("\x02\x06\x01"));                          // no such message
+  EXPECT_FALSE(directory::decode("\x02\x05\x01\x02\x05\x01\x02\x04\x01"));  // relayed twice
+  EXPECT_FALSE(directory::decode("\x02\x04\x01\x01\xFF\xFF\xFF\xFF\x0F"));
   std::uint64_t state = 1;
   for (int i = 0; i < 20'000; ++i) {
-    std::string bytes(1, '\x01');
+    std::string bytes(1, '\x02');
     while ((state = state * 6364136223846793005u + 1442695040888963407u) >> 59 != 0) {
       bytes += static_cast<char>(state >> 33 & (bytes.size() == 1 ? 7 : 255));
     }
