@@ -42,8 +42,12 @@ struct FailoverWorkloads::One {
   std::vector<WorkloadOperation> starts;
   std::vector<WorkloadOperation> rest;  // of a file
   std::unique_ptr<WorkloadCaller> caller;
+  std::unique_ptr<WorkloadCaller> reader;  // through all nodes; null: `caller` is that
   std::unique_ptr<OperationFeed> feed;
   std::unique_ptr<WorkloadDriver> driver;  // destroyed before feed and caller
+
+  /// What there is at the end is not only what can be seen through the clients' nodes.
+  WorkloadCaller& at_the_end() { return reader ? *reader : *caller; }
 
   std::vector<OperationRecord> records;  // starts, commands and reads
   std::map<std::string, Bytes, std::less<>> last_answers;
@@ -129,7 +133,7 @@ void FailoverWorkloads::draw(One& one, std::size_t& first) {
 }
 
 /// All of a list, one command per key at a time. Ends early when somebody wants to end.
-std::vector<OperationRecord> FailoverWorkloads::drive(One& one,
+std::vector<OperationRecord> FailoverWorkloads::drive(const One& one, WorkloadCaller& caller,
                                                       std::vector<WorkloadOperation> operations,
                                                       Duration give_up_after) {
   RecordedFeed feed(std::move(operations));
@@ -137,7 +141,7 @@ std::vector<OperationRecord> FailoverWorkloads::drive(One& one,
   options.clients = options_.clients_at_once;
   options.attempt_timeout = options_.attempt;
   options.give_up_after = give_up_after;
-  WorkloadDriver driver(*one.workload, feed, *one.caller, clock_, executor_, options);
+  WorkloadDriver driver(*one.workload, feed, caller, clock_, executor_, options);
   driver.start();
   while (!driver.wait_for(Duration::zero()) && wait_(look_interval)) {
   }
@@ -149,11 +153,15 @@ std::expected<void, std::string> FailoverWorkloads::start_names() {
   for (const auto& one : all_) {
     std::vector<std::string> through;
     for (const Placed& node : one->choice->on) through.push_back(node.text);
-    if (through.empty()) through = plan_.nodes;
-    auto caller = connect_(through);
+    auto caller = connect_(through.empty() ? plan_.nodes : through);
     if (!caller) return std::unexpected(caller.error());
     one->caller = *std::move(caller);
-    one->records = drive(*one, one->starts, options_.start_wait);
+    if (!through.empty()) {
+      auto reader = connect_(plan_.nodes);
+      if (!reader) return std::unexpected(reader.error());
+      one->reader = *std::move(reader);
+    }
+    one->records = drive(*one, *one->caller, one->starts, options_.start_wait);
     std::size_t bad = one->starts.size() - one->records.size();
     std::string example = "interrupted";
     for (const OperationRecord& record : one->records) {
@@ -203,12 +211,12 @@ void FailoverWorkloads::read_all(Time until) {
     std::vector<WorkloadOperation> reads;
     for (const std::string& key : one->keys) reads.push_back(one->workload->last_read(key));
     const Duration left = std::max<Duration>(until - clock_.now(), std::chrono::seconds(1));
-    std::vector<OperationRecord> records = drive(*one, std::move(reads), left);
+    std::vector<OperationRecord> records = drive(*one, one->at_the_end(), std::move(reads), left);
     one->last_answers = last_answers(records);
     one->records.insert(one->records.end(), std::make_move_iterator(records.begin()),
                         std::make_move_iterator(records.end()));
     for (const WorkloadCall& call : one->workload->audit_calls()) {
-      auto reply = call_until(*one->caller, executor_, clock_, call, {}, left);
+      auto reply = call_until(one->at_the_end(), executor_, clock_, call, {}, left);
       if (!reply) {
         one->audit_error = call.type + " is not answered: " + to_string(reply.error());
         break;

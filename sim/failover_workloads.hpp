@@ -51,7 +51,8 @@ class FailoverWorkloads final : public FailoverLoad {
   static std::expected<void, std::string> read_file(One& one, const std::string& scenario);
   /// Its keys begin with number `first`, which is then the number after its last.
   static void draw(One& one, std::size_t& first);
-  std::vector<OperationRecord> drive(One& one, std::vector<WorkloadOperation> operations,
+  std::vector<OperationRecord> drive(const One& one, WorkloadCaller& caller,
+                                     std::vector<WorkloadOperation> operations,
                                      Duration give_up_after);
 
   const Clock& clock_;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
 #include <set>
 #include <string>
 
@@ -184,6 +185,24 @@ TEST(Simulate, ShippedScenariosPass) {
     ++files;
   }
   EXPECT_GE(files, 13u);
+}
+
+// Goal: what is there at the end is read through any node, though the clients' own is gone for
+// good.
+TEST(Simulate, TheEndIsReadThroughAllNodes) {
+  const std::string file = testing::TempDir() + "clients_of_a_dead_node.toml";
+  std::ofstream(file) << "[scenario]\nname = \"clients of a dead node\"\nduration = \"10s\"\n"
+                         "[cluster]\nconfig = \"" COTERIE_SOURCE_DIR
+                         "/cluster-configs/local-3.toml\"\n"
+                         "[[workload]]\nkind = \"contracts\"\nkeys = 20\nclients = 4\n"
+                         "rate = 100\non = [\"b\"]\n"
+                         "[[fault]]\nat = \"2s\"\ndo = \"kill\"\nnode = \"b\"\n"
+                         "[verdict]\nunknown_max = \"50%\"\n";
+  const auto plan = plan_failover(file, program(), Engine::sim);
+  ASSERT_TRUE(plan) << plan.error();
+  const auto played = play_simulated(*plan, program(), {.seed = 1});
+  ASSERT_TRUE(played) << played.error().message;
+  expect_pass(*played);
 }
 
 // Goal: a rare path that is taken is part of the run.
