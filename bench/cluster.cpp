@@ -257,7 +257,6 @@ void measure_registrations(Figures& figures, const ClusterBench& options) {
   local.config_file = options.config;
   local.directory = directory.path();
   local.program = options.names_program;
-  local.overrides.push_back({"cluster.names", std::string("members"), {"bench", 0, 0}});
   const std::vector<std::string> all{"a", "b", "c"};
   for (const std::string& node : all) {
     local.overrides.push_back(

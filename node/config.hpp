@@ -45,7 +45,7 @@ struct ClusterSection {
   AgreementEngine agreement = AgreementEngine::store;
   /// Of the nodes that vote; filled in: the first one, three or five. Empty with `store`.
   std::vector<std::string> voters;
-  NameKeeper names = NameKeeper::store;
+  NameKeeper names = NameKeeper::members;
   ClusterMode mode = ClusterMode::strict;
   /// As open_storage() takes it; the path of sqlite is relative to the working directory already.
   std::string journal;

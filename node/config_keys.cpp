@@ -92,11 +92,10 @@ SetResult set_names(ClusterConfig& config, const ConfigValue& value) {
 
 SetResult set_mode(ClusterConfig& config, const ConfigValue& value) {
   static constexpr std::string_view words[] = {"strict"};
-  for (const std::string_view later : {"local", "available"}) {
-    if (is_word(value, later)) {
-      return std::unexpected('"' + std::string(later) +
-                             "\" is not built yet; write mode = \"strict\"");
-    }
+  if (is_word(value, "available") || is_word(value, "local")) {
+    return std::unexpected(
+        "expected \"strict\", found " + config_value::show(value) +
+        "; a single registry of the program's may be that (RegistryOptions), a cluster is not");
   }
   return store(config.cluster.mode, config_value::word(value, words));
 }
@@ -167,11 +166,8 @@ void add_cluster_keys(std::vector<ConfigKey>& keys) {
                   [](const C& config) { return config.cluster.id; }});
   keys.push_back({"cluster.agreement", true, set_agreement, show_agreement});
   keys.push_back({"cluster.voters", false, set_voters, {}});  // shown with the agreement
-  keys.push_back({"cluster.names", true, set_names, [](const C& config) {
-                    return config.cluster.names == NameKeeper::store
-                               ? std::string()
-                               : std::string(word_of(config.cluster.names));
-                  }});
+  keys.push_back({"cluster.names", true, set_names,
+                  [](const C& config) { return std::string(word_of(config.cluster.names)); }});
   keys.push_back({"cluster.mode", true, set_mode, [](const C&) { return std::string("strict"); }});
   // Only the kind: hosts and paths of one database may be spelt differently.
   keys.push_back({"cluster.journal", true, set_journal, [](const C& config) {

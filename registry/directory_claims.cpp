@@ -24,7 +24,7 @@ void Directory::want(NodeId of, Wanting& wanting) {
   const unsigned turn = wanting.tries.times;
   tried(wanting.tries);
   Want want = primary_.wanted(of);
-  if (turn % 2 == 0 || view_->members.size() == 2) {
+  if (turn % 2 == 0 || view_->members.size() < 3) {
     send(of, std::move(want));
   } else {
     want_through_another(of, want, turn / 2);

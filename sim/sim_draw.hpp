@@ -23,7 +23,7 @@ std::span<const std::string_view> drawn_kinds();
 struct DrawChoice {
   /// All engines meet the same work and faults.
   AgreementEngine agreement = AgreementEngine::store;
-  NameKeeper names = NameKeeper::store;
+  NameKeeper names = NameKeeper::members;
   /// Words of drawn_kinds(): only these are drawn. Empty: all.
   std::vector<std::string> kinds{};
 };

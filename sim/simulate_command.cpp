@@ -22,7 +22,7 @@ struct SimulateOptions {
   std::string scenario;  // file; empty: drawn
   std::size_t nodes = 3;
   AgreementEngine agreement = AgreementEngine::store;
-  NameKeeper names = NameKeeper::store;
+  NameKeeper names = NameKeeper::members;
   std::vector<std::string> kinds;     // of faults; empty: all
   std::uint64_t seeds = 0;            // how many, from the first on; 0: one of a file, else 100
   std::optional<std::uint64_t> seed;  // the first
@@ -54,7 +54,7 @@ class Simulation {
     text +=
         options_.scenario.empty() ? "--nodes " + std::to_string(options_.nodes) : options_.scenario;
     if (options_.agreement == AgreementEngine::voters) text += " --agreement voters";
-    if (options_.names == NameKeeper::members) text += " --names members";
+    if (options_.names == NameKeeper::store) text += " --names store";
     if (!options_.kinds.empty()) {
       text += " --faults \"";
       for (const std::string& kind : options_.kinds) {
@@ -272,9 +272,9 @@ Command simulate_command() {
                 {"store", AgreementEngine::store}, {"voters", AgreementEngine::voters}}))
             ->type_name("ENGINE");
         app.add_option("--names", options->names,
-                       "Who keeps the names of a drawn cluster: store (default) or members")
+                       "Who keeps the names of a drawn cluster: members (default) or store")
             ->transform(CLI::CheckedTransformer(std::map<std::string, NameKeeper>{
-                {"store", NameKeeper::store}, {"members", NameKeeper::members}}))
+                {"members", NameKeeper::members}, {"store", NameKeeper::store}}))
             ->type_name("KEEPER");
         app.add_option("--faults", options->kinds,
                        "Kinds of fault to draw from; default: all (docs/failover-testing.md)")

@@ -23,6 +23,7 @@ using namespace sim;
 constexpr std::uint64_t seeds_max = 60;
 constexpr AgreementEngine store = AgreementEngine::store;
 constexpr AgreementEngine voters = AgreementEngine::voters;
+constexpr NameKeeper members = NameKeeper::members;
 
 using Off = void (*)(SimCluster&);
 
@@ -34,6 +35,8 @@ struct Mutant {
   AgreementEngine agreement = store;
   std::vector<std::string> faults{};  // kinds to draw from; empty: all
   std::size_t nodes = 3;
+  NameKeeper names = NameKeeper::store;
+  bool rare_paths = false;  // ... of the code are taken too
   friend std::ostream& operator<<(std::ostream& out, const Mutant& mutant) {
     return out << mutant.name;
   }
@@ -54,6 +57,10 @@ void of_store(SimCluster& cluster) {
 template <auto Rule>
 void of_names(SimCluster& cluster) {
   agreement_off<&NodeProtections::names, Rule>(cluster);
+}
+template <auto Rule>
+void of_directory(SimCluster& cluster) {
+  agreement_off<&NodeProtections::directory, Rule>(cluster);
 }
 template <auto Rule>
 void of_lease(SimCluster& cluster) {
@@ -106,7 +113,50 @@ const std::vector<Mutant> mutants{
     {"effects_gated", "I11 ", 4, node_off<&NodeProtections::gate>},
     // Links.
     {"window", "I10 ", 1, sessions_have_no_window},
-    // Names.
+    // Names, kept by the members.
+    {"directory_waits_for_all",
+     "I1 ",
+     1,
+     of_directory<&DirectoryProtections::waits_for_all>,
+     store,
+     {},
+     3,
+     members},
+    {"directory_claims_to_the_last",
+     "P2 ",
+     1,
+     of_directory<&DirectoryProtections::claims_to_the_last>,
+     store,
+     {},
+     3,
+     members,
+     true},
+    {"directory_kept_only_if_open",
+     "P2 ",
+     1,
+     of_directory<&DirectoryProtections::kept_only_if_open>,
+     store,
+     {},
+     5,
+     members},
+    {"directory_dead_dropped",
+     "P2 ",
+     1,
+     of_directory<&DirectoryProtections::dead_dropped>,
+     store,
+     {},
+     3,
+     members},
+    {"directory_withdrawn_freed",
+     "I4 ",
+     2,
+     of_directory<&DirectoryProtections::withdrawn_freed>,
+     store,
+     {},
+     3,
+     members,
+     true},
+    // Names, kept in the store.
     {"own_id_taken", "I1 ", 2, of_names<&NameProtections::own_id_taken>},
     {"owner_in_view", "I1 ", 1, of_names<&NameProtections::owner_in_view>},
     {"row_unchanged", "I1 ", 1, of_names<&NameProtections::row_unchanged>},
@@ -133,12 +183,16 @@ class SimMutants : public testing::TestWithParam<Mutant> {
   static std::vector<std::string> faults_of(std::uint64_t seed,
                                             std::function<void(SimCluster&)> prepare) {
     const Mutant& mutant = GetParam();
-    const auto plan = draw_plan(program(), mutant.nodes, seed,
-                                {.agreement = mutant.agreement, .kinds = mutant.faults});
+    const auto plan =
+        draw_plan(program(), mutant.nodes, seed,
+                  {.agreement = mutant.agreement, .names = mutant.names, .kinds = mutant.faults});
     EXPECT_TRUE(plan) << plan.error();
     std::vector<std::string> wrong;
-    const auto played = play_simulated(
-        *plan, program(), {.seed = seed, .guests = true, .prepare = std::move(prepare)});
+    const auto played = play_simulated(*plan, program(),
+                                       {.seed = seed,
+                                        .rare_paths = mutant.rare_paths,
+                                        .guests = true,
+                                        .prepare = std::move(prepare)});
     if (!played) return {"P2 " + played.error().message};
     for (const Check& check : played->verdict.checks) {
       if (check.result == Check::Result::fail) wrong.push_back(check.name + ": " + check.seen);
@@ -166,7 +220,7 @@ TEST_P(SimMutants, IsMissedAndTheProgramPasses) {
   EXPECT_EQ(faults_of(seed, {}), std::vector<std::string>{});
 }
 
-TEST(SimMutantsTable, HoldsTwentySeven) { EXPECT_GE(mutants.size(), 27u); }
+TEST(SimMutantsTable, HoldsThirtyTwo) { EXPECT_GE(mutants.size(), 32u); }
 
 INSTANTIATE_TEST_SUITE_P(All, SimMutants, testing::ValuesIn(mutants),
                          [](const auto& each) { return each.param.name; });
