@@ -172,7 +172,8 @@ Rate big_casts(Pair& pair, int total, std::size_t bytes) {
 constexpr std::size_t gib = std::size_t{1} << 30;
 
 /// One payload of 1 GiB, from the cast until its receiver has it; and calls between two other
-/// processes meanwhile, the longest first.
+/// processes meanwhile, the longest first. To fill the payload is its maker's affair, in one
+/// callback that nobody else of its worker passes, so it is there before.
 struct BigPayload {
   double mb_per_s = 0;
   std::vector<double> calls_us;
@@ -180,10 +181,11 @@ struct BigPayload {
 BigPayload big_payload(Pair& pair) {
   BigPayload result;
   in_process([&] {
+    Sink::Bytes message{std::string(gib, 'x')};
     const Time start = pair.node->clock.now();
     bool there = false;
-    const Ref ref = spawn_monitor([] {
-                      cast(at("sink", "b"), Sink::Bytes{std::string(gib, 'x')});
+    const Ref ref = spawn_monitor([&] {
+                      cast(at("sink", "b"), std::move(message));
                       call(at("sink", "b"), Sink::Sync{}, 600s).value();
                     }).second;
     while (!there) {

@@ -257,6 +257,7 @@ class Request {
     envelope.request_id = options_.request_id;
     envelope.type = type_name();
     envelope.named = message_->named;
+    const GivesWay while_packing;
     envelope.payload = message_->type->pack(message_->payload(), Form::positional);
     return envelope;
   }

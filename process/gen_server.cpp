@@ -14,17 +14,17 @@ void reply_message(const Caller& to, MessagePtr answer) {
   Process& self = current_process();
   if (!self.pass_gate()) return;
   Runtime& runtime = self.runtime();
-  // While it waits the caller stays noted: should this process end, it is told.
+  // While it waits, or packs much, the caller stays noted: should this process end, it is told.
   runtime.wait_for_overflow(self, to.pid.node);
-  if (to.server == self.pid()) {
-    self.forget(to);
-  } else if (to.server.node == runtime.node()) {
-    runtime.signal(to.pid, to.server, Signal::cancel, to.ref);
-  }
   if (answer->kind == MessageKind::failed) {
     runtime.fail(to, std::move(*answer->as<CallError>()));
   } else {
     runtime.answer(to, std::move(answer));
+  }
+  if (to.server == self.pid()) {
+    self.forget(to);
+  } else if (to.server.node == runtime.node()) {
+    runtime.signal(to.pid, to.server, Signal::cancel, to.ref);
   }
 }
 

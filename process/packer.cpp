@@ -5,18 +5,10 @@
 #include <limits>
 #include <stdexcept>
 
-#include "process/huge_pages.hpp"
+#include <coterie/detail/give_way.hpp>
 
 namespace coterie {
 namespace {
-
-void append(Bytes& out, BytesView value) {
-  // Much more than an integer's field can follow: what grows by doubling would be touched twice.
-  if (value.size() >= std::size_t{1} << 20) {
-    detail::reserve_huge(out, out.size() + value.size() + 64);
-  }
-  out.append(value);
-}
 
 std::uint64_t checked_size(std::size_t size, const char* what) {
   if (size > std::numeric_limits<std::uint32_t>::max()) {
@@ -86,7 +78,7 @@ void Packer::text(std::string_view value) {
   } else {
     header(0xdb, size, 4);
   }
-  append(*out_, value);
+  detail::append_much(*out_, value);
 }
 
 void Packer::binary(BytesView value) {
@@ -98,7 +90,7 @@ void Packer::binary(BytesView value) {
   } else {
     header(0xc6, size, 4);
   }
-  append(*out_, value);
+  detail::append_much(*out_, value);
 }
 
 void Packer::array(std::size_t count) {

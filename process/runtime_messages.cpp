@@ -64,6 +64,7 @@ void Runtime::answer(const Caller& caller, MessagePtr answer) {
     return;
   }
   envelope.type = answer->type->name;
+  const GivesWay while_packing;
   envelope.payload =
       answer->type->pack(answer->payload(), caller.named ? Form::named : Form::positional);
   signal_remote(caller.pid.node, std::move(envelope));

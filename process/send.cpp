@@ -52,6 +52,7 @@ Envelope make_envelope(Process& self, const Destination& there, Signal signal, M
   envelope.epoch = there.epoch;
   envelope.ref = message.ref();
   envelope.type = message.type->name;
+  const GivesWay while_packing;
   envelope.payload = message.type->pack(message.payload(), Form::positional);
   return envelope;
 }

@@ -18,6 +18,7 @@
 #include <string>
 #include <utility>
 
+#include <coterie/detail/give_way.hpp>
 #include <coterie/process.hpp>
 
 namespace coterie {
@@ -60,7 +61,10 @@ std::expected<Reply, CallError> take_reply(Message& answer) {
   if (Reply* value = answer.as<Reply>()) return std::move(*value);
   if (auto* packed = answer.as<Packed>()) {
     if constexpr (Packable<Reply>) {
-      auto value = unpack<Reply>(packed->bytes);
+      auto value = [&] {
+        const GivesWay while_unpacking;
+        return unpack<Reply>(packed->bytes);
+      }();
       if (value) return std::move(*value);
       return std::unexpected(undecodable_reply(packed->type, to_string(value.error())));
     }

@@ -1,6 +1,9 @@
 #pragma once
 // Reading: MessagePack -> C++ value, bounded and checked. Part of pack.hpp, which includes it.
 
+#include <algorithm>
+
+#include <coterie/detail/give_way.hpp>
 #include <coterie/pack_read_containers.hpp>
 
 namespace coterie {
@@ -82,19 +85,14 @@ template <class Octets>
 bool unpack_octets(Unpacker& unpacker, Octets& octets) {
   constexpr bool fixed = is_std_array<Octets>;
   const std::size_t offset = unpacker.offset();
-  const auto prepare = [&](std::size_t size) {
-    if constexpr (fixed) {
-      return size == octets.size() ||
-             unpacker.fail_at(offset, std::to_string(octets.size()) + " bytes",
-                              std::to_string(size));
-    } else {
-      octets.resize(size);
-      return true;
-    }
+  const auto fits_size = [&](std::size_t size) {
+    return !fixed || size == octets.size() ||
+           unpacker.fail_at(offset, std::to_string(octets.size()) + " bytes", std::to_string(size));
   };
   if (unpacker.peek() == Unpacker::Type::array) {
     std::size_t count = 0;
-    if (!unpacker.array(count) || !prepare(count)) return false;
+    if (!unpacker.array(count) || !fits_size(count)) return false;
+    if constexpr (!fixed) octets.resize(count);
     for (std::size_t i = 0; i < count; ++i) {
       std::uint8_t octet = 0;
       if (!unpack_integer(unpacker, octet)) return unpacker.inside(i);
@@ -104,9 +102,17 @@ bool unpack_octets(Unpacker& unpacker, Octets& octets) {
     return true;
   }
   BytesView bytes;
-  if (!unpacker.bytes(bytes) || !prepare(bytes.size())) return false;
-  for (std::size_t i = 0; i < bytes.size(); ++i) {
-    octets[i] = static_cast<typename Octets::value_type>(bytes[i]);
+  if (!unpacker.bytes(bytes) || !fits_size(bytes.size())) return false;
+  const auto* const begin = reinterpret_cast<const typename Octets::value_type*>(bytes.data());
+  if constexpr (fixed) {
+    std::copy_n(begin, bytes.size(), octets.begin());
+  } else {
+    octets.clear();
+    octets.reserve(bytes.size());
+    for (std::size_t i = 0; i < bytes.size(); i += portion_bytes) {
+      if (i > 0) give_way();
+      octets.insert(octets.end(), begin + i, begin + std::min(i + portion_bytes, bytes.size()));
+    }
   }
   return true;
 }
@@ -154,6 +160,13 @@ bool unpack(Unpacker& unpacker, T& value) {
   } else if constexpr (k == Kind::text) {
     BytesView bytes;
     if (!unpacker.bytes(bytes)) return false;
+    if constexpr (std::same_as<T, Bytes>) {
+      if (bytes.size() >= detail::portion_bytes) {
+        value.clear();
+        detail::append_much(value, bytes);
+        return true;
+      }
+    }
     value.assign(bytes);
     return true;
   } else if constexpr (k == Kind::binary) {

@@ -1,11 +1,13 @@
 // Big payloads between two real nodes, and a peer that stops reading: order of a pair across all
-// sizes, what passes a big payload, and how much a node holds for a peer that takes nothing.
+// sizes, what passes a big payload, who runs while one is packed and unpacked, and how much a node
+// holds for a peer that takes nothing.
 
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <cstdio>
 
 #include <coterie/gen_server.hpp>
@@ -131,6 +133,130 @@ TEST(BigPayload, KeepsThePairsOrderAndDelaysNobodyElse) {
   std::printf("while %zu MiB went: %zu calls, p50 %.2f ms, max %.2f ms; hints p50 %.2f, max %.2f\n",
               huge / mib, calls.size(), ms(calls, 50), ms(calls, 100), ms(hints, 50),
               ms(hints, 100));
+}
+
+/// Turns that a busy process has had on its node.
+std::atomic<std::uint64_t> turns{0};
+/// Turns had when the marks of a message were packed, or unpacked, one after the other.
+std::array<std::atomic<std::uint64_t>, 6> marks;
+std::atomic<std::size_t> marked{0};
+
+struct Mark {
+  friend bool operator==(const Mark&, const Mark&) = default;
+};
+
+}  // namespace
+
+template <>
+struct Packing<Mark> {
+  static void pack(Packer& packer, const Mark&) {
+    marks.at(marked++) = turns.load();
+    packer.nil();
+  }
+  static bool unpack(Unpacker& unpacker, Mark&) {
+    marks.at(marked++) = turns.load();
+    return unpacker.nil();
+  }
+};
+
+namespace {
+
+constexpr std::size_t marked_bytes = 64 * mib / test::work_divisor;
+
+struct Marked {
+  static constexpr std::string_view type_name = "payload.marked";
+  Mark first;
+  Bytes text;
+  Mark second;
+  std::vector<std::uint8_t> octets;
+  Mark third;
+};
+
+/// Takes a marked message, and gives one.
+class Marker final : public GenServer {
+ public:
+  struct Give {
+    using Reply = Marked;
+    static constexpr std::string_view type_name = "payload.give";
+  };
+  using Calls = Messages<Give>;
+  using Casts = Messages<Marked>;
+  Marked handle_call(const Give&) { return {{}, Bytes(marked_bytes, 'x'), {}, {}, {}}; }
+  void handle_cast(const Marked& message) {
+    taken = message.text == Bytes(marked_bytes, 'x') &&
+            message.octets == std::vector<std::uint8_t>(marked_bytes, 'y');
+  }
+  static inline std::atomic<bool> taken{false};
+};
+
+/// Takes a turn whenever there is one, until `over`.
+void keep_turning(const std::atomic<bool>& over) {
+  while (!over) {
+    ++turns;
+    yield();
+  }
+}
+
+detail::RuntimeOptions one_worker() {
+  detail::RuntimeOptions sizes = roomy();
+  sizes.workers = 1;
+  return sizes;
+}
+
+// Goal: whoever shares a worker with one that packs much, or unpacks it, has a turn after each
+// portion; beats and calls wait for that and no longer, however big the payload is.
+TEST(BigPayload, IsPackedAndUnpackedInTurnsWithOthers) {
+  RealNode a("a", big_options(), one_worker()), b("b", big_options(), one_worker());
+  a.links->set_members({{"b", b.links->address(), ""}});
+  b.links->set_members({{"a", a.links->address(), ""}});
+  ASSERT_TRUE(connected(a, b));
+  ASSERT_TRUE(b.complete([] { ASSERT_TRUE(GenServer::start<Marker>({.name = local("marker")})); }));
+  Marker::taken = false;
+
+  for (RealNode* busy : {&a, &b}) {
+    std::atomic<bool> over{false}, ended{false};
+    marked = 0;
+    turns = 0;
+    if (busy == &b) {  // its worker is the one that is watched
+      b.run([&] { keep_turning(over), ended = true; });
+    }
+    ASSERT_TRUE(a.complete([&] {
+      Marked message{{}, Bytes(marked_bytes, 'x'), {}, {}, {}};
+      message.octets.assign(marked_bytes, 'y');
+      if (busy == &a) spawn([&] { keep_turning(over), ended = true; });
+      cast(at("marker", "b"), std::move(message));
+    }));
+    ASSERT_TRUE(eventually([&] { return Marker::taken.load(); }));
+    over = true;
+    ASSERT_TRUE(eventually([&] { return ended.load(); }));
+    Marker::taken = false;
+    ASSERT_EQ(marked, marks.size());
+    const std::size_t begin = busy == &a ? 0 : 3;
+    constexpr std::uint64_t portions = marked_bytes / detail::portion_bytes;
+    EXPECT_GE(marks[begin + 1] - marks[begin], portions - 1) << busy->runtime.options().node;
+    EXPECT_GE(marks[begin + 2] - marks[begin + 1], portions - 1) << busy->runtime.options().node;
+  }
+}
+
+// Goal: a server that is ended while it packs its reply has not answered, and its caller is told.
+TEST(BigPayload, AServerKilledWhileItPacksItsReplyTellsTheCaller) {
+  RealNode a("a", big_options(), one_worker()), b("b", big_options(), one_worker());
+  a.links->set_members({{"b", b.links->address(), ""}});
+  b.links->set_members({{"a", a.links->address(), ""}});
+  ASSERT_TRUE(connected(a, b));
+  marked = 0;
+  Pid marker;
+  ASSERT_TRUE(
+      b.complete([&] { marker = GenServer::start<Marker>({.name = local("marker")}).value(); }));
+  b.run([&] {
+    while (marked == 0) yield();
+    exit(marker, ExitReason::kill());
+  });
+  ASSERT_TRUE(a.complete([] {
+    const auto answer = call(at("marker", "b"), Marker::Give{}, infinity);
+    ASSERT_FALSE(answer);
+    EXPECT_TRUE(answer.error().maybe_executed());
+  }));
 }
 
 std::size_t resident_bytes() {

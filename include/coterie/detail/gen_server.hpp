@@ -83,7 +83,10 @@ CallbackResult with_payload(Message& message, Run&& run) {
   if constexpr (Packable<M>) {
     if (auto* packed = message.as<Packed>()) {
       // Who names fields, a person at a command line above all, is told of a misspelt one.
-      auto value = unpack<M>(packed->bytes, {.known_fields = message.named});
+      auto value = [&] {
+        const GivesWay while_unpacking;
+        return unpack<M>(packed->bytes, {.known_fields = message.named});
+      }();
       if (value) return run(*value);
       CallbackResult result;
       result.fault = CallbackResult::Fault::undecodable;
