@@ -224,17 +224,16 @@ void cast(const std::string& node, std::string_view function, Bytes request) {
 std::vector<std::expected<Bytes, Error>> multicall(const std::vector<std::string>& nodes,
                                                    std::string_view function, const Bytes& request,
                                                    Duration timeout) {
-  const CallError late(CallError::Code::timeout, CallError::Execution::unknown,
-                       ExitReason::term("timeout"), "no answer came in time");
-  std::vector<std::expected<Bytes, Error>> answers(nodes.size(), std::unexpected(Error(late)));
+  std::vector<std::expected<Bytes, Error>> answers(nodes.size());
   RequestCollection<Run> asked(timeout);
   for (std::size_t i = 0; i < nodes.size(); ++i) {
     asked.add(
         send_request(ServerRef(at(server_name, nodes[i])), Run{std::string(function), request}), i);
   }
-  while (auto next = asked.receive_response()) {
+  while (auto next = asked.wait_response()) {
     answers[next->label] = bytes_of(std::move(next->result));
   }
+  for (auto& late : asked.give_up()) answers[late.label] = bytes_of(std::move(late.result));
   return answers;
 }
 

@@ -58,6 +58,7 @@ void request_there(Process& self, const Destination& there, Ref ref, MessagePtr 
     envelope.ref = ref;
     envelope.epoch = there.epoch;
     envelope.type = message->type->name;
+    const GivesWay while_packing;
     envelope.payload = message->type->pack(message->payload(), Form::positional);
     const SendResult sent = runtime.send_remote(node, envelope);
     if (sent == SendResult::sent) return;
@@ -115,19 +116,29 @@ void abandon_request(Ref request) {
   self.runtime().cancel_request(self.pid(), server, request);
 }
 
-CallError give_up_request(Ref request, Duration timeout) {
+std::vector<CallError> give_up_requests(const std::vector<Ref>& requests, Duration timeout) {
   Process& self = current_process();
-  const Monitor* asked = self.relations().requests.find(request);
-  Duration wait = Duration::zero();  // it may have come in between
-  if (asked != nullptr && asked->target.node != self.runtime().node() &&
-      self.runtime().cancel_request(self.pid(), asked->target, request, true)) {
-    wait = std::min(timeout, word_max);
+  Runtime& runtime = self.runtime();
+  bool told = false;
+  for (const Ref request : requests) {
+    const Monitor* asked = self.relations().requests.find(request);
+    told |= asked != nullptr && asked->target.node != runtime.node() &&
+            runtime.cancel_request(self.pid(), asked->target, request, true);
   }
-  if (const MessagePtr response = next_response({request}, wait)) {
-    return late_word(*response->as<Response>()->take());
+  const Time end = deadline(told ? std::min(timeout, word_max) : Duration::zero());
+  std::vector<CallError> errors(requests.size(), no_response());
+  std::vector<Ref> open = requests;
+  while (!open.empty()) {
+    // At the end too: it may have come in between.
+    const MessagePtr message = next_response(open, time_left(end));
+    if (!message) break;
+    const Response& response = *message->as<Response>();
+    const auto index = std::ranges::find(requests, response.ref()) - requests.begin();
+    errors[static_cast<std::size_t>(index)] = late_word(*response.take());
+    std::erase(open, response.ref());
   }
-  abandon_request(request);
-  return no_response();
+  for (const Ref request : open) abandon_request(request);
+  return errors;
 }
 
 Time deadline(Duration timeout) {

@@ -56,8 +56,9 @@ Ref start_request(const ServerRef& to, MessagePtr request);
 /// The Response to one of `refs`, taken from the mailbox; nullptr after the timeout.
 MessagePtr next_response(const std::vector<Ref>& refs, Duration timeout);
 void abandon_request(Ref request);
-/// The same after `timeout`, and whether that was in time, if the other node says so soon.
-CallError give_up_request(Ref request, Duration timeout);
+/// The same of each after `timeout`, and whether that was in time, where the other nodes say so
+/// soon.
+std::vector<CallError> give_up_requests(const std::vector<Ref>& requests, Duration timeout);
 Time deadline(Duration timeout);
 Duration time_left(Time end);
 CallError no_response();
@@ -103,7 +104,7 @@ std::optional<CallResult<R>> wait_response(const RequestId<R>& request, Duration
 template <Request R>
 CallResult<R> receive_response(const RequestId<R>& request, Duration timeout = infinity) {
   if (auto result = wait_response(request, timeout)) return std::move(*result);
-  return std::unexpected(detail::give_up_request(request.ref(), timeout));
+  return std::unexpected(std::move(detail::give_up_requests({request.ref()}, timeout).front()));
 }
 
 /// For handle_info: nothing if the response is to another request. Once for each response.
@@ -122,7 +123,8 @@ class RequestCollection {
     CallResult<R> result;
   };
 
-  explicit RequestCollection(Duration timeout = infinity) : end_(detail::deadline(timeout)) {}
+  explicit RequestCollection(Duration timeout = infinity)
+      : timeout_(timeout), end_(detail::deadline(timeout)) {}
 
   /// Throws std::invalid_argument if it is there already: it has only one response.
   void add(const RequestId<R>& request, Label label) {
@@ -135,7 +137,8 @@ class RequestCollection {
   std::size_t size() const noexcept { return refs_.size(); }
 
   /// The next response, whichever it is. Nothing: there are no requests left, or the deadline has
-  /// passed; then the rest is given up.
+  /// passed; then the rest is given up, and nothing is said of it. wait_response() and give_up()
+  /// together say what became of each.
   std::optional<Item> receive_response() {
     auto next = wait_response();
     if (next) return next;
@@ -149,6 +152,18 @@ class RequestCollection {
     if (refs_.empty()) return std::nullopt;
     const auto message = detail::next_response(refs_, detail::time_left(end_));
     return message ? check_response(*message->template as<Response>()) : std::nullopt;
+  }
+  /// Gives up what is left. As with call() after its timeout, one that still queued on another node
+  /// is not executed then, and its error says so.
+  std::vector<Item> give_up() {
+    std::vector<Item> items;
+    std::vector<CallError> errors = detail::give_up_requests(refs_, timeout_);
+    for (std::size_t i = 0; i < errors.size(); ++i) {
+      items.push_back({std::move(labels_[i]), std::unexpected(std::move(errors[i]))});
+    }
+    refs_.clear();
+    labels_.clear();
+    return items;
   }
   /// For handle_info: nothing if the response is to none of these.
   std::optional<Item> check_response(const Response& response) {
@@ -165,6 +180,7 @@ class RequestCollection {
   const std::vector<Label>& labels() const noexcept { return labels_; }
 
  private:
+  Duration timeout_;
   Time end_;
   std::vector<Ref> refs_;
   std::vector<Label> labels_;
@@ -174,6 +190,7 @@ template <Request R>
 struct MultiCall {
   std::vector<std::pair<std::string, ReplyOf<R>>> replies;  // node, reply; in order of arrival
   std::vector<std::string> bad_nodes;                       // without a reply
+  std::vector<CallError> errors;                            // why, of each of bad_nodes
 };
 
 /// Calls the servers of one local name on several nodes at once. Late replies never arrive.
@@ -185,15 +202,16 @@ MultiCall<R> multi_call(const std::vector<std::string>& nodes, const std::string
     asked.add(send_request(ServerRef(at(name, node)), request), node);
   }
   MultiCall<R> result;
-  while (auto next = asked.wait_response()) {
-    if (next->result) {
-      result.replies.emplace_back(std::move(next->label), std::move(*next->result));
+  const auto take = [&result](auto& item) {
+    if (item.result) {
+      result.replies.emplace_back(std::move(item.label), std::move(*item.result));
     } else {
-      result.bad_nodes.push_back(std::move(next->label));
+      result.bad_nodes.push_back(std::move(item.label));
+      result.errors.push_back(std::move(item.result.error()));
     }
-  }
-  result.bad_nodes.insert(result.bad_nodes.end(), asked.labels().begin(), asked.labels().end());
-  asked.receive_response();  // gives up what is left
+  };
+  while (auto next = asked.wait_response()) take(*next);
+  for (auto& late : asked.give_up()) take(late);
   return result;
 }
 /// On this node and all that it is connected to.

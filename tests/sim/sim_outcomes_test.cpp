@@ -209,6 +209,36 @@ TEST_F(OutcomeTable, ARequestThatIsGivenUp) {
   EXPECT_EQ(runtime(a).remote_tables().calls, 0u);
 }
 
+// Goal: the same of many at once: each request's own outcome, and one wait for all words.
+TEST_F(OutcomeTable, RequestsThatAreGivenUpTogether) {
+  complete_on(a, [this] {
+    RequestCollection<Till::Hold, std::string> held(100ms);
+    held.add(send_request(till, Till::Hold{}), "begun");
+    sleep(10ms);
+    ASSERT_TRUE(sys::suspend(till));
+    held.add(send_request(till, Till::Hold{}), "queued");
+    held.add(send_request(at("till", "b"), Till::Hold{}), "queued by name");
+    EXPECT_FALSE(held.wait_response());
+    const Time before = world.now();
+    for (const auto& item : held.give_up()) {
+      const bool begun = item.label == "begun";
+      expect(item.result.error(), Code::timeout,
+             begun ? Execution::unknown : Execution::not_executed);
+    }
+    EXPECT_LE(world.now() - before, 50ms);
+    EXPECT_TRUE(held.give_up().empty());
+
+    const auto all = multi_call({"b", "nowhere"}, "till", Till::Pay{1}, 100ms);
+    EXPECT_EQ(all.bad_nodes, (std::vector<std::string>{"nowhere", "b"}));
+    ASSERT_EQ(all.errors.size(), 2u);
+    expect(all.errors[0], Code::nodedown, Execution::not_executed);
+    expect(all.errors[1], Code::timeout, Execution::not_executed);
+    ASSERT_TRUE(sys::resume(till));
+    EXPECT_EQ(call(till, Till::Pay{0}).value(), 0);
+  });
+  EXPECT_EQ(runtime(a).remote_tables().calls, 0u);
+}
+
 // Goal: without a word the outcome stays unknown, and the wait for it is short.
 TEST_F(OutcomeTable, ARequestThatIsGivenUpWithoutAWord) {
   suspend();
