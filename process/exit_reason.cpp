@@ -49,6 +49,7 @@ const std::string& ExitReason::trace() const noexcept {
 bool ExitReason::confirmed() const noexcept { return detail() != nullptr && detail()->confirmed; }
 
 bool operator==(const ExitReason& a, const ExitReason& b) noexcept {
+  if (a.word_ == b.word_) return true;  // most are normal, and have no more than that
   return a.kind() == b.kind() && a.term() == b.term() && a.what() == b.what() &&
          a.confirmed() == b.confirmed();
 }

@@ -188,7 +188,9 @@ std::size_t envelope_bytes_max(const Envelope& e) noexcept {
   if (const auto* name = std::get_if<LocalName>(&e.to)) size += name->name.size();
   if (const auto* via = std::get_if<ViaName>(&e.to)) size += via->registry.size() + via->key.size();
   size += e.request_id.size() + e.type.size() + e.trace.size() + e.payload.size();
-  size += e.reason.term().size() + e.reason.what().size() + e.reason.trace().size();
+  if (!(e.reason == ExitReason::normal())) {
+    size += e.reason.term().size() + e.reason.what().size() + e.reason.trace().size();
+  }
   return size + e.detail.size();
 }
 

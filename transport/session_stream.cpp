@@ -1,7 +1,7 @@
 // The part of Link that moves records: what arrives, and what is sent and acknowledged.
 
 #include <algorithm>
-#include <optional>
+#include <expected>
 
 #include "transport/envelope_codec.hpp"
 #include "transport/session.hpp"
@@ -51,32 +51,27 @@ void Link::on_data(Time now, const wire::Data& data) {
 /// Adds the envelope that the record is, or is the last piece of. False: the session is lost, and
 /// what came before the record has been delivered.
 bool Link::unpack(Time now, BytesView record, Deliver& told) {
-  std::string why;
-  std::optional<Assembled> assembled;
-  if (Assembler::is_piece(record)) {
-    auto whole = receive_.assemble(record);
-    if (whole && !*whole) return true;
-    if (whole) {
-      assembled = std::move(*whole);
-    } else {
-      why = std::move(whole.error());
-    }
+  const wire::Ends ends{peer_.id, self_.incarnation.id};
+  std::expected<void, std::string> decoded;
+  if (!Assembler::is_piece(record)) {
+    decoded = wire::decode_envelope(record, ends, told.envelopes.emplace_back());
+    if (!decoded) told.envelopes.pop_back();
+  } else if (auto whole = receive_.assemble(record); !whole) {
+    decoded = std::unexpected(std::move(whole.error()));
+  } else if (!*whole) {
+    return true;
+  } else {
+    decoded = wire::decode_envelope(std::move((*whole)->first), std::move((*whole)->rest), ends,
+                                    told.envelopes.emplace_back());
+    if (!decoded) told.envelopes.pop_back();
   }
-  if (why.empty()) {
-    const wire::Ends ends{peer_.id, self_.incarnation.id};
-    Envelope& envelope = told.envelopes.emplace_back();
-    auto decoded = assembled ? wire::decode_envelope(std::move(assembled->first),
-                                                     std::move(assembled->rest), ends, envelope)
-                             : wire::decode_envelope(record, ends, envelope);
-    if (decoded) {
-      envelope.arrived = now;
-      ++counters_.delivered;
-      return true;
-    }
-    told.envelopes.pop_back();
-    why = std::move(decoded.error());
+  if (decoded) {
+    told.envelopes.back().arrived = now;
+    ++counters_.delivered;
+    return true;
   }
   // Leaving it out would be a gap, so the session ends here, and everybody is told.
+  const std::string why = std::move(decoded.error());
   ++counters_.malformed;
   if (!told.envelopes.empty()) actions_.emplace_back(std::move(told));
   refuse(wire::Refuse::Code::malformed, why, peer_.id);
