@@ -160,6 +160,7 @@ std::span<const Implementation> implementations() {
       {"process/huge_pages", {"memory"}, "big buffers, in huge pages"},
       {"process/worker", {"thread_local"}, "the one ambient state: the worker of this thread"},
       {"process/message_slots", {"thread_local"}, "free memory for messages, a thread's own"},
+      {"process/give_way", {"thread_local"}, "whether what runs on this thread may give way"},
       {"process/misuse.", {"console"}, "misuse of the runtime ends the program with a line"},
       {"process/process.",
        {"thread_local", "console"},
