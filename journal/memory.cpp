@@ -91,7 +91,7 @@ StorageResult<std::vector<StorageResult<void>>> MemoryStreams::append(
       heads.emplace(append.stream, found->second.head);
     }
   }
-  auto plan = detail::plan_appends(appends, std::move(heads));
+  auto plan = detail::plan_appends(appends, heads);
   for (const auto& row : plan.rows) {
     Event event = row.source();
     event.sequence = row.sequence;

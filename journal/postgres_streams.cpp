@@ -1,6 +1,5 @@
 #include "journal/postgres_streams.hpp"
 
-#include <map>
 #include <utility>
 
 #include "journal/records_core.hpp"
@@ -20,6 +19,8 @@ template <class T>
 std::unexpected<StorageError> failed(T& result) {
   return std::unexpected(std::move(result.error()));
 }
+
+constexpr std::string_view format = "1";  // in table meta; a program of another one is refused
 
 constexpr const char* select_heads =
     "SELECT stream, view, counter, sequence, chain FROM fences WHERE stream = ANY($1)"
@@ -60,7 +61,7 @@ using Sequences = std::map<std::string, std::vector<std::uint64_t>, std::less<>>
 detail::StreamHeads heads_of(const PostgresRows& rows) {
   detail::StreamHeads heads;
   for (int row = 0; row < rows.size(); ++row) {
-    heads.emplace(std::string(rows.bytes(row, 0)),
+    heads.emplace(rows.bytes(row, 0),
                   StreamHead{.fence = {rows.number(row, 1), rows.number(row, 2)},
                              .owned = true,
                              .sequence = rows.number(row, 3),
@@ -127,9 +128,21 @@ StorageResult<std::unique_ptr<PostgresStreams>> PostgresStreams::open(
        "bytea NOT NULL, chain int8 NOT NULL, PRIMARY KEY(stream, sequence))"},
       {"CREATE TABLE IF NOT EXISTS snapshots(stream bytea NOT NULL, sequence int8 NOT NULL, view "
        "int8 NOT NULL, counter int8 NOT NULL, state bytea NOT NULL, chain int8 NOT NULL, trimmed "
-       "int8 NOT NULL, crc int8 NOT NULL, PRIMARY KEY(stream, sequence))"}};
-  if (auto ok = self->opens_.connection.prepare_schema("snapshots", create); !ok) return failed(ok);
-  return self;
+       "int8 NOT NULL, crc int8 NOT NULL, PRIMARY KEY(stream, sequence))"},
+      {"CREATE TABLE IF NOT EXISTS meta(key text PRIMARY KEY, value text NOT NULL)"},
+      {"INSERT INTO meta VALUES('format', '" + std::string(format) + "') ON CONFLICT DO NOTHING"}};
+  // The last table: schemas from before it was there get it too.
+  if (auto ok = self->opens_.connection.prepare_schema("meta", create); !ok) return failed(ok);
+  const PostgresStatement look{"SELECT value::bytea FROM meta WHERE key = 'format'"};
+  auto stamped = self->opens_.connection.run({&look, 1});
+  if (!stamped) return failed(stamped);
+  const PostgresRows& rows = stamped->front();
+  const std::string found(rows.size() == 0 ? std::string_view{} : rows.bytes(0, 0));
+  if (found == format) return self;
+  return std::unexpected(StorageError{
+      StorageError::Code::misuse, "the PostgreSQL schema of cluster '" + options.cluster_id +
+                                      "' has format '" + found + "', this program reads '" +
+                                      std::string(format) + "'. Use the program that wrote it"});
 }
 
 StorageResult<std::vector<Event>> PostgresStreams::open(std::string_view stream, Epoch epoch) {
@@ -156,6 +169,7 @@ StorageResult<std::vector<StorageResult<std::vector<Event>>>> PostgresStreams::o
     views.push_back(epoch.view);
     counters.push_back(epoch.counter);
   }
+  std::vector<PostgresRows> found;  // outlives the heads, whose names are in it
   detail::StreamHeads heads;
   Snapshots snapshots;
   Events events;
@@ -174,9 +188,10 @@ StorageResult<std::vector<StorageResult<std::vector<Event>>>> PostgresStreams::o
     const std::lock_guard lock(opens_.mutex);
     auto rows = opens_.connection.run(statements, true);
     if (!rows) return failed(rows);
-    heads = heads_of((*rows)[2]);
-    snapshots = snapshots_of((*rows)[3]);
-    events = events_of((*rows)[4]);
+    found = std::move(*rows);
+    heads = heads_of(found[2]);
+    snapshots = snapshots_of(found[3]);
+    events = events_of(found[4]);
   }
   std::vector<StorageResult<std::vector<Event>>> results;
   results.reserve(openings.size());

@@ -4,6 +4,7 @@
 // raises the row, which waits for an append that holds it, and reads in the same transaction.
 // All functions may be called from any thread; appends and opens have a connection each.
 
+#include <map>
 #include <memory>
 #include <mutex>
 

@@ -59,6 +59,7 @@ StorageResult<SqliteFences> SqliteFences::open(const SqliteFile& names) {
       {&self.from_, "SELECT stream FROM fences WHERE stream >= ? ORDER BY stream"},
       {&self.between_,
        "SELECT stream FROM fences WHERE stream >= ? AND stream < ? ORDER BY stream"},
+      {&self.version_, "PRAGMA data_version"},
   };
   for (const auto& [target, sql] : statements) {
     auto statement = self.connection_.prepare(sql);
@@ -88,13 +89,20 @@ StorageResult<std::optional<Fence>> SqliteFences::read(std::string_view stream) 
 }
 
 StorageResult<std::vector<StorageResult<std::optional<Fence>>>> SqliteFences::read_many(
-    std::span<const Opening> openings) {
+    std::span<const std::string_view> streams) {
   SqliteTransaction reading(connection_);
   if (auto ok = reading.begin_reading(); !ok) return failed(ok);
   std::vector<StorageResult<std::optional<Fence>>> fences;
-  fences.reserve(openings.size());
-  for (const auto& opening : openings) fences.push_back(read(opening.stream));
+  fences.reserve(streams.size());
+  for (const auto stream : streams) fences.push_back(read(stream));
   return fences;
+}
+
+StorageResult<std::uint64_t> SqliteFences::version() {
+  std::uint64_t version = 0;
+  auto ok = version_.query([&](SqliteStatement& row) { version = row.number(0); });
+  if (!ok) return failed(ok);
+  return version;
 }
 
 StorageResult<std::vector<StorageResult<Fence>>> SqliteFences::raise(

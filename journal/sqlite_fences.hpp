@@ -27,9 +27,11 @@ class SqliteFences {
 
   /// nullopt: the stream was never opened. `corrupt` when the row does not fit its checksum.
   StorageResult<std::optional<Fence>> read(std::string_view stream);
-  /// The fences of the openings as they are now, all of one moment.
+  /// The fences of the streams as they are now, all of one moment.
   StorageResult<std::vector<StorageResult<std::optional<Fence>>>> read_many(
-      std::span<const Opening> openings);
+      std::span<const std::string_view> streams);
+  /// Changes when somebody else writes to the file: as long as it is the same, so are the fences.
+  StorageResult<std::uint64_t> version();
   /// Raises the fences for the node whose file is `home`, in one durable commit. Each is raised or
   /// refused (`fenced`, `misuse`, `corrupt`) by itself.
   StorageResult<std::vector<StorageResult<Fence>>> raise(std::span<const Opening> openings,
@@ -41,7 +43,7 @@ class SqliteFences {
   StorageResult<Fence> raise(const Opening& opening, const std::string& home);
 
   SqliteConnection connection_;
-  SqliteStatement select_, upsert_, from_, between_;
+  SqliteStatement select_, upsert_, from_, between_, version_;
 };
 
 }  // namespace coterie::detail

@@ -175,7 +175,9 @@ StorageResult<std::vector<StorageResult<VerifiedStream>>> SqliteStreams::take(
   auto replays = pass_and_read(openings, *fences);
   // A newer owner may have begun while the files were read one after the other. If not, what was
   // read is the whole stream, and what is wrong with it is damage.
-  auto now = opener_.fences.read_many(openings);
+  std::vector<std::string_view> streams;
+  for (const auto& opening : openings) streams.push_back(opening.stream);
+  auto now = opener_.fences.read_many(streams);
   if (!now) return failed(now);
   std::vector<StorageResult<VerifiedStream>> results;
   std::vector<std::pair<std::size_t, std::uint64_t>> leftovers;
@@ -206,8 +208,8 @@ StorageResult<std::vector<StorageResult<VerifiedStream>>> SqliteStreams::take(
     if (!results[i]) continue;
     // An append of this same epoch may have been faster than the read.
     const auto known = own_.heads.find(openings[i].stream);
-    if (known != own_.heads.end() && known->second.fence == openings[i].epoch &&
-        known->second.sequence > results[i]->sequence) {
+    if (known != own_.heads.end() && known->second.at.fence == openings[i].epoch &&
+        known->second.at.sequence > results[i]->sequence) {
       continue;
     }
     remember(openings[i].stream, {.fence = openings[i].epoch,

@@ -126,7 +126,7 @@ StorageResult<void> SqliteStreams::recall(std::span<const Append> appends) {
     const std::lock_guard lock(own_.mutex);
     for (const auto& append : appends) {
       const auto found = own_.heads.find(append.stream);
-      if (found == own_.heads.end() || found->second.fence < append.epoch) {
+      if (found == own_.heads.end() || found->second.at.fence < append.epoch) {
         unknown.push_back({append.stream, append.epoch});
       }
     }
@@ -157,27 +157,9 @@ StorageResult<std::vector<StorageResult<void>>> SqliteStreams::append_once(
   // The order is the proof: own write lock, then the fences, then the events.
   detail::SqliteTransaction transaction(own_.connection);
   if (auto ok = transaction.begin(); !ok) return failed(ok);
-  detail::StreamHeads heads;
-  for (const auto& stream : detail::streams_of(appends)) {
-    auto fence = own_.fences.read(stream);
-    if (!fence) return failed(fence);
-    if (!*fence) continue;
-    StreamHead head{.fence = (*fence)->epoch, .owned = false};
-    const auto known = own_.heads.find(stream);
-    const bool ours = (*fence)->homes.back() == own_file_;
-    const bool known_here = known != own_.heads.end() && known->second.fence == head.fence;
-    if (ours && known_here) {
-      head = known->second;
-    } else if (ours && asks_for(appends, stream, head.fence)) {
-      // Opened here, and forgotten between the look and the lock.
-      return std::unexpected(
-          StorageError{Code::conflict, "stream '" + stream + "' is being opened; append again"});
-    } else if (known != own_.heads.end() && !ours) {
-      own_.heads.erase(known);  // another owner has it
-    }
-    heads.emplace(stream, head);
-  }
-  auto plan = detail::plan_appends(appends, std::move(heads));
+  auto heads = heads_of(appends);
+  if (!heads) return failed(heads);
+  auto plan = detail::plan_appends(appends, *heads);
   if (plan.rows.empty() && plan.snapshots.empty()) return std::move(plan.results);
   if (auto ok = insert(plan); !ok) return failed(ok);
   for (const auto& taken : plan.snapshots) {
@@ -186,6 +168,50 @@ StorageResult<std::vector<StorageResult<void>>> SqliteStreams::append_once(
   if (auto ok = transaction.commit(); !ok) return failed(ok);
   for (const auto& [stream, head] : plan.heads) remember(stream, head);
   return std::move(plan.results);
+}
+
+/// Where the streams of the batch stand. The fences are read again only when somebody has written
+/// to the names file since: as long as its version is the same, so is what it said.
+StorageResult<detail::StreamHeads> SqliteStreams::heads_of(std::span<const Append> appends) {
+  const auto version = own_.fences.version();
+  if (!version) return failed(version);
+  detail::StreamHeads heads;
+  heads.reserve(appends.size());
+  std::vector<std::string_view> unsure;
+  for (const auto& append : appends) {
+    const auto [head, fresh] = heads.try_emplace(append.stream);
+    if (!fresh) continue;
+    const auto known = own_.heads.find(append.stream);
+    if (known != own_.heads.end() && known->second.fenced_at == *version) {
+      head->second = known->second.at;
+    } else {
+      unsure.push_back(append.stream);
+    }
+  }
+  if (unsure.empty()) return heads;
+  const auto fences = own_.fences.read_many(unsure);
+  if (!fences) return failed(fences);
+  for (std::size_t i = 0; i < unsure.size(); ++i) {
+    const auto& fence = (*fences)[i];
+    if (!fence) return failed(fence);
+    if (!*fence) continue;  // never opened
+    StreamHead& head = heads.at(unsure[i]);
+    head = {.fence = (*fence)->epoch, .owned = false};
+    const auto known = own_.heads.find(unsure[i]);
+    const bool ours = (*fence)->homes.back() == own_file_;
+    const bool known_here = known != own_.heads.end() && known->second.at.fence == head.fence;
+    if (ours && known_here) {
+      head = known->second.at;
+      known->second.fenced_at = *version;
+    } else if (ours && asks_for(appends, unsure[i], head.fence)) {
+      // Opened here, and forgotten between the look and the lock.
+      return std::unexpected(StorageError{
+          Code::conflict, "stream '" + std::string(unsure[i]) + "' is being opened; append again"});
+    } else if (known != own_.heads.end() && !ours) {
+      own_.heads.erase(known);  // another owner has it
+    }
+  }
+  return heads;
 }
 
 StorageResult<void> SqliteStreams::insert(const detail::AppendPlan& plan) {
@@ -217,11 +243,14 @@ StorageResult<void> SqliteStreams::take_snapshot(const detail::AppendPlan::Taken
   return ok;
 }
 
-void SqliteStreams::remember(const std::string& stream, const StreamHead& head) {
-  if (own_.heads.size() >= heads_max && !own_.heads.contains(stream)) {
-    own_.heads.erase(own_.heads.begin());
+void SqliteStreams::remember(std::string_view stream, const StreamHead& head) {
+  if (const auto known = own_.heads.find(stream); known != own_.heads.end()) {
+    if (known->second.at.fence != head.fence) known->second.fenced_at.reset();
+    known->second.at = head;
+    return;
   }
-  own_.heads.insert_or_assign(stream, head);
+  if (own_.heads.size() >= heads_max) own_.heads.erase(own_.heads.begin());
+  own_.heads.emplace(stream, KnownHead{.at = head});
 }
 
 StorageResult<std::vector<std::string>> SqliteStreams::list(std::string_view prefix) {

@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "journal/fair_mutex.hpp"
@@ -50,13 +51,24 @@ class SqliteStreams final : public Streams {
     detail::Footing begin{};
     std::vector<detail::StoredEvent> events{};  // after it
   };
+  struct KnownHead {
+    detail::StreamHead at;
+    std::optional<std::uint64_t> fenced_at{};  // version of the names file that had this fence
+  };
+  struct NameHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view name) const noexcept {
+      return std::hash<std::string_view>()(name);
+    }
+  };
   struct Own {
     detail::FairMutex mutex;
     detail::SqliteConnection connection;
     detail::SqliteStatement insert, snapshots, put_snapshot, drop_snapshots, drop_events;
     detail::SqliteTurn turn;
     detail::SqliteFences fences;  // read while the own file's write lock is held
-    detail::StreamHeads heads;    // of streams opened here; others are read again when needed
+    // Of streams opened here; others are read again when needed.
+    std::unordered_map<std::string, KnownHead, NameHash, std::equal_to<>> heads;
   };
   struct Opener {
     std::mutex mutex;
@@ -87,10 +99,11 @@ class SqliteStreams final : public Streams {
 
   StorageResult<void> recall(std::span<const Append> appends);
   // Under own_.mutex.
+  StorageResult<detail::StreamHeads> heads_of(std::span<const Append> appends);
   StorageResult<std::vector<StorageResult<void>>> append_once(std::span<const Append> appends);
   StorageResult<void> insert(const detail::AppendPlan& plan);
   StorageResult<void> take_snapshot(const detail::AppendPlan::Taken& taken);
-  void remember(const std::string& stream, const detail::StreamHead& head);
+  void remember(std::string_view stream, const detail::StreamHead& head);
 
   const Options options_;
   const std::string own_file_;

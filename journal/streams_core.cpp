@@ -83,11 +83,18 @@ std::vector<std::string> streams_of(std::span<const Append> appends) {
   return streams;
 }
 
-AppendPlan plan_appends(std::span<const Append> appends, StreamHeads heads) {
+AppendPlan plan_appends(std::span<const Append> appends, const StreamHeads& heads) {
   AppendPlan plan;
   plan.results.reserve(appends.size());
+  plan.rows.reserve(appends.size());
+  plan.heads.reserve(appends.size());
+  const auto now = [&](std::string_view stream) {
+    if (const auto moved = plan.heads.find(stream); moved != plan.heads.end()) return moved->second;
+    const auto known = heads.find(stream);
+    return known == heads.end() ? StreamHead{} : known->second;
+  };
   for (const auto& append : appends) {
-    auto& head = heads[append.stream];
+    StreamHead head = now(append.stream);
     plan.results.push_back(judge(append, head));
     if (!plan.results.back()) continue;
     for (std::size_t i = 0; i < append.events.size(); ++i) {

@@ -3,11 +3,11 @@
 // functions that the three Streams engines share. The rules are those of docs/journal.md.
 
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "process/ports/storage.hpp"
@@ -25,7 +25,8 @@ struct StreamHead {
   std::uint32_t chain = 0;     // of the last event
   friend bool operator==(const StreamHead&, const StreamHead&) = default;
 };
-using StreamHeads = std::map<std::string, StreamHead, std::less<>>;
+/// Of the streams of one batch; the names are those of its appends.
+using StreamHeads = std::unordered_map<std::string_view, StreamHead>;
 
 /// An event as it is stored. `chain` is a checksum over the chain of the event before it and all
 /// its own fields: a changed, missing or foreign event breaks every chain from there on.
@@ -77,7 +78,7 @@ std::vector<std::string> streams_of(std::span<const Append> appends);
 
 /// `heads` holds the streams of the batch; one that is absent was never opened. Appends are judged
 /// in order, each after what was accepted of the earlier ones.
-AppendPlan plan_appends(std::span<const Append> appends, StreamHeads heads);
+AppendPlan plan_appends(std::span<const Append> appends, const StreamHeads& heads);
 
 std::uint32_t chain(std::uint32_t previous, std::string_view stream, std::uint64_t sequence,
                     const Epoch& epoch, const Event& event) noexcept;

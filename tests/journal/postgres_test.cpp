@@ -195,6 +195,20 @@ TEST_F(PostgresTest, MakesTheTablesOnce) {
   EXPECT_EQ(opened, 4);
 }
 
+// A schema that a later program has changed is refused, and left as it is.
+TEST_F(PostgresTest, RefusesALaterFormat) {
+  ASSERT_TRUE(open());
+  const auto schema = "SET search_path = \"coterie_" + place_.cluster_id() + "\"; ";
+  postgres_execute(schema + "UPDATE meta SET value = '2' WHERE key = 'format'");
+  const auto refused = open();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::misuse);
+  EXPECT_THAT(refused.error().message, HasSubstr("has format '2', this program reads '1'"));
+  // One from before formats were stamped is of the first.
+  postgres_execute(schema + "DROP TABLE meta");
+  EXPECT_TRUE(open());
+}
+
 // Rows that somebody changed or removed are refused.
 TEST_F(PostgresTest, FindsChangedRows) {
   auto storage = open();

@@ -295,6 +295,21 @@ TEST(SqliteFaults, RefusesGarbageAndEmptiedFiles) {
   }
 }
 
+// Files that a later program has written are refused, each by its name, and left as they are.
+TEST(SqliteFaults, RefusesALaterFormat) {
+  for (const std::string name : {"agreement.db", "names.db", "journal-a.db"}) {
+    const Directory directory;
+    ASSERT_TRUE(open_at(directory.path, "a"));
+    {
+      auto file = detail::SqliteConnection::open(directory.path + "/" + name,
+                                                 std::chrono::milliseconds(1000));
+      ASSERT_TRUE(file->execute("UPDATE meta SET value = '2' WHERE key = 'format'"));
+    }
+    const auto refused = open_at(directory.path, "a");
+    expect_error(refused, Code::misuse, name + "' has format '2', this program reads '1'");
+  }
+}
+
 /// Overwrites the first occurrence of `from` in a file by `to` of the same length.
 void change(const std::string& path, const std::string& from, const std::string& to) {
   ASSERT_EQ(from.size(), to.size());
@@ -368,6 +383,56 @@ TEST(SqliteFaults, FindsLostPagesAndEvents) {
   ASSERT_TRUE(storage) << storage.error().message;
   ASSERT_FALSE(storage->streams->open("t", {1, 2}));
   EXPECT_EQ(storage->streams->open("t", {1, 2}).error().code, Code::corrupt);
+}
+
+// One page in the middle of a file is lost: the streams with events in it are refused, and the next
+// one in order of name, whose first event is looked for there; all others live.
+TEST(SqliteFaults, OneLostPageIsTheDamageOfFewStreams) {
+  const Directory directory;
+  const auto stream = [](int i) { return "stream " + std::to_string(i); };
+  constexpr int streams = 20;
+  {
+    auto storage = open_at(directory.path, "a");
+    for (int i = 0; i < streams; ++i) {
+      ASSERT_TRUE(storage->streams->open(stream(i), {1, 1}));
+      // Two to a page, so that each page has events of one or two streams.
+      for (std::uint64_t event = 1; event <= 4; ++event) {
+        ASSERT_TRUE(append_one(*storage->streams, stream(i), {1, 1}, event,
+                               "of " + stream(i) + Bytes(1500, '.')));
+      }
+    }
+  }
+  const auto path = directory.path + "/journal-a.db";
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  std::stringstream content;
+  content << file.rdbuf();
+  const auto at = content.str().find("of stream 7") / 4096 * 4096;
+  std::set<std::string> hit;
+  for (int i = 0; i < streams; ++i) {
+    if (content.str().substr(at, 4096).find("of " + stream(i) + '.') != std::string::npos) {
+      hit.insert(stream(i));
+    }
+  }
+  file.seekp(static_cast<std::streamoff>(at));
+  file << std::string(4096, '\0');
+  file.close();
+  ASSERT_TRUE(!hit.empty() && hit.size() <= 3);
+  auto storage = open_at(directory.path, "b");
+  ASSERT_TRUE(storage) << storage.error().message;
+  std::size_t refused = 0;
+  for (int i = 0; i < streams; ++i) {
+    const auto opened = storage->streams->open(stream(i), {1, 2});
+    if (!opened) {
+      EXPECT_EQ(opened.error().code, Code::corrupt) << opened.error().message;
+      ++refused;
+      continue;
+    }
+    EXPECT_FALSE(hit.contains(stream(i))) << stream(i);
+    EXPECT_EQ(opened->size(), 4u);
+    EXPECT_TRUE(append_one(*storage->streams, stream(i), {1, 2}, 5, "goes on"));
+  }
+  EXPECT_GE(refused, hit.size());
+  EXPECT_LE(refused, hit.size() + 1);
 }
 
 // A node's file that vanished is missed by whoever needs its events, before and during use.
@@ -449,6 +514,16 @@ TEST(SqliteFaults, GoesOnWhenAFullDiskHasSpaceAgain) {
   }
   expect_error(result, Code::unavailable, "no space left");
   EXPECT_FALSE(result.error().maybe_applied);
+  EXPECT_EQ(a->streams->read("s").value().size(), next - 1);
+  // A snapshot that finds no space deletes nothing of what it would have stood for.
+  const Append snapshot{.stream = "s",
+                        .epoch = {1, 1},
+                        .expected_sequence = next,
+                        .snapshot = Bytes(100000, 's'),
+                        .snapshots_kept = 1,
+                        .trim = true};
+  const auto taken = a->streams->append({&snapshot, 1});
+  EXPECT_FALSE(taken && taken->front());
   EXPECT_EQ(a->streams->read("s").value().size(), next - 1);
   Transaction put{{}, {{"big", Bytes(200000, 'b')}}};
   expect_error(a->names->commit({&put, 1}), Code::unavailable, "no space left");
