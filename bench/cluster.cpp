@@ -59,6 +59,9 @@ class Nodes {
     for (const char* node : {"a", "b", "c"}) {
       local.overrides.push_back({"node." + std::string(node) + ".respawn", false, {"bench", 0, 0}});
     }
+    if (!options.journal.empty()) {
+      local.overrides.push_back({"cluster.journal", options.journal, {"bench", 0, 0}});
+    }
     cluster_ = got(LocalCluster::make(clock_, random_, std::move(local)));
     for (const std::string& node : all) got(cluster_->start(node));
     got(cluster_->wait_active(all, start_wait));

@@ -13,6 +13,7 @@ struct ClusterBench {
   std::string names_program;   // of bench/nodes/names.cpp
   std::string config;          // of three nodes
   std::size_t names = 10'000;  // of cluster.names.*
+  std::string journal{};       // of the nodes, in place of the file's; empty: that
 };
 
 /// Three nodes on this machine: from a death to the first answer, and many names.

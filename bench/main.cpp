@@ -1,6 +1,8 @@
 // coterie_bench local|remote|mesh|cluster [--json FILE] [--only ROW,...] [--peers FOLDER] [--names
-// N]: prints each figure and, with --json, writes them as lines; with --only those whose names
-// begin with a ROW. With --peers the programs of other systems in that folder run after ours.
+// N] [--journal JOURNAL]: prints each figure and, with --json, writes them as lines; with --only
+// those whose names begin with a ROW. With --peers the programs of other systems in that folder run
+// after ours. With --journal the nodes of `cluster` keep theirs there, as the key of that name says
+// in a cluster's file, and not in SQLite.
 
 #include <cstdio>
 #include <cstdlib>
@@ -16,8 +18,9 @@ int main(int count, char** arguments) {
   std::string only;
   std::string what;
   std::string peers;
-  coterie::bench::ClusterBench cluster{COTERIE_PROGRAM, COTERIE_NAMES_PROGRAM,
-                                       COTERIE_CLUSTER_FILE};
+  coterie::bench::ClusterBench cluster{.program = COTERIE_PROGRAM,
+                                       .names_program = COTERIE_NAMES_PROGRAM,
+                                       .config = COTERIE_CLUSTER_FILE};
   for (int i = 1; i < count; ++i) {
     if (std::strcmp(arguments[i], "--json") == 0 && i + 1 < count) {
       json = arguments[++i];
@@ -27,6 +30,8 @@ int main(int count, char** arguments) {
       peers = arguments[++i];
     } else if (std::strcmp(arguments[i], "--names") == 0 && i + 1 < count) {
       cluster.names = std::strtoul(arguments[++i], nullptr, 10);
+    } else if (std::strcmp(arguments[i], "--journal") == 0 && i + 1 < count) {
+      cluster.journal = arguments[++i];
     } else if (what.empty() && arguments[i][0] != '-') {
       what = arguments[i];
     } else {
@@ -36,7 +41,7 @@ int main(int count, char** arguments) {
   if (what != "local" && what != "remote" && what != "mesh" && what != "cluster") {
     std::fprintf(stderr,
                  "usage: coterie_bench local|remote|mesh|cluster [--json FILE] [--only ROW,...] "
-                 "[--peers FOLDER] [--names N]\n");
+                 "[--peers FOLDER] [--names N] [--journal JOURNAL]\n");
     return 2;
   }
   coterie::bench::Figures figures(json, only);
