@@ -27,11 +27,13 @@ std::size_t bytes_of(const Transaction& transaction) {
 
 }  // namespace
 
-JournalWriter::JournalWriter(Streams& streams, Strand& appends, Strand& opens, WriterLimits limits)
+JournalWriter::JournalWriter(Streams& streams, Strand& appends, Strand& opens, WriterLimits limits,
+                             bool snapshots_often)
     : appends_("journal's writer", appends, limits,
                [&streams](std::span<const Append> batch) { return streams.append(batch); }),
       opens_("journal's opener", opens, limits,
-             [&streams](std::span<const Opening> batch) { return streams.open_many(batch); }) {}
+             [&streams](std::span<const Opening> batch) { return streams.open_many(batch); }),
+      snapshots_often_(snapshots_often) {}
 
 void JournalWriter::append(Append append, Appended done) {
   const auto bytes = bytes_of(append);

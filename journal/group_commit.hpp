@@ -24,12 +24,14 @@ class JournalWriter final : public Journals {
  public:
   /// Appends and opens run on strands of their own, so that a long replay delays no append. They
   /// may be the same.
-  JournalWriter(Streams& streams, Strand& appends, Strand& opens, WriterLimits limits = {});
+  JournalWriter(Streams& streams, Strand& appends, Strand& opens, WriterLimits limits = {},
+                bool snapshots_often = false);
 
   /// Appends of one caller are written in the order of the calls.
   void append(Append append, Appended done) override;
   /// Opens that arrive while others are under way become one batch.
   void open(std::string stream, Epoch epoch, Opened done) override;
+  bool snapshots_often() const noexcept override { return snapshots_often_; }
 
   WriterCounters append_counters() const { return appends_.counters(); }
   WriterCounters open_counters() const { return opens_.counters(); }
@@ -37,6 +39,7 @@ class JournalWriter final : public Journals {
  private:
   detail::Coalescer<Append, void> appends_;
   detail::Coalescer<Opening, std::vector<Event>> opens_;
+  const bool snapshots_often_;
 };
 
 class RecordsWriter final {

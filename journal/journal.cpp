@@ -64,10 +64,10 @@ std::expected<void, JournalError> ask_to_append(detail::Process& self, Append ap
 
 struct Journal::State {
   /// False: nobody knows what to do with it.
-  bool restore(const Event& snapshot, const std::function<bool(BytesView)>& take) {
+  bool restore(const Event& snapshot, const std::function<bool(BytesView)>& take, Time now) {
     auto kept = unpack<KeptState>(snapshot.payload);
     if (!take || !kept || !take(kept->state)) return false;
-    requests.restore(std::move(kept->window));
+    requests.restore(std::move(kept->window), now);
     snapshot_at = snapshot.sequence;
     return true;
   }
@@ -77,6 +77,7 @@ struct Journal::State {
   std::uint64_t next_sequence = 1;
   std::uint64_t snapshot_at = 0;  // events when one was taken or tried last
   RequestWindow requests;
+  bool snapshots_often = false;        // after each event
   std::optional<JournalError> broken;  // nothing can be appended any more
 };
 
@@ -93,10 +94,16 @@ std::expected<void, JournalError> Journal::open_packed(
   if (journals == nullptr) {
     return std::unexpected(JournalError{.message = "this node has no journal"});
   }
-  state_ = std::make_unique<State>(State{.stream = stream,
-                                         .epoch = self.epoch(),
-                                         .requests = RequestWindow(options_.requests),
-                                         .broken = {}});
+  const Time now = self.runtime().clock().now();
+  state_ =
+      std::make_unique<State>(State{.stream = stream,
+                                    .epoch = self.epoch(),
+                                    .requests = RequestWindow({.outcomes = options_.requests,
+                                                               .memory = options_.request_memory,
+                                                               .ids_max = options_.request_ids_max},
+                                                              now),
+                                    .snapshots_often = journals->snapshots_often(),
+                                    .broken = {}});
   if (!self.pass_gate()) {
     return std::unexpected(JournalError{.message = "the process is ending"});
   }
@@ -117,7 +124,7 @@ std::expected<void, JournalError> Journal::open_packed(
           {{"stream", state_->stream}, {"event", event.sequence}, {"reason", event.payload}});
       continue;
     }
-    const bool known = event.kind == Event::Kind::snapshot ? state_->restore(event, restore)
+    const bool known = event.kind == Event::Kind::snapshot ? state_->restore(event, restore, now)
                                                            : replay(event.payload);
     if (!known) {
       state_->broken = JournalError{
@@ -128,7 +135,7 @@ std::expected<void, JournalError> Journal::open_packed(
       return std::unexpected(*state_->broken);
     }
     state_->next_sequence = event.sequence + 1;
-    state_->requests.add(std::move(event.request_id), std::move(event.outcome));
+    state_->requests.add(std::move(event.request_id), std::move(event.outcome), now);
   }
   return {};
 }
@@ -142,8 +149,16 @@ std::expected<void, JournalError> Journal::append_packed(Bytes event, std::strin
     return std::unexpected(
         JournalError{.code = JournalError::Code::request_expired,
                      .message = "request " + request_id + " ran before the last " +
-                                std::to_string(state_->requests.requests_max()) + " of " +
-                                state_->stream + ", whose outcomes are remembered"});
+                                std::to_string(options_.requests) + " of " + state_->stream +
+                                ", whose outcomes are remembered"});
+  }
+  const Time now = request_id.empty() ? Time{} : self.runtime().clock().now();
+  if (!request_id.empty() && !state_->requests.has_room(now)) {
+    return std::unexpected(JournalError{
+        .message = "stream " + state_->stream + " has had " +
+                   std::to_string(options_.request_ids_max) +
+                   " requests within request_memory, as many as it may remember; nothing was "
+                   "written, try again later"});
   }
   if (!self.pass_gate()) {
     return std::unexpected(JournalError{.message = "the process is ending"});
@@ -165,7 +180,7 @@ std::expected<void, JournalError> Journal::append_packed(Bytes event, std::strin
     return answer;
   }
   ++state_->next_sequence;
-  state_->requests.add(std::move(request_id), std::move(outcome));
+  state_->requests.add(std::move(request_id), std::move(outcome), now);
   return {};
 }
 
@@ -183,7 +198,8 @@ std::expected<void, JournalError> Journal::snapshot_packed(Bytes state) {
   append.stream = state_->stream;
   append.epoch = state_->epoch;
   append.expected_sequence = state_->next_sequence;
-  append.snapshot = pack(KeptState{std::move(state), state_->requests.kept()});
+  append.snapshot =
+      pack(KeptState{std::move(state), state_->requests.kept(self.runtime().clock().now())});
   append.snapshots_kept = options_.keep_snapshots;
   append.trim = options_.delete_events_on_snapshot;
   auto stored = ask_to_append(self, std::move(append));
@@ -195,8 +211,12 @@ std::expected<void, JournalError> Journal::snapshot_packed(Bytes state) {
 }
 
 bool Journal::snapshot_due() const noexcept {
-  return state_ && !state_->broken && options_.snapshot_every != 0 &&
-         size() >= state_->snapshot_at + options_.snapshot_every;
+  if (options_.snapshot_every == 0) return false;
+  return since_snapshot() >= (state_ && state_->snapshots_often ? 1 : options_.snapshot_every);
+}
+
+std::uint64_t Journal::since_snapshot() const noexcept {
+  return state_ && !state_->broken ? size() - state_->snapshot_at : 0;
 }
 
 const Bytes* Journal::outcome(const std::string& request_id) const {

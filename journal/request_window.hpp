@@ -1,9 +1,16 @@
 #pragma once
 // The requests of one stream: the outcomes of the last ones, which make a repeated request answer
-// what it answered first, and of all earlier ones that they were there, so that a repeat from
-// before the window is refused and not run again. It belongs to the process that owns the stream,
-// is filled by the replay and kept up with each append. The
-// events keep every request, snapshots what this holds.
+// what it answered first, and of earlier ones that they were there, so that a repeat from before
+// the window is refused and not run again. It belongs to the process that owns the stream, is
+// filled by the replay and kept up with each append. Events keep the id of every request; snapshots
+// what this holds.
+//
+// An earlier request is forgotten when it has been one for `memory`: a repeat can come only while
+// its caller still tries, so nothing that is forgotten can come again. Two sets take turns: one
+// fills, the other is dropped when it is as old as that. Ages are counted on this process's own
+// clock, from the moment that it learns of the request; a replay therefore starts them again, and
+// they are never taken for greater than they are. When there are `ids_max` no further request with
+// an id is let in until some have aged.
 
 #include <algorithm>
 #include <cstddef>
@@ -16,22 +23,30 @@
 #include <vector>
 
 #include <coterie/bytes.hpp>
+#include <coterie/time.hpp>
 
 namespace coterie {
 
+struct RequestBounds {
+  std::size_t outcomes = 1024;                 // of the last requests
+  Duration memory = std::chrono::minutes(15);  // of earlier ones
+  std::size_t ids_max = std::size_t{1} << 20;  // of earlier ones; more are not let in
+};
+
 class RequestWindow {
  public:
-  explicit RequestWindow(std::size_t requests_max) : requests_max_(requests_max) {}
+  explicit RequestWindow(const RequestBounds& bounds, Time now) : bounds_(bounds), turned_(now) {}
 
   /// In the order of the stream. An event without a request id is passed over.
-  void add(std::string request_id, Bytes outcome) {
+  void add(std::string request_id, Bytes outcome, Time now) {
     if (request_id.empty()) return;
     const auto [entry, fresh] =
         outcomes_.insert_or_assign(std::move(request_id), std::move(outcome));
     if (!fresh) return;
     order_.push_back(entry);
-    if (order_.size() <= requests_max_) return;
-    expired_.insert(hash(order_.front()->first));
+    if (order_.size() <= bounds_.outcomes) return;
+    age(now);
+    newer_.insert(hash(order_.front()->first));
     outcomes_.erase(order_.front());
     order_.pop_front();
   }
@@ -41,13 +56,20 @@ class RequestWindow {
     const auto found = outcomes_.find(request_id);
     return found == outcomes_.end() ? nullptr : &found->second;
   }
-  /// The request ran before the window. Only a hash is kept of it: once in 2^64 / (requests of the
-  /// stream) a new id is taken for an old one, and refused.
+  /// The request ran before the window. Only a hash is kept of it: once in 2^64 / (earlier requests
+  /// that are known) a new id is taken for an old one, and refused.
   bool expired(std::string_view request_id) const {
-    return !request_id.empty() && expired_.contains(hash(request_id)) &&
-           find(request_id) == nullptr;
+    if (request_id.empty() || find(request_id) != nullptr) return false;
+    const std::uint64_t wanted = hash(request_id);
+    return newer_.contains(wanted) || older_.contains(wanted);
   }
-  std::size_t requests_max() const noexcept { return requests_max_; }
+  /// False: a further request id would be one too many to remember.
+  bool has_room(Time now) {
+    if (order_.size() < bounds_.outcomes) return true;
+    age(now);
+    return newer_.size() + older_.size() < bounds_.ids_max;
+  }
+  const RequestBounds& bounds() const noexcept { return bounds_; }
 
   /// What a snapshot keeps of the window.
   struct Request {
@@ -56,19 +78,23 @@ class RequestWindow {
   };
   struct Kept {
     std::vector<Request> requests;       // oldest first
-    std::vector<std::uint64_t> expired;  // hashes of older ones
+    std::vector<std::uint64_t> expired;  // hashes of earlier ones
   };
-  Kept kept() const {
+  Kept kept(Time now) {
+    age(now);
     Kept kept;
     kept.requests.reserve(order_.size());
     for (const auto& entry : order_) kept.requests.push_back({entry->first, entry->second});
-    kept.expired.assign(expired_.begin(), expired_.end());
+    kept.expired.reserve(newer_.size() + older_.size());
+    for (const auto* some : {&newer_, &older_}) {
+      kept.expired.insert(kept.expired.end(), some->begin(), some->end());
+    }
     std::ranges::sort(kept.expired);
     return kept;
   }
-  void restore(Kept kept) {
-    expired_.insert(kept.expired.begin(), kept.expired.end());
-    for (auto& request : kept.requests) add(std::move(request.id), std::move(request.outcome));
+  void restore(Kept kept, Time now) {
+    newer_.insert(kept.expired.begin(), kept.expired.end());
+    for (auto& request : kept.requests) add(std::move(request.id), std::move(request.outcome), now);
   }
 
  private:
@@ -80,10 +106,20 @@ class RequestWindow {
     return hash;
   }
 
-  std::size_t requests_max_;
+  /// What is in `older_` was there at the last turn; after a whole further one it goes.
+  void age(Time now) {
+    if (now - turned_ < bounds_.memory) return;
+    older_ = std::move(newer_);
+    newer_.clear();
+    turned_ = now;
+  }
+
+  const RequestBounds bounds_;
   Outcomes outcomes_;
   std::deque<Outcomes::iterator> order_;  // oldest first
-  std::unordered_set<std::uint64_t> expired_;
+  std::unordered_set<std::uint64_t> newer_;
+  std::unordered_set<std::uint64_t> older_;
+  Time turned_;
 };
 
 }  // namespace coterie

@@ -242,7 +242,8 @@ void NodeParts::make_names() {
   if (rare(out_.rare, "journal.queue_of_two")) limits.requests_max = 2;
   if (rare(out_.rare, "journal.small_batches")) limits.batch_bytes_max = 64;
   if (rare(out_.rare, "journal.small_queue")) limits.bytes_max = 4096;
-  journal_ = std::make_unique<JournalWriter>(*storage_.streams, *appends_, *opens_, limits);
+  journal_ = std::make_unique<JournalWriter>(*storage_.streams, *appends_, *opens_, limits,
+                                             rare(out_.rare, "journal.snapshots_often"));
   runtime_->set_journals(journal_.get());
 }
 

@@ -47,6 +47,7 @@ ContractServer::ContractServer(std::string id, coterie::NoArguments, ContractTim
     : id_(std::move(id)), times_(times) {}
 
 GenServer::Init ContractServer::init() {
+  coterie::trap_exit(true);  // so that terminate runs before it is handed to another node
   const auto opened = journal_.open(
       std::string(contracts_kind) + '/' + id_,
       [this](const Snapshot& snapshot) {
@@ -65,6 +66,8 @@ GenServer::Init ContractServer::init() {
 void ContractServer::terminate(const coterie::ExitReason& reason) {
   coterie::node_log().info(LogModule::application,
                            "Contract " + id_ + " terminating: " + to_string(reason));
+  // Whoever has it next replays nothing. After a crash the state is not to be trusted.
+  if (reason.is_clean() && journal_.since_snapshot() > 0) take_snapshot();
 }
 
 std::optional<Result> ContractServer::first_outcome() const {
@@ -86,12 +89,11 @@ GenServer::Outcome<Result> ContractServer::record(const Event& event) {
       journal_.append(event, current_request_id(), coterie::pack(Remembered{before + 1, {}}));
   if (!stored) return fail(stored.error());
   replay(contract_, event);
-  snapshot_if_due();
+  if (journal_.snapshot_due()) take_snapshot();
   return answer(*contract_);
 }
 
-void ContractServer::snapshot_if_due() {
-  if (!journal_.snapshot_due()) return;
+void ContractServer::take_snapshot() {
   // Without it the next replay is longer; the command is done all the same.
   if (const auto stored = journal_.snapshot(Snapshot{contract_, refusals_}); !stored) {
     coterie::node_log().warning(LogModule::application,
@@ -108,7 +110,7 @@ GenServer::Outcome<Result> ContractServer::refuse(Refusal refusal, Operation ope
                                         coterie::pack(Remembered{0, refusal}));
     if (!stored) return fail(stored.error());
     ++refusals_;
-    snapshot_if_due();
+    if (journal_.snapshot_due()) take_snapshot();
   }
   return answer(std::unexpected(std::move(refusal)));
 }

@@ -66,9 +66,10 @@ class ContractServer final : public coterie::GenServer {
     std::optional<Contract> contract;
     std::uint64_t refusals = 0;
   };
-  void snapshot_if_due();
+  void take_snapshot();
 
-  coterie::Journal journal_{{.snapshot_every = 16}};
+  // The rules bound the commands of a contract, so it forgets none of their ids.
+  coterie::Journal journal_{{.request_memory = coterie::infinity, .snapshot_every = 16}};
   std::optional<Contract> contract_;
   std::size_t refusals_ = 0;  // journalled
 };

@@ -31,6 +31,9 @@
 //                       [&](const Deposited& e) { apply(e); })
 //     ... apply(event); if (journal_.snapshot_due()) static_cast<void>(journal_.snapshot(state_));
 //
+// A server that traps exits and takes one in terminate(), when since_snapshot() says that it is
+// worth it, leaves nothing to replay to whoever it is handed to.
+//
 // A Journal belongs to one process and its functions park that process. The stream's name is the
 // caller's; events are packed like messages. Without a node that has a journal, open fails.
 
@@ -43,6 +46,7 @@
 #include <coterie/journal_error.hpp>
 #include <coterie/pack.hpp>
 #include <coterie/pid.hpp>
+#include <coterie/time.hpp>
 
 namespace coterie {
 
@@ -50,6 +54,14 @@ struct JournalOptions {
   /// Requests whose outcomes are remembered, in memory, to answer a repeat. A repeat of an older
   /// one is refused: choose more than a stream gets while a caller still retries.
   std::size_t requests = 1024;
+  /// How long it is remembered of an older one that it ran, at least, in eight bytes in each
+  /// snapshot and some forty in memory. Choose more than the time for which any caller goes on
+  /// sending a request: what comes again later runs again. infinity: for ever, for streams whose
+  /// requests are bounded otherwise.
+  Duration request_memory = std::chrono::minutes(15);
+  /// So many older ones at most; a further request with an id is then refused as `unavailable`,
+  /// not executed, until some are older than request_memory.
+  std::size_t request_ids_max = std::size_t{1} << 20;
   /// snapshot_due() after so many events since the last snapshot: about as many does a replay read
   /// at most. 0: never. Smaller: processes start sooner, and write their state more often.
   std::uint64_t snapshot_every = 0;
@@ -89,9 +101,12 @@ class Journal {
   std::expected<void, JournalError> snapshot_packed(Bytes state);
   /// JournalOptions::snapshot_every events have come since the last snapshot that was tried.
   bool snapshot_due() const noexcept;
+  /// Events since the last snapshot that was tried: so many a replay would read. 0 also when
+  /// nothing can be appended any more.
+  std::uint64_t since_snapshot() const noexcept;
 
   /// The stored outcome of that request; nullptr if it is new, or older than the window: then
-  /// append() tells. Valid until the next append.
+  /// append() tells, for as long as it is remembered. Valid until the next append.
   const Bytes* outcome(const std::string& request_id) const;
   /// Events in the stream, as this owner knows it.
   std::uint64_t size() const noexcept;

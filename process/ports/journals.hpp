@@ -23,6 +23,8 @@ class Journals {
   /// Any thread. The completion runs once, on any thread or before the call returns.
   virtual void append(Append append, Appended done) = 0;
   virtual void open(std::string stream, Epoch epoch, Opened done) = 0;
+  /// Whoever takes snapshots now and then takes one after each event.
+  virtual bool snapshots_often() const noexcept { return false; }
 };
 
 }  // namespace coterie

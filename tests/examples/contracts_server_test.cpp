@@ -190,6 +190,22 @@ TEST_F(ContractServerTest, RememberedRefusalsAreBounded) {
   EXPECT_EQ(journalled(coterie::Event::Kind::event), std::ptrdiff_t{1 + refusals_max});
 }
 
+// Goal: a contract that is handed to another node takes a snapshot, so that nothing is replayed
+// there; one that has nothing new to say takes none.
+TEST_F(ContractServerTest, OneThatIsHandedOverLeavesNothingToReplay) {
+  ASSERT_TRUE(start_contract());
+  approved();
+  ASSERT_TRUE(GenServer::stop(contract_, coterie::ExitReason::shutdown()));
+  const auto past = streams_.read("contracts/contract-1");
+  ASSERT_TRUE(past);
+  EXPECT_EQ(past->back().kind, coterie::Event::Kind::snapshot);
+  EXPECT_EQ(past->back().sequence, 2u);
+  ASSERT_TRUE(start_contract());
+  EXPECT_EQ(accepted(Get{}).state, State::approved);
+  ASSERT_TRUE(GenServer::stop(contract_, coterie::ExitReason::shutdown()));
+  EXPECT_EQ(journalled(coterie::Event::Kind::snapshot), 1);
+}
+
 // Goal: a contract with many payments starts from a snapshot, as the same contract, and answers
 // repeats of requests from before it; its events all stay.
 TEST_F(ContractServerTest, StartsFromASnapshot) {

@@ -2,12 +2,15 @@
 
 #include <coterie/journal.hpp>
 
+#include <algorithm>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <coterie/gen_server.hpp>
 
 #include "journal/group_commit.hpp"
+#include "journal/kept_state.hpp"
 #include "journal/memory.hpp"
 #include "tests/supervision/cluster_fixture.hpp"
 
@@ -30,6 +33,7 @@ class Account final : public GenServer {
   using Calls = Messages<Deposit>;
 
   Init init() {
+    trap_exit(true);
     const auto opened = journal_.open(
         "account", [this](const Balance& snapshot) { sum_ = snapshot.sum; },
         [this](const Deposited& e) {
@@ -51,6 +55,12 @@ class Account final : public GenServer {
       EXPECT_TRUE(journal_.snapshot(Balance{sum_}));
     }
     return sum_;
+  }
+
+  void terminate(const ExitReason&) {
+    if (options.snapshot_every != 0 && journal_.since_snapshot() > 0) {
+      EXPECT_TRUE(journal_.snapshot(Balance{sum_}));
+    }
   }
 
   static inline std::size_t replayed = 0;
@@ -122,7 +132,7 @@ TEST_F(JournalProcessTest, SnapshotsKeepTheStateAndTheRequests) {
   for (int i = 1; i <= 10; ++i) EXPECT_EQ(deposit(i, "r" + std::to_string(i)), sum += i);
   ASSERT_TRUE(GenServer::stop(account_));
   start();
-  EXPECT_EQ(Account::replayed, 1u);  // the tenth; the ninth brought a snapshot
+  EXPECT_EQ(Account::replayed, 0u);  // the last snapshot was taken when it was stopped
   EXPECT_LE(streams_.read("account")->size(), 6u);
   EXPECT_EQ(deposit(9, "r9"), 45);
   EXPECT_EQ(deposit(10, "r10"), 55);
@@ -154,6 +164,50 @@ TEST_F(JournalProcessTest, AStreamWithSnapshotsIsNotOpenedWithoutThem) {
   for (int i = 1; i <= 3; ++i) EXPECT_TRUE(deposit(i, {}));
   ASSERT_TRUE(GenServer::stop(account_));
   EXPECT_FALSE(GenServer::start<Old>({.name = account_}));
+}
+
+// Goal: the ids of earlier requests have a bound; at the bound a call is told that it did not run,
+// and what needs no memory goes on.
+TEST_F(JournalProcessTest, MoreRequestsThanMayBeRememberedAreNotLetIn) {
+  Account::options = {.requests = 1, .request_ids_max = 2};
+  start();
+  std::int64_t sum = 0;
+  for (const char* id : {"a", "b", "c"}) EXPECT_EQ(deposit(1, id), ++sum) << id;
+  const auto refused = deposit(1, "d");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().execution(), CallError::Execution::not_executed);
+  EXPECT_THAT(refused.error().detail(), HasSubstr("stream account has had 2 requests within"));
+  EXPECT_EQ(deposit(1, "c"), sum);
+  EXPECT_EQ(deposit(1, ""), ++sum);
+}
+
+// Goal: earlier requests are forgotten in time, also in what snapshots keep of them.
+TEST_F(JournalProcessTest, EarlierRequestsAreForgotten) {
+  Account::options = {.requests = 1, .request_memory = Duration::zero(), .snapshot_every = 1};
+  start();
+  for (int i = 0; i < 100; ++i) EXPECT_TRUE(deposit(1, "request " + std::to_string(i)));
+  const auto stored = streams_.read("account");
+  ASSERT_TRUE(stored);
+  const auto kept = unpack<KeptState>(stored->back().payload);
+  ASSERT_TRUE(kept);
+  EXPECT_EQ(kept->window.requests.size(), 1u);
+  EXPECT_LE(kept->window.expired.size(), 2u);
+  EXPECT_EQ(deposit(1, "request 1"), 101);  // it came too late to be known, as documented
+}
+
+// Goal: where snapshots are asked for often, one follows each event, for those who take any.
+TEST_F(JournalProcessTest, SnapshotsCanBeMadeFrequent) {
+  JournalWriter often(streams_, *strand_, *strand_, {}, true);
+  node_.local.runtime.set_journals(&often);
+  Account::options.snapshot_every = 100;
+  start();
+  EXPECT_TRUE(deposit(1, {}));
+  EXPECT_TRUE(deposit(1, {}));
+  const auto stored = streams_.read("account");
+  ASSERT_TRUE(stored);
+  EXPECT_EQ(std::ranges::count(*stored, Event::Kind::snapshot, &Event::kind), 2);
+  ASSERT_TRUE(GenServer::stop(account_));
+  node_.local.runtime.set_journals(&journals_);
 }
 
 }  // namespace

@@ -5,18 +5,26 @@
 namespace coterie {
 namespace {
 
+using namespace std::chrono_literals;
+
+constexpr Time start{};
+
+RequestWindow window_of(std::size_t outcomes) {
+  return RequestWindow({.outcomes = outcomes}, start);
+}
+
 // A repeated request finds its first outcome as long as it is among the last N, and no longer.
 TEST(RequestWindow, RemembersTheLastRequests) {
-  RequestWindow window(2);
+  RequestWindow window = window_of(2);
   EXPECT_EQ(window.find("a"), nullptr);
-  window.add("a", "1");
-  window.add("", "no request");
-  window.add("b", "");
+  window.add("a", "1", start);
+  window.add("", "no request", start);
+  window.add("b", "", start);
   ASSERT_NE(window.find("a"), nullptr);
   EXPECT_EQ(*window.find("a"), "1");
   ASSERT_NE(window.find("b"), nullptr);
   EXPECT_EQ(*window.find("b"), "");
-  window.add("c", "3");
+  window.add("c", "3", start);
   EXPECT_EQ(window.find("a"), nullptr);
   EXPECT_NE(window.find("b"), nullptr);
   EXPECT_EQ(window.find(""), nullptr);
@@ -24,10 +32,10 @@ TEST(RequestWindow, RemembersTheLastRequests) {
 
 // One from before the window is known as that: neither new nor answered.
 TEST(RequestWindow, KnowsThatARequestIsOlder) {
-  RequestWindow window(1);
-  window.add("a", "1");
+  RequestWindow window = window_of(1);
+  window.add("a", "1", start);
   EXPECT_FALSE(window.expired("a"));
-  window.add("b", "2");
+  window.add("b", "2", start);
   EXPECT_TRUE(window.expired("a"));
   EXPECT_FALSE(window.expired("b"));
   EXPECT_FALSE(window.expired("c"));
@@ -36,11 +44,59 @@ TEST(RequestWindow, KnowsThatARequestIsOlder) {
 
 // Several events of one request count once; the last one carries its outcome.
 TEST(RequestWindow, CountsARequestOnce) {
-  RequestWindow window(1);
-  window.add("a", "");
-  window.add("a", "done");
+  RequestWindow window = window_of(1);
+  window.add("a", "", start);
+  window.add("a", "done", start);
   EXPECT_FALSE(window.expired("a"));
   EXPECT_EQ(*window.find("a"), "done");
+}
+
+// Goal: what is remembered of earlier requests is bounded in time: a repeat is known for `memory`
+// after its request left the window, and what a snapshot keeps does not grow for ever.
+TEST(RequestWindow, ForgetsEarlierRequestsAfterTheirTime) {
+  RequestWindow window({.outcomes = 1, .memory = 10s}, start);
+  for (int second = 0; second < 1000; ++second) {
+    const Time now = start + second * 1s;
+    window.add(std::to_string(second), "", now);
+    for (int age = 1; age <= 10 && age <= second; ++age) {
+      EXPECT_TRUE(window.expired(std::to_string(second - age))) << second << " - " << age;
+    }
+    EXPECT_LE(window.kept(now).expired.size(), 20u);
+  }
+  EXPECT_FALSE(window.expired("950"));
+  // Nothing came for long: a snapshot is not larger for what is old.
+  window.add("last", "", start + 5000s);
+  EXPECT_LE(window.kept(start + 5010s).expired.size(), 1u);
+}
+
+// Goal: a replay knows no ages, so it takes everything for young and forgets nothing too soon.
+TEST(RequestWindow, AReplayStartsTheAgesAgain) {
+  RequestWindow before({.outcomes = 1, .memory = 10s}, start);
+  for (const char* id : {"a", "b", "c"}) before.add(id, id, start);
+  RequestWindow after({.outcomes = 1, .memory = 10s}, start + 9s);
+  after.restore(before.kept(start + 9s), start + 9s);
+  ASSERT_NE(after.find("c"), nullptr);
+  for (const int second : {9, 14, 18}) {
+    static_cast<void>(after.kept(start + second * 1s));
+    EXPECT_TRUE(after.expired("a")) << second;
+    EXPECT_TRUE(after.expired("b")) << second;
+  }
+  static_cast<void>(after.kept(start + 19s));
+  static_cast<void>(after.kept(start + 29s));
+  EXPECT_FALSE(after.expired("a"));
+  EXPECT_EQ(*after.find("c"), "c");  // the last ones stay, however old
+}
+
+// Goal: the number of ids has a bound too, and none is forgotten before its time to keep it.
+TEST(RequestWindow, LetsNoFurtherRequestInBeforeItForgetsOne) {
+  RequestWindow window({.outcomes = 1, .memory = 10s, .ids_max = 2}, start);
+  for (const char* id : {"a", "b", "c"}) {
+    EXPECT_TRUE(window.has_room(start)) << id;
+    window.add(id, "", start);
+  }
+  EXPECT_FALSE(window.has_room(start));
+  EXPECT_FALSE(window.has_room(start + 19s));
+  EXPECT_TRUE(window.has_room(start + 30s));
 }
 
 }  // namespace
