@@ -135,7 +135,7 @@ std::expected<void, JournalError> Journal::open_packed(
       return std::unexpected(*state_->broken);
     }
     state_->next_sequence = event.sequence + 1;
-    state_->requests.add(std::move(event.request_id), std::move(event.outcome), now);
+    state_->requests.replay(std::move(event.request_id), std::move(event.outcome), now);
   }
   return {};
 }

@@ -51,6 +51,14 @@ class RequestWindow {
     order_.pop_front();
   }
 
+  /// The same for an event that is read again. A long past has more ids than may be remembered, and
+  /// all would seem young: of those that no snapshot kept the newest stay, and there is room again.
+  void replay(std::string request_id, Bytes outcome, Time now) {
+    if (bounds_.memory != infinity && newer_.size() >= std::max(bounds_.ids_max / 4, one))
+      turn(now);
+    add(std::move(request_id), std::move(outcome), now);
+  }
+
   /// The outcome of a request that is in the window, else null. Valid until the next add.
   const Bytes* find(std::string_view request_id) const {
     const auto found = outcomes_.find(request_id);
@@ -98,6 +106,7 @@ class RequestWindow {
   }
 
  private:
+  static constexpr std::size_t one = 1;
   using Outcomes = std::map<std::string, Bytes, std::less<>>;
   /// FNV-1a: snapshots keep it, so it must be the same in every program for ever.
   static std::uint64_t hash(std::string_view request_id) {
@@ -108,7 +117,9 @@ class RequestWindow {
 
   /// What is in `older_` was there at the last turn; after a whole further one it goes.
   void age(Time now) {
-    if (now - turned_ < bounds_.memory) return;
+    if (now - turned_ >= bounds_.memory) turn(now);
+  }
+  void turn(Time now) {
     older_ = std::move(newer_);
     newer_.clear();
     turned_ = now;

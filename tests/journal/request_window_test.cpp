@@ -87,6 +87,19 @@ TEST(RequestWindow, AReplayStartsTheAgesAgain) {
   EXPECT_EQ(*after.find("c"), "c");  // the last ones stay, however old
 }
 
+// Goal: a past of more requests than may be remembered leaves room for new ones and knows the
+// newest.
+TEST(RequestWindow, AReplayOfALongPastLeavesRoom) {
+  RequestWindow window({.outcomes = 1, .memory = 10s, .ids_max = 100}, start);
+  for (int i = 0; i < 1000; ++i) window.replay(std::to_string(i), "", start);
+  EXPECT_LE(window.kept(start).expired.size(), 50u);
+  for (int i = 999 - 25; i < 999; ++i) EXPECT_TRUE(window.expired(std::to_string(i))) << i;
+  EXPECT_TRUE(window.has_room(start));
+  RequestWindow all({.outcomes = 1, .memory = infinity, .ids_max = 100}, start);
+  for (int i = 0; i < 99; ++i) all.replay(std::to_string(i), "", start);
+  for (int i = 0; i < 98; ++i) EXPECT_TRUE(all.expired(std::to_string(i))) << i;
+}
+
 // Goal: the number of ids has a bound too, and none is forgotten before its time to keep it.
 TEST(RequestWindow, LetsNoFurtherRequestInBeforeItForgetsOne) {
   RequestWindow window({.outcomes = 1, .memory = 10s, .ids_max = 2}, start);
