@@ -25,15 +25,16 @@ enum class ZapDomain : std::uint8_t { members, clients };
 
 class ZmqZap {
  public:
-  /// `admission` without own keys, or null: then nothing is encrypted and this does nothing.
+  /// `admission` may be null: then nothing is encrypted, and nobody is asked.
   ZmqZap(zmq::context_t& context, std::shared_ptr<Admission> admission, const Clock& clock,
          Log* log);
   ~ZmqZap();
   ZmqZap(const ZmqZap&) = delete;
   ZmqZap& operator=(const ZmqZap&) = delete;
 
-  /// Makes a listener of this context encrypted, before it binds. Throws zmq::error_t when this
-  /// libzmq cannot or does not enforce what is asked.
+  /// Makes a listener of this context encrypted, before it binds, if there are keys; in any case it
+  /// takes no peer that speaks less than ZMTP 3. Throws zmq::error_t when this libzmq cannot or
+  /// does not enforce what is asked.
   void secure(zmq::socket_t& listener, ZapDomain domain);
   /// After its self-test: handshakes of it that fail before a key is shown are told, too. The
   /// listener is to be closed before this handler.
