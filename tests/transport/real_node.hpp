@@ -16,8 +16,8 @@ namespace coterie::testing {
 class RealNode {
  public:
   explicit RealNode(const std::string& name, TransportOptions options = {},
-                    detail::RuntimeOptions sizes = {})
-      : incarnation{1, static_cast<NodeId>(random.next() | 1)},
+                    detail::RuntimeOptions sizes = {}, std::uint64_t counter = 1)
+      : incarnation{counter, static_cast<NodeId>(random.next() | 1)},
         runtime(sizes_of(name, incarnation, std::move(sizes)), {clock, random, executor, log}) {
     options.cluster_id = "test";
     options.node = name;
