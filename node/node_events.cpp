@@ -1,6 +1,7 @@
 // What a node hears, from the agreement, the links, guardians and people, and who is told of it.
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include <coterie/cluster_child.hpp>
@@ -253,7 +254,11 @@ NodeStatus NodeParts::status() {
   if (voters_ != nullptr) status.vote = std::string(to_string(voters_->vote()));
   status.uptime_ms = milliseconds(now - started_at_);
   const auto view = agreement_->view();
-  std::vector<PeerState> peers = links_->peer_states();
+  std::map<std::string, PeerState> peers;
+  for (PeerState& peer : links_->peer_states()) {
+    std::string name = peer.name;
+    peers.emplace(std::move(name), std::move(peer));
+  }
   if (view) {
     status.view = view->number;
     for (const auto& [name, member] : view->members) {
@@ -264,16 +269,15 @@ NodeStatus NodeParts::status() {
       told.since_view = member.since;
       told.draining = member.draining;
       told.connected = name == own_.name;
-      const auto peer = std::ranges::find(peers, name, &PeerState::name);
-      if (peer == peers.end()) continue;
-      told.connected = peer->up;
-      told.link = peer->state;
-      peers.erase(peer);
+      const auto peer = peers.extract(name);
+      if (peer.empty()) continue;
+      told.connected = peer.mapped().up;
+      told.link = peer.mapped().state;
     }
   }
-  for (const PeerState& peer : peers) {  // of the configuration, in no view
+  for (const auto& [name, peer] : peers) {  // of the configuration, in no view
     MemberStatus& told = status.members.emplace_back();
-    told.name = peer.name;
+    told.name = name;
     told.address = peer.address;
     told.connected = peer.up;
     told.link = peer.state;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <map>
 
 namespace coterie {
 namespace {
@@ -80,23 +81,68 @@ class GroupSearch final {
 
 }  // namespace
 
+HeardReport report_of(const View& view, std::string_view self, const std::set<std::string>& heard) {
+  HeardReport report{.view = view.number, .missing = {}};
+  // Both in the order of names.
+  auto one = heard.begin();
+  for (const auto& [name, member] : view.members) {
+    while (one != heard.end() && *one < name) ++one;
+    if (name != self && (one == heard.end() || *one != name)) report.missing.insert(name);
+  }
+  return report;
+}
+
 std::set<std::string> largest_connected_group(
     const std::vector<std::string>& ranked,
-    const std::set<std::pair<std::string, std::string>>& broken) {
+    const std::vector<std::pair<std::size_t, std::size_t>>& broken) {
   if (broken.empty()) return {ranked.begin(), ranked.end()};
-  const std::size_t size = ranked.size();
-  std::vector<std::vector<bool>> matrix(size, std::vector<bool>(size, false));
-  for (std::size_t a = 0; a < size; ++a) {
-    for (std::size_t b = 0; b < size; ++b) {
-      if (a != b && broken.contains({ranked[a], ranked[b]})) matrix[a][b] = matrix[b][a] = true;
-    }
-  }
+  std::vector<std::vector<bool>> matrix(ranked.size(), std::vector<bool>(ranked.size(), false));
+  for (const auto& [a, b] : broken) matrix[a][b] = matrix[b][a] = true;
   const std::vector<bool> kept = GroupSearch(std::move(matrix)).best();
   std::set<std::string> group;
   for (std::size_t member = 0; member < kept.size(); ++member) {
     if (kept[member]) group.insert(ranked[member]);
   }
   return group;
+}
+
+std::set<std::string> largest_connected_group(
+    const View& view, const std::vector<std::string>& configured,
+    const std::function<const HeardReport*(const Member& member)>& report) {
+  std::vector<std::string> ranked;
+  std::map<std::string_view, std::size_t> places;
+  const auto rank = [&](const std::string& name) {
+    if (places.try_emplace(name, ranked.size()).second) ranked.push_back(name);
+  };
+  for (const auto& name : configured) {
+    if (const auto member = view.members.find(name); member != view.members.end()) {
+      rank(member->first);
+    }
+  }
+  for (const auto& [name, member] : view.members) rank(name);
+
+  std::vector<const HeardReport*> reports(ranked.size(), nullptr);
+  std::uint64_t newest = 0;
+  for (const auto& [name, member] : view.members) {
+    newest = std::max(newest, member.since);
+    const HeardReport* const told = report(member);
+    if (told != nullptr && told->view >= member.since) reports[places.at(name)] = told;
+  }
+  std::vector<std::pair<std::size_t, std::size_t>> broken;
+  const auto breaks = [&](std::size_t a, std::size_t b) {
+    if (a != b && reports[b] != nullptr) broken.emplace_back(a, b);
+  };
+  for (std::size_t a = 0; a < ranked.size(); ++a) {
+    if (reports[a] == nullptr) continue;
+    for (const std::string& name : reports[a]->missing) {
+      if (const auto b = places.find(name); b != places.end()) breaks(a, b->second);
+    }
+    if (reports[a]->view >= newest) continue;
+    for (const auto& [name, member] : view.members) {
+      if (member.since > reports[a]->view) breaks(a, places.at(name));
+    }
+  }
+  return largest_connected_group(ranked, broken);
 }
 
 }  // namespace coterie

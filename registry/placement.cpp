@@ -40,14 +40,18 @@ std::uint64_t minus_log2(std::uint64_t value) noexcept {
 }
 
 struct Candidate {
-  std::uint64_t score;  // the least wins
+  std::uint64_t hash;
   const Member* member;
 };
 
 Candidate candidate(const Member& member, std::uint64_t name) {
-  const std::uint64_t hash = mix(name ^ mix(fnv1a(fnv_basis, member.name)));
+  return {mix(name ^ mix(fnv1a(fnv_basis, member.name))), &member};
+}
+
+// The least wins.
+std::uint64_t score(const Candidate& candidate) noexcept {
   // Below 2^39 before the shift, so nothing is lost; the division keeps 24 more bits.
-  return {(minus_log2(hash) << 24) / std::max(1u, member.weight), &member};
+  return (minus_log2(candidate.hash) << 24) / std::max(1u, candidate.member->weight);
 }
 
 std::vector<Candidate> candidates(const View& view, std::string_view kind, std::string_view key) {
@@ -61,8 +65,20 @@ std::vector<Candidate> candidates(const View& view, std::string_view kind, std::
   return found;
 }
 
+// Of equal weights the greater hash has the lesser score, unless both round to the same: a
+// logarithm, which costs more than all the rest, is needed for neighbours only.
 bool better(const Candidate& a, const Candidate& b) {
-  return a.score != b.score ? a.score < b.score : a.member->name < b.member->name;
+  constexpr unsigned weight_max = 1u << 24;  // above it scores that differ may be equal
+  constexpr int apart_bits = 28;             // logarithms have 32
+  const std::uint64_t greater = std::max(a.hash, b.hash);
+  const std::uint64_t apart = greater - std::min(a.hash, b.hash);
+  if (a.member->weight == b.member->weight && a.member->weight <= weight_max &&
+      apart > greater >> apart_bits) {
+    return a.hash > b.hash;
+  }
+  const std::uint64_t of_a = score(a);
+  const std::uint64_t of_b = score(b);
+  return of_a != of_b ? of_a < of_b : a.member->name < b.member->name;
 }
 
 }  // namespace

@@ -4,6 +4,7 @@ namespace coterie {
 namespace {
 
 constexpr std::uint64_t format_version = 1;
+constexpr std::uint64_t lease_format_version = 2;
 
 }  // namespace
 
@@ -113,23 +114,28 @@ std::optional<View> decode_view(BytesView bytes) {
 
 Bytes encode_lease(const LeaseRow& row) {
   RecordWriter out;
-  out.number(format_version)
+  out.number(lease_format_version)
       .number(row.incarnation.counter)
       .number(static_cast<std::uint64_t>(row.incarnation.id))
-      .number(row.reports_heard ? 1 : 0)
-      .number(row.heard.size());
-  for (const auto& name : row.heard) out.text(name);
+      .number(row.heard ? 1 : 0);
+  if (!row.heard) return out.take();
+  out.number(row.heard->view).number(row.heard->missing.size());
+  for (const auto& name : row.heard->missing) out.text(name);
   return out.take();
 }
 
 std::optional<LeaseRow> decode_lease(BytesView bytes) {
   RecordReader in(bytes);
-  if (in.number() != format_version) return std::nullopt;
+  if (in.number() != lease_format_version) return std::nullopt;
   LeaseRow row;
   row.incarnation.counter = in.number();
   row.incarnation.id = NodeId{in.number()};
-  row.reports_heard = in.number() != 0;
-  for (std::uint64_t left = in.count(); left > 0 && in.ok(); --left) row.heard.insert(in.text());
+  if (in.number() != 0) {
+    row.heard.emplace().view = in.number();
+    for (std::uint64_t left = in.count(); left > 0 && in.ok(); --left) {
+      row.heard->missing.insert(in.text());
+    }
+  }
   if (!in.ok()) return std::nullopt;
   return row;
 }

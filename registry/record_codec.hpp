@@ -7,12 +7,12 @@
 
 #include <cstdint>
 #include <optional>
-#include <set>
 #include <string>
 
 #include <coterie/bytes.hpp>
 
 #include "process/ports/agreement.hpp"
+#include "registry/connectivity.hpp"
 
 namespace coterie {
 
@@ -50,8 +50,7 @@ class RecordReader final {
 /// committed write; the value carries what the other members want to know of the holder.
 struct LeaseRow {
   Incarnation incarnation;
-  bool reports_heard = false;   // false: connectivity is not judged by this row
-  std::set<std::string> heard;  // names of the members that the holder hears
+  std::optional<HeardReport> heard;  // none: connectivity is not judged by this row
   friend bool operator==(const LeaseRow&, const LeaseRow&) = default;
 };
 

@@ -67,10 +67,7 @@ void StoreAgreement::on(const Leave&) {
   check_state();
 }
 
-void StoreAgreement::on(const Heard& heard) {
-  heard_ = heard.members;
-  reports_heard_ = true;
-}
+void StoreAgreement::on(const Heard& heard) { heard_ = heard.members; }
 
 void StoreAgreement::on(const Scanned& scanned) {
   if (operations_.erase(scanned.id) == 0) return;
@@ -82,11 +79,13 @@ void StoreAgreement::on(const Scanned& scanned) {
   const bool gap = previous != Time::min() && now_ - previous > options_.timing.late_limit();
   const std::vector<Record>& records = *scanned.records;
   if (!learn_view(find(records, view_key())) || departed_) return;
-  std::unordered_map<std::string_view, std::uint64_t> versions;
-  for (const Record& record : records) versions.emplace(record.key, record.version);
-  for (const auto& [name, row] : rows_) {
-    const auto version = versions.find(row);
-    learn_row(row, version != versions.end() ? version->second : 0);
+  std::unordered_map<std::string_view, const Record*> by_key(records.size());
+  for (const Record& record : records) by_key.emplace(record.key, &record);
+  for (auto& [name, row] : rows_) {
+    const auto found = by_key.find(row.key);
+    const Record* const record = found != by_key.end() ? found->second : nullptr;
+    learn_row(row.key, record != nullptr ? record->version : 0);
+    learn_report(row, record != nullptr ? record->value : Bytes());
   }
   learn_connectivity(records);
   forget_removed();
@@ -150,7 +149,7 @@ bool StoreAgreement::learn_refusal(const std::vector<Record>& found) {
     return true;
   }
   for (const auto& [name, row] : rows_) {
-    if (const Record* record = find(found, row)) news |= learn_row(row, record->version);
+    if (const Record* record = find(found, row.key)) news |= learn_row(row.key, record->version);
   }
   return news;
 }
@@ -192,7 +191,7 @@ bool StoreAgreement::learn_row(const std::string& row, std::uint64_t version) {
 void StoreAgreement::forget_removed() {
   if (watches_.size() + 1 <= rows_.size() && outside_.empty()) return;  // all are of members
   std::set<std::string_view> rows;
-  for (const auto& [name, row] : rows_) rows.insert(row);
+  for (const auto& [name, row] : rows_) rows.insert(row.key);
   std::erase_if(watches_, [&](const auto& watch) { return !rows.contains(watch.first); });
   std::erase_if(outside_, [&](const auto& outside) { return !rows.contains(outside.first); });
 }
@@ -211,10 +210,14 @@ void StoreAgreement::install(View view, std::uint64_t version) {
   view_ = std::move(view);
   view_version_ = version;
   view_known_ = true;
-  rows_.clear();
+  std::map<std::string, Row> before = std::exchange(rows_, {});
   for (const auto& [name, member] : view_.members) {
-    rows_.emplace(name, lease_key(name, member.incarnation));
+    Row row{.key = lease_key(name, member.incarnation)};
+    const auto known = before.find(name);
+    const bool same = known != before.end() && known->second.key == row.key;
+    rows_.emplace_hint(rows_.end(), name, same ? std::move(known->second) : std::move(row));
   }
+  reports_changed_ = true;
   if (!own_entry()) {
     if (member_) not_in_view("view " + std::to_string(view_.number) + " is without this node");
     return;

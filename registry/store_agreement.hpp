@@ -25,6 +25,7 @@
 #include "process/ports/agreement.hpp"
 #include "process/ports/storage.hpp"
 #include "registry/agreement_terms.hpp"
+#include "registry/connectivity.hpp"
 
 namespace coterie {
 
@@ -109,6 +110,12 @@ class StoreAgreement final : public AgreementActions {
     Time since;                 // seen unchanged since then, without a failed or late answer
     unsigned changes = 0;       // how often it was seen to change
   };
+  // A member's lease row, as it was read last.
+  struct Row {
+    std::string key;
+    Bytes value{};
+    std::optional<HeardReport> heard{};
+  };
   struct Operation {
     enum class Kind : std::uint8_t { scan, renew, change };
     Kind kind = Kind::scan;
@@ -130,8 +137,9 @@ class StoreAgreement final : public AgreementActions {
   bool learn_view(const Record* record);
   bool learn_row(const std::string& row, std::uint64_t version);
   bool learn_refusal(const std::vector<Record>& found);
+  void learn_report(Row& row, const Bytes& value);
   void learn_connectivity(const std::vector<Record>& records);
-  void find_group();
+  Bytes own_lease_row() const;
   void restart_waits();
   bool late(Time started) const;
 
@@ -178,10 +186,10 @@ class StoreAgreement final : public AgreementActions {
   bool member_ = false;  // a view with this incarnation has been seen
   Time lease_end_ = Time::min();
 
-  View view_;                                // the newest one read
-  std::map<std::string, std::string> rows_;  // of its members: lease keys, by name
-  std::uint64_t view_version_ = 0;           // of its record; 0: none there
-  bool view_known_ = false;                  // no change of unknown outcome since the last read
+  View view_;                        // the newest one read
+  std::map<std::string, Row> rows_;  // of its members, by name
+  std::uint64_t view_version_ = 0;   // of its record; 0: none there
+  bool view_known_ = false;          // no change of unknown outcome since the last read
   std::uint64_t installed_ = 0;
   std::optional<View> proposed_;  // by the change under way; none: an eviction record
 
@@ -194,11 +202,9 @@ class StoreAgreement final : public AgreementActions {
   };
   std::map<std::string, Outside> outside_;  // lease key -> outside the largest connected group
   std::set<std::string> group_;             // the largest group, by name
-  // What group_ was found from: the version of the view's record, and the lease rows.
-  std::uint64_t reports_view_ = 0;
-  std::vector<std::pair<std::string, Bytes>> reports_;
-  std::set<std::string> heard_;
-  bool reports_heard_ = false;
+  Time group_at_ = Time::min();             // when it was found
+  bool reports_changed_ = false;            // or the view, since then
+  std::optional<std::set<std::string>> heard_;
 
   std::map<std::uint64_t, Operation> operations_;
   std::uint64_t next_id_ = 1;

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "registry/connectivity.hpp"
 #include "registry/record_codec.hpp"
 #include "registry/store_agreement.hpp"
 
@@ -23,9 +22,7 @@ void StoreAgreement::send_renewal() {
   Transaction renewal;
   if (options_.protections.row_present) renewal.conditions.push_back({own_row_, std::nullopt});
   renewal.conditions.push_back({own_evict_, 0});
-  renewal.writes.push_back({own_row_, encode_lease({.incarnation = options_.self.incarnation,
-                                                    .reports_heard = reports_heard_,
-                                                    .heard = heard_})});
+  renewal.writes.push_back({own_row_, own_lease_row()});
   renewal.durable = false;  // a power cut ends every lease anyway
   actions_.push_back(CommitStore{issue(Operation::Kind::renew), std::move(renewal)});
 }
@@ -102,9 +99,7 @@ void StoreAgreement::propose_join() {
   Member self = options_.self;
   self.since = next.number;
   next.members[self.name] = std::move(self);
-  transaction.writes.push_back({own_row_, encode_lease({.incarnation = options_.self.incarnation,
-                                                        .reports_heard = reports_heard_,
-                                                        .heard = heard_})});
+  transaction.writes.push_back({own_row_, own_lease_row()});
   send_change(std::move(transaction), std::move(next));
 }
 
@@ -137,7 +132,7 @@ bool StoreAgreement::propose_eviction() {
   for (const auto& [name, member] : view_.members) {
     const std::string key = evict_key(name, member.incarnation);
     const bool refused = evictions_.contains(key);
-    const auto outside = outside_.find(rows_.at(name));
+    const auto outside = outside_.find(rows_.at(name).key);
     const bool refuse =
         outside != outside_.end() && now_ - outside->second.since > options_.timing.partial_evict;
     if (refuse == refused || (refused && outside != outside_.end())) continue;
@@ -152,26 +147,40 @@ bool StoreAgreement::propose_eviction() {
   return false;
 }
 
+/// Rows are renewed all the time, and what they say of others hardly ever changes.
+void StoreAgreement::learn_report(Row& row, const Bytes& value) {
+  if (row.value == value) return;
+  row.value = value;
+  std::optional<LeaseRow> read = decode_lease(value);
+  std::optional<HeardReport> heard = read ? std::move(read->heard) : std::nullopt;
+  if (heard == row.heard) return;
+  row.heard = std::move(heard);
+  reports_changed_ = true;
+}
+
 void StoreAgreement::learn_connectivity(const std::vector<Record>& records) {
   evictions_.clear();
-  std::vector<std::pair<std::string, Bytes>> reports;
   for (const Record& record : records) {
     if (record.key.starts_with("agreement/evict/")) evictions_.insert(record.key);
-    if (record.key.starts_with("agreement/lease/")) reports.emplace_back(record.key, record.value);
   }
-  // Rows are renewed all the time, and what they say of others hardly ever changes.
-  if (reports_view_ != view_version_ || reports != reports_) {
-    reports_view_ = view_version_;
-    reports_ = std::move(reports);
-    find_group();
+  // While hundreds of links come up, each look at who hears whom finds much to search.
+  const bool soon =
+      group_.size() != view_.members.size() && now_ < group_at_ + options_.timing.length / 4;
+  if (reports_changed_ && !soon) {
+    reports_changed_ = false;
+    group_at_ = now_;
+    group_ = largest_connected_group(view_, options_.configured, [this](const Member& member) {
+      const auto& heard = rows_.at(member.name).heard;
+      return heard ? &*heard : nullptr;
+    });
   }
   if (group_.size() == view_.members.size()) return outside_.clear();
   for (const auto& [name, row] : rows_) {
     if (group_.contains(name)) {
-      outside_.erase(row);
+      outside_.erase(row.key);
       continue;
     }
-    Outside& outside = outside_.try_emplace(row, Outside{now_}).first->second;
+    Outside& outside = outside_.try_emplace(row.key, Outside{now_}).first->second;
     // The links of a newcomer are told of after it is in: only what stays is worth a line.
     if (outside.told || now_ - outside.since < options_.timing.length) continue;
     outside.told = true;
@@ -179,36 +188,10 @@ void StoreAgreement::learn_connectivity(const std::vector<Record>& records) {
   }
 }
 
-/// From what the rows say of whom their members hear.
-void StoreAgreement::find_group() {
-  std::map<std::string_view, LeaseRow> rows;
-  for (const auto& [key, value] : reports_) {
-    std::optional<LeaseRow> row = decode_lease(value);
-    if (row && row->reports_heard) rows.emplace(key, std::move(*row));
-  }
-  std::vector<std::string> ranked;
-  for (const auto& name : options_.configured) {
-    if (view_.find(name)) ranked.push_back(name);
-  }
-  const std::set<std::string> configured(ranked.begin(), ranked.end());
-  for (const auto& [name, member] : view_.members) {
-    if (!configured.contains(name)) ranked.push_back(name);
-  }
-  std::vector<std::pair<const std::string*, const LeaseRow*>> known;  // in the order of names
-  for (const auto& [name, key] : rows_) {
-    const auto row = rows.find(key);
-    if (row != rows.end()) known.emplace_back(&name, &row->second);
-  }
-  std::set<std::pair<std::string, std::string>> broken;
-  for (const auto& [a, row] : known) {
-    auto heard = row->heard.begin();
-    for (const auto& [b, other] : known) {
-      while (heard != row->heard.end() && *heard < *b) ++heard;
-      const bool hears = heard != row->heard.end() && *heard == *b;
-      if (a != b && !hears) broken.emplace(*a, *b);
-    }
-  }
-  group_ = largest_connected_group(ranked, broken);
+Bytes StoreAgreement::own_lease_row() const {
+  LeaseRow row{.incarnation = options_.self.incarnation, .heard = std::nullopt};
+  if (heard_) row.heard = report_of(view_, options_.self.name, *heard_);
+  return encode_lease(row);
 }
 
 Transaction::Condition StoreAgreement::view_condition() const {
@@ -245,7 +228,7 @@ bool StoreAgreement::confirmed_dead(const Member& member) const {
 bool StoreAgreement::removable(const Member& member) const {
   if (is_self(member)) return false;
   if (confirmed_dead(member)) return true;
-  const auto watch = watches_.find(rows_.at(member.name));
+  const auto watch = watches_.find(rows_.at(member.name).key);
   if (watch == watches_.end()) return false;
   const LeaseTiming& timing = options_.timing;
   if (options_.protections.restart_wait) {
@@ -262,7 +245,7 @@ bool StoreAgreement::removable(const Member& member) const {
 
 // A dead incarnation's last statements may still commit, so one change proves no life.
 bool StoreAgreement::seen_alive(const Member& member) const {
-  const auto watch = watches_.find(rows_.at(member.name));
+  const auto watch = watches_.find(rows_.at(member.name).key);
   constexpr unsigned changes_of_the_living = 3;
   return watch != watches_.end() && watch->second.changes >= changes_of_the_living;
 }

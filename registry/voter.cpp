@@ -272,7 +272,7 @@ ViewChange Voter::wishes(Time now) const {
   }
   const std::set<NodeId> going(change.removals.begin(), change.removals.end());
   for (const auto& [id, heard] : heard_) {
-    if (!may_join(heard, going, now)) continue;
+    if (is_member(heard.last.member) || !may_join(heard, going, now)) continue;
     change.joins.push_back(heard.last.member);
     change.config_digest = heard.last.config_digest;
   }
@@ -294,15 +294,22 @@ bool Voter::may_join(const Heard& joiner, const std::set<NodeId>& going, Time no
   if (stone != view->tombstones.end() && wish.member.incarnation.counter <= stone->second) {
     return false;
   }
-  bool others = false;
-  for (const auto& [name, member] : view->members) {
-    const bool goes = going.contains(member.incarnation.id);
-    if (name == wish.member.name) {
-      if (!goes || member.incarnation.counter >= wish.member.incarnation.counter) return false;
-    }
-    others = others || !goes;
+  const Member* const holder = view->find(wish.member.name);
+  if (holder != nullptr && (!going.contains(holder->incarnation.id) ||
+                            holder->incarnation.counter >= wish.member.incarnation.counter)) {
+    return false;
   }
-  return !others || view->config_digest == wish.config_digest;
+  return view->config_digest == wish.config_digest ||
+         std::ranges::all_of(view->members, [&](const auto& member) {
+           return going.contains(member.second.incarnation.id);
+         });
+}
+
+// Of the view voted for: every voter looks for wishes at every renewal.
+bool Voter::is_member(const Member& member) const {
+  const ViewPtr& view = register_.record().view;
+  const Member* const there = view ? view->find(member.name) : nullptr;
+  return there != nullptr && there->incarnation == member.incarnation;
 }
 
 // One attempt at a time, the lower ranks first; after a failed one another only later.

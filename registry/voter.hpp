@@ -102,6 +102,7 @@ class Voter final {
   bool seen_alive(NodeId joiner, NodeId member);
   void judge_connectivity(Time now);
   ViewChange wishes(Time now) const;
+  bool is_member(const Member& member) const;
   bool may_join(const Heard& joiner, const std::set<NodeId>& going, Time now) const;
   void judge_contact(Time now, std::optional<VoterIndex> from);
   bool silent(Time now, NodeId member) const;

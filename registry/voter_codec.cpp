@@ -9,7 +9,7 @@
 namespace coterie::voters {
 namespace {
 
-constexpr std::uint64_t format_version = 1;
+constexpr std::uint64_t format_version = 2;
 
 // The fields of a note are listed once, in fields(); the two classes below pass them out or in.
 class Writing {
@@ -40,9 +40,11 @@ class Writing {
     out_.number(values.size());
     for (const NodeId value : values) one(value);
   }
-  void one(const std::set<std::string>& values) {
-    out_.number(values.size());
-    for (const std::string& value : values) one(value);
+  void one(const std::optional<HeardReport>& value) {
+    one(value.has_value());
+    if (!value) return;
+    out_.number(value->view).number(value->missing.size());
+    for (const std::string& name : value->missing) one(name);
   }
   void one(const std::map<std::string, std::uint64_t>& values) {
     out_.number(values.size());
@@ -99,8 +101,12 @@ class Reading {
       values.push_back(NodeId{in_.number()});
     }
   }
-  void one(std::set<std::string>& values) {
-    for (std::uint64_t left = in_.count(); left > 0 && ok(); --left) values.insert(in_.text());
+  void one(std::optional<HeardReport>& value) {
+    if (in_.number() == 0) return;
+    value.emplace().view = in_.number();
+    for (std::uint64_t left = in_.count(); left > 0 && ok(); --left) {
+      value->missing.insert(in_.text());
+    }
   }
   void one(std::map<std::string, std::uint64_t>& values) {
     for (std::uint64_t left = in_.count(); left > 0 && ok(); --left) {
@@ -115,7 +121,7 @@ class Reading {
 
 void fields(auto& pass, Renew& r) {
   pass(r.member, r.number, r.echo, r.installed, r.config_digest, r.ready, r.leaving, r.draining,
-       r.predecessor_dead, r.reports_heard, r.heard);
+       r.predecessor_dead, r.heard);
 }
 void fields(auto& pass, AnswerTo& a) {
   pass(a.to, a.answer.kind, a.answer.number, a.answer.echo, a.answer.length, a.answer.counter,

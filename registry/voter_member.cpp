@@ -61,7 +61,6 @@ VoterMember::Actions VoterMember::told(Time now, const ViewPtr& view) {
 
 VoterMember::Actions VoterMember::heard(Time now, std::set<std::string> members) {
   heard_ = std::move(members);
-  reports_heard_ = true;
   return finish(now);
 }
 
@@ -113,6 +112,8 @@ void VoterMember::send_renewals(Time now) {
   std::erase_if(sent_,
                 [&](const auto& sent) { return now - sent.second > options_.timing.length; });
   const bool ready = hears_majority(now);
+  std::optional<HeardReport> heard;
+  if (heard_) heard = report_of(view_ ? *view_ : View{}, options_.self.name, *heard_);
   for (VoterIndex voter = 0; voter < voters_.size(); ++voter) {
     voters::Renew renewal;
     renewal.member = options_.self;
@@ -124,8 +125,7 @@ void VoterMember::send_renewals(Time now) {
     renewal.leaving = leaving_;
     renewal.draining = draining_;
     renewal.predecessor_dead = options_.predecessor_dead;
-    renewal.reports_heard = reports_heard_;
-    renewal.heard = heard_;
+    renewal.heard = heard;
     actions_.push_back(SendRenewal{voter, std::move(renewal)});
   }
 }

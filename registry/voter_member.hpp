@@ -80,8 +80,8 @@ class VoterMember final : public AgreementActions {
   Time lease_end_ = Time::min();
   Time next_renewal_ = Time::min();
   bool started_ = false, member_ = false, departed_ = false;
-  bool leaving_ = false, draining_ = false, reports_heard_ = false;
-  std::set<std::string> heard_;
+  bool leaving_ = false, draining_ = false;
+  std::optional<std::set<std::string>> heard_;
   Actions actions_;
 };
 

@@ -5,11 +5,12 @@
 
 #include <cstdint>
 #include <map>
-#include <set>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
+#include "registry/connectivity.hpp"
 #include "registry/view_register.hpp"
 
 namespace coterie::voters {
@@ -32,9 +33,8 @@ struct Renew {
   bool ready = false;    // hears a majority of the voters
   bool leaving = false;  // has given up its lease for ever
   bool draining = false;
-  bool predecessor_dead = false;  // older runs of this node are proven to be over
-  bool reports_heard = false;
-  std::set<std::string> heard{};  // members that it hears
+  bool predecessor_dead = false;       // older runs of this node are proven to be over
+  std::optional<HeardReport> heard{};  // none: connectivity is not judged by it
 };
 
 struct Answer {

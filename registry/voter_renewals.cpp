@@ -98,27 +98,13 @@ bool Voter::seen_alive(NodeId joiner, NodeId member) {
 void Voter::judge_connectivity(Time now) {
   const ViewPtr& view = register_.record().view;
   if (!view) return;
-  std::vector<std::string> ranked;
-  for (const auto& name : options_.configured) {
-    if (view->find(name)) ranked.push_back(name);
-  }
-  for (const auto& [name, member] : view->members) {
-    if (std::ranges::find(ranked, name) == ranked.end()) ranked.push_back(name);
-  }
-  const auto reports = [&](const Member& member) -> const voters::Renew* {
-    const auto heard = heard_.find(member.incarnation.id);
-    const bool known = heard != heard_.end() && heard->second.last.reports_heard &&
-                       now - heard->second.at < options_.timing.length;
-    return known ? &heard->second.last : nullptr;
-  };
-  std::set<std::pair<std::string, std::string>> broken;
-  for (const auto& [a, member_a] : view->members) {
-    const voters::Renew* said = reports(member_a);
-    for (const auto& [b, member_b] : view->members) {
-      if (a != b && said && reports(member_b) && !said->heard.contains(b)) broken.emplace(a, b);
-    }
-  }
-  const std::set<std::string> group = largest_connected_group(ranked, broken);
+  const std::set<std::string> group =
+      largest_connected_group(*view, options_.configured, [&](const Member& member) {
+        const auto heard = heard_.find(member.incarnation.id);
+        const bool known = heard != heard_.end() && now - heard->second.at < options_.timing.length;
+        const auto* report = known ? &heard->second.last.heard : nullptr;
+        return report != nullptr && *report ? &**report : nullptr;
+      });
   std::map<NodeId, Time> outside;
   for (const auto& [name, member] : view->members) {
     if (group.contains(name)) continue;

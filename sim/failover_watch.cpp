@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 #include <utility>
 
 #include "process/duration_text.hpp"
@@ -91,16 +92,19 @@ bool FailoverWatch::starting(const std::string& name) const {
 }
 
 bool FailoverWatch::whole(std::span<const std::string> nodes) const {
+  // First what is soon said: a cluster of hundreds is asked often.
+  const auto current = [&](const std::string& name) {
+    return active(name) && nodes_.at(name).last->status.view == view_;
+  };
+  if (!std::ranges::all_of(nodes, current)) return false;
+  const std::set<std::string_view> wanted(nodes.begin(), nodes.end());
   return std::ranges::all_of(nodes, [&](const std::string& name) {
-    if (!active(name)) return false;
     const NodeStatus& status = nodes_.at(name).last->status;
-    if (status.view != view_) return false;
     const auto members = std::ranges::count_if(status.members, in_view);
     if (std::cmp_not_equal(members, nodes.size())) return false;
     return std::ranges::all_of(status.members, [&](const MemberStatus& member) {
       if (!in_view(member)) return true;
-      return std::ranges::find(nodes, member.name) != nodes.end() &&
-             (member.connected || member.name == name);
+      return wanted.contains(member.name) && (member.connected || member.name == name);
     });
   });
 }

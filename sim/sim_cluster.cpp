@@ -80,15 +80,21 @@ void SimCluster::judge_bounds() {
 }
 
 bool SimCluster::whole(std::span<const std::string> nodes) const {
-  for (const std::string& name : nodes) {
-    SimRun* run = hosts_.at(name)->run();
+  // First what is soon said: hundreds of nodes are asked all the time until they are.
+  const auto active = [&](const std::string& name) {
+    SimRun* const run = hosts_.at(name)->run();
     if (run == nullptr || run->parts() == nullptr) return false;
-    const Agreement* agreement = run->parts()->agreement();
+    const Agreement* const agreement = run->parts()->agreement();
     if (agreement == nullptr || agreement->state() != coterie::NodeState::active) return false;
     const auto view = agreement->view();
-    if (!view || view->members.size() != nodes.size()) return false;
-    const detail::Runtime& runtime = *run->parts()->runtime();
-    if (runtime.distribution() == nullptr) return false;
+    return view && view->members.size() == nodes.size() &&
+           run->parts()->runtime()->distribution() != nullptr;
+  };
+  if (!std::ranges::all_of(nodes, active)) return false;
+  for (const std::string& name : nodes) {
+    const NodeParts& parts = *hosts_.at(name)->run()->parts();
+    const auto view = parts.agreement()->view();
+    const detail::Runtime& runtime = *parts.runtime();
     for (const std::string& other : nodes) {
       if (view->find(other) == nullptr) return false;
       if (other != name && runtime.distribution()->connected(other) == NodeId::none) return false;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <list>
-#include <map>
 #include <stdexcept>
 
 namespace coterie::sim {
@@ -103,48 +102,47 @@ class SimExecutor::SimStrand final : public Strand, private SimItem {
     owner_.world_.add(*this);
   }
   ~SimStrand() override {
-    if (seat_.taken())
+    if (seat_.taken()) {
+      awaited_ = true;
       owner_.wait(
           this, [this] { return !seat_.taken(); }, Time::max());
+    }
     owner_.world_.remove(*this);
     // What a job owns may post from its destructor.
-    const auto dropped = std::exchange(jobs_, {});
+    const auto dropped = std::exchange(jobs_, SimJobs());
     stopping_ = true;
   }
 
   void post(Job job) override { post_at(owner_.now(), std::move(job)); }
   void post_at(Time at, Job job) override {
     if (stopping_) return;
-    jobs_.emplace(std::pair(std::max(at, owner_.now()), ++posted_), std::move(job));
+    jobs_.post(std::max(at, owner_.now()), std::move(job));
     owner_.world_.changed(*this);
   }
 
  private:
   bool ready() const noexcept override {
     if (owner_.held()) return false;
-    return seat_.taken() ? seat_.ready()
-                         : !jobs_.empty() && jobs_.begin()->first.first <= owner_.now();
+    return seat_.taken() ? seat_.ready() : !jobs_.empty() && jobs_.next() <= owner_.now();
   }
   Time next() const noexcept override {
     if (owner_.held()) return Time::max();
     if (seat_.taken()) return seat_.next();
-    return jobs_.empty() ? Time::max() : owner_.world_time(jobs_.begin()->first.first);
+    return owner_.world_time(jobs_.next());
   }
   void run() override {
     if (seat_.taken()) {
       seat_.resume();
     } else {
-      Job job = std::move(jobs_.begin()->second);
-      jobs_.erase(jobs_.begin());
-      seat_.begin(std::move(job));
+      seat_.begin(jobs_.take());
     }
-    if (!seat_.taken()) owner_.notify(this);
+    if (awaited_ && !seat_.taken()) owner_.notify(this);
   }
 
   SimExecutor& owner_;
   Seat seat_;
-  std::map<std::pair<Time, std::uint64_t>, Job> jobs_;
-  std::uint64_t posted_ = 0;
+  SimJobs jobs_;
+  bool awaited_ = false;
   bool stopping_ = false;
 };
 
@@ -158,17 +156,17 @@ class SimExecutor::Pool final : public SimItem {
     SimWorld& world = owner_.world_;
     const auto wait = static_cast<std::uint64_t>(within.count()) + 1;
     const Duration delay(static_cast<Duration::rep>(world.random().below(wait)));
-    jobs_.emplace(std::pair(after(world.now(), delay), ++posted_), std::move(job));
+    jobs_.post(after(world.now(), delay), std::move(job));
     world.changed(*this);
   }
   bool ready() const noexcept override {
     if (owner_.held()) return false;
-    if (!jobs_.empty() && jobs_.begin()->first.first <= owner_.world_.now()) return true;
+    if (jobs_.next() <= owner_.world_.now()) return true;
     return std::ranges::any_of(seats_, &Seat::ready);
   }
   Time next() const noexcept override {
     if (owner_.held()) return Time::max();
-    Time next = jobs_.empty() ? Time::max() : jobs_.begin()->first.first;
+    Time next = jobs_.next();
     for (const Seat& seat : seats_) next = std::min(next, seat.next());
     return next;
   }
@@ -179,18 +177,15 @@ class SimExecutor::Pool final : public SimItem {
       if (!seat->taken()) seats_.erase(seat);
       return;
     }
-    auto job = std::move(jobs_.begin()->second);
-    jobs_.erase(jobs_.begin());
     Seat& seat = seats_.emplace_back(owner_, *this);
-    seat.begin(std::move(job));
+    seat.begin(jobs_.take());
     if (!seat.taken()) seats_.pop_back();
   }
 
  private:
   SimExecutor& owner_;
   std::list<Seat> seats_;
-  std::map<std::pair<Time, std::uint64_t>, std::move_only_function<void()>> jobs_;
-  std::uint64_t posted_ = 0;
+  SimJobs jobs_;
 };
 
 // ---- the executor

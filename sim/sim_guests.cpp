@@ -136,9 +136,8 @@ void SimGuests::speak(const std::string& to) {
 }
 
 void SimGuests::heard(const Way& way, std::uint64_t number) {
-  if (std::ranges::none_of(ways_, [&](const auto& one) { return one.first.first == way.first; })) {
-    return;  // its sender is dead
-  }
+  const auto living = ways_.lower_bound({way.first, 0});
+  if (living == ways_.end() || living->first.first != way.first) return;  // its sender is dead
   std::uint64_t& latest = heard_[way.first];
   if (way.second < latest) violation_("I5 a ping came after one of a later session");
   latest = std::max(latest, way.second);

@@ -11,6 +11,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -116,7 +117,7 @@ class SimLinks {
 
   SimWorld& world_;
   std::map<NodeId, SimPort*> ports_;
-  std::map<std::string, SimPort*> living_;  // by node name
+  std::unordered_map<std::string, SimPort*> living_;  // by node name
   std::map<Direction, std::vector<std::weak_ptr<SimWire>>> wires_;
   std::set<Direction> cuts_;
   std::map<Direction, std::pair<Duration, Duration>> slow_;

@@ -58,14 +58,15 @@ bool SimPort::is_ours(const SimPort& other) const noexcept {
 
 // ---- from any thread of the node
 
-std::shared_ptr<ZmqOutbox> SimPort::outbox_of(NodeId node) const {
-  const auto found = outboxes_.find(node);
-  return found == outboxes_.end() ? nullptr : found->second;
+const SimPort::Session* SimPort::session_of(NodeId node) const {
+  const auto found = sessions_.find(node);
+  return found == sessions_.end() ? nullptr : &found->second;
 }
 
 SendResult SimPort::send(NodeId to, Envelope&& envelope) {
-  const std::shared_ptr<ZmqOutbox> outbox = outbox_of(to);
-  if (!outbox || !alive_) return SendResult::no_node;
+  const Session* const session = session_of(to);
+  if (session == nullptr || !alive_) return SendResult::no_node;
+  const std::shared_ptr<ZmqOutbox>& outbox = session->outbox;
   bool enough = false;
   SendResult result = SendResult::sent;
   if (!is_big(envelope, link_options_.stream)) {
@@ -85,7 +86,7 @@ SendResult SimPort::send(NodeId to, Envelope&& envelope) {
   }
   if (result != SendResult::sent) return result;
   if (watch_.sent) watch_.sent(envelope);
-  want_turn();
+  want_turn(*session->line);
   return result;
 }
 
@@ -94,19 +95,19 @@ void SimPort::refuse_too_big(const ZmqOutbox& outbox, const Envelope& envelope, 
   post([this, from = outbox.peer()->incarnation.id,
         kept = too_big_answer(envelope, "a message of " + std::to_string(bytes) +
                                             " bytes is over the limit")]() mutable {
-    if (outbox_of(from)) events_.deliver(from, std::move(kept));
+    if (session_of(from) != nullptr) events_.deliver(from, std::move(kept));
   });
 }
 
 NodeId SimPort::connected(std::string_view node_name) const {
-  const auto found = lines_.find(node_name);
-  if (found == lines_.end() || !found->second->outbox) return NodeId::none;
-  return found->second->outbox->peer()->incarnation.id;
+  const Line* const line = find_line(node_name);
+  if (line == nullptr || !line->outbox) return NodeId::none;
+  return line->outbox->peer()->incarnation.id;
 }
 
 std::vector<Peer> SimPort::peers() const {
   std::vector<Peer> peers;
-  for (const auto& [id, outbox] : outboxes_) peers.push_back(*outbox->peer());
+  for (const auto& [id, session] : sessions_) peers.push_back(*session.outbox->peer());
   return peers;
 }
 
@@ -179,32 +180,58 @@ void SimPort::stop(Duration drain) {
     // What it sent lingers until it has arrived.
     line->wire.reset();
   }
-  outboxes_.clear();
+  sessions_.clear();
   links_.kill(id(), true);
 }
 
 // ---- turns, on the strand
 
-void SimPort::want_turn() {
+void SimPort::want_turn(Line& line) {
+  if (!std::exchange(line.touched, true)) touched_.push_back(&line);
   if (std::exchange(turn_wanted_, true)) return;
   post([this] { take_turn(); });
 }
 
+// In the order of names. Of hundreds of lines few have something to do between two ticks.
 void SimPort::take_turn() {
   turn_wanted_ = false;
-  Time next = Time::max();
   if (beats_at_ <= now()) {
     beats_at_ = after(now(), options_.beat_interval);
     for (const auto& [name, line] : lines_) {
       if (line->wanted) beat(*line);
     }
   }
-  for (const auto& [name, line] : lines_) {
-    const bool waits = line->outbox && line->outbox->waits();
-    if (waits || line->link.has_actions() || line->link.next_tick() <= now()) work(*line);
-    next = std::min(next, line->link.next_tick());
+  std::vector<Line*> lines = std::exchange(touched_, {});
+  for (const auto& [at, line] : ticks_) {
+    if (at > now()) break;
+    if (!std::exchange(line->touched, true)) lines.push_back(line);
   }
+  std::ranges::sort(lines, {},
+                    [](const Line* line) -> const std::string& { return line->member.name; });
+  for (Line* line : lines) line->touched = false;
+  for (Line* line : lines) {
+    const bool waits = line->outbox && line->outbox->waits();
+    if (waits || line->link.has_actions() || line->link.next_tick() <= now()) {
+      work(*line);
+    } else {
+      follow_ticks(*line);
+    }
+  }
+  const Time next = ticks_.empty() ? Time::max() : ticks_.begin()->first;
   set_alarm(std::min(next, beats_at_));
+}
+
+void SimPort::follow_ticks(Line& line) {
+  const Time at = line.link.next_tick();
+  if (at == line.tick_at) return;
+  ticks_.erase({line.tick_at, &line});
+  line.tick_at = at;
+  ticks_.insert({at, &line});
+}
+
+SimPort::Line* SimPort::find_line(std::string_view name) const {
+  const auto found = by_name_.find(name);
+  return found == by_name_.end() ? nullptr : found->second;
 }
 
 void SimPort::set_alarm(Time at) {
@@ -239,13 +266,15 @@ void SimPort::work(Line& line) {
       events_.writable(line.outbox->peer()->incarnation.id);
     }
   }
-  set_alarm(link.next_tick());
+  follow_ticks(line);
+  set_alarm(line.tick_at);
 }
 
 void SimPort::apply_members(const std::vector<MemberAddress>& members) {
+  std::set<std::string_view> wanted;
+  for (const MemberAddress& member : members) wanted.insert(member.name);
   for (const auto& [name, line] : lines_) {
-    line->wanted = std::ranges::any_of(
-        members, [&](const MemberAddress& member) { return member.name == name; });
+    line->wanted = wanted.contains(name);
     if (!line->wanted) line->link.remove(now(), "the node is no member any more");
   }
   for (const MemberAddress& member : members) {
@@ -254,9 +283,14 @@ void SimPort::apply_members(const std::vector<MemberAddress>& members) {
     if (!line) {
       line =
           std::make_unique<Line>(Link(self_, member.name, link_options_, random_, now()), member);
+      by_name_[line->member.name] = line.get();
     } else {
       line->link.reopen(now());
     }
+  }
+  for (const auto& [name, line] : lines_) {
+    follow_ticks(*line);
+    if (!std::exchange(line->touched, true)) touched_.push_back(line.get());
   }
   take_turn();
 }
@@ -268,9 +302,8 @@ void SimPort::note_arrived(const std::string& from, const Bytes& note) const {
 }
 
 SimPort::Line* SimPort::line_of(const SimWire& wire) {
-  const auto found = lines_.find(wire.to_name);
-  return found != lines_.end() && found->second->wire.get() == &wire ? found->second.get()
-                                                                     : nullptr;
+  Line* const line = find_line(wire.to_name);
+  return line != nullptr && line->wire.get() == &wire ? line : nullptr;
 }
 
 void SimPort::dialled(std::shared_ptr<SimWire> wire) {
@@ -310,9 +343,9 @@ void SimPort::arrived(std::shared_ptr<SimWire> wire, Bytes bytes) {
     if (frame) {
       if (const auto* told = std::get_if<wire::Hello>(&*frame)) return hello(wire, *told);
     }
-    const auto found = wire->bound ? lines_.find(wire->bound->name) : lines_.end();
-    if (found == lines_.end()) return;
-    Line& line = *found->second;
+    Line* const found = wire->bound ? find_line(wire->bound->name) : nullptr;
+    if (found == nullptr) return;
+    Line& line = *found;
     if (frame) {
       line.link.frame(now(), *wire->bound, *frame);
     } else {
@@ -324,9 +357,9 @@ void SimPort::arrived(std::shared_ptr<SimWire> wire, Bytes bytes) {
 }
 
 void SimPort::hello(const std::shared_ptr<SimWire>& wire, const wire::Hello& hello) {
-  const auto found = lines_.find(hello.name);
-  if (found == lines_.end() || !found->second->wanted) return;
-  Line& line = *found->second;
+  Line* const found = find_line(hello.name);
+  if (found == nullptr || !found->wanted) return;
+  Line& line = *found;
   if (dead_.contains(hello.incarnation.id)) line.link.confirm_dead(now(), hello.incarnation);
   if (line.link.hello(now(), hello)) {
     wire->bound = hello;
@@ -339,9 +372,9 @@ void SimPort::hello(const std::shared_ptr<SimWire>& wire, const wire::Hello& hel
 
 void SimPort::control_arrived(wire::Hello bound, Bytes bytes) {
   post([this, bound = std::move(bound), bytes = std::move(bytes)] {
-    const auto found = lines_.find(bound.name);
-    if (found == lines_.end() || !found->second->wanted) return;
-    Line& line = *found->second;
+    Line* const found = find_line(bound.name);
+    if (found == nullptr || !found->wanted) return;
+    Line& line = *found;
     const auto frame = wire::decode(bytes);
     if (!frame) return;
     line.link.frame(now(), bound, *frame);

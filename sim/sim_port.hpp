@@ -9,6 +9,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "process/seeded_random.hpp"
@@ -61,19 +62,28 @@ class SimPort final : public Links {
     Link link;
     MemberAddress member;
     bool wanted = true;
+    bool touched = false;        // waits for a turn
+    Time tick_at = Time::max();  // as in ticks_
     std::shared_ptr<SimWire> wire;
     std::shared_ptr<ZmqOutbox> outbox;  // of the session
+  };
+  /// A session with that incarnation, and whose it is.
+  struct Session {
+    Line* line = nullptr;
+    std::shared_ptr<ZmqOutbox> outbox;
   };
 
   template <class Job>
   void post(Job job);
   Line* line_of(const SimWire& wire);
-  std::shared_ptr<ZmqOutbox> outbox_of(NodeId node) const;
+  const Session* session_of(NodeId node) const;
   void refuse_too_big(const ZmqOutbox& outbox, const Envelope& envelope, std::size_t bytes);
-  void want_turn();
+  void want_turn(Line& line);
   void take_turn();
   void set_alarm(Time at);
   void work(Line& line);
+  void follow_ticks(Line& line);
+  Line* find_line(std::string_view name) const;
   void carry_out_all(Line& line);
   void carry_out(Line& line, link_action::Dial& action);
   void carry_out(Line& line, link_action::Hangup& action);
@@ -99,13 +109,16 @@ class SimPort final : public Links {
   const std::string address_;
   SeededRandom random_;
   std::map<std::string, std::unique_ptr<Line>, std::less<>> lines_;
-  std::map<NodeId, std::shared_ptr<ZmqOutbox>> outboxes_;
+  std::unordered_map<std::string_view, Line*> by_name_;
+  std::map<NodeId, Session> sessions_;
+  std::vector<Line*> touched_;
   std::map<NodeId, std::string> guardian_keys_;
   std::set<NodeId> dead_;  // incarnations proven dead before they came
   std::vector<Outgoing> taken_;
   std::uint64_t view_ = 0;
   std::uint64_t hinted_view_ = 0;
   Time beats_at_{};
+  std::set<std::pair<Time, Line*>> ticks_;  // the next one of each line
   Time alarm_at_ = Time::max();
   bool turn_wanted_ = false;
   bool alive_ = true;

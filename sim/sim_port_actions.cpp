@@ -33,7 +33,7 @@ void SimPort::carry_out(Line& line, link_action::Up& action) {
   action.peer.session = line.link.counters().sessions;
   line.outbox = std::make_shared<ZmqOutbox>(action.peer.name, id(), link_options_.stream);
   line.outbox->open(action.peer);
-  outboxes_[action.peer.incarnation.id] = line.outbox;
+  sessions_[action.peer.incarnation.id] = {&line, line.outbox};
   if (watch_.log) watch_.log("node up: " + action.peer.name);
   events_.node_up(action.peer);
 }
@@ -57,7 +57,7 @@ void SimPort::carry_out(Line& line, link_action::Deliver& action) {
 }
 
 void SimPort::carry_out(Line& line, link_action::Lost& action) {
-  outboxes_.erase(action.peer.incarnation.id);
+  sessions_.erase(action.peer.incarnation.id);
   line.outbox->close();
   line.outbox.reset();
   links_.session_lost();
@@ -76,7 +76,10 @@ void SimPort::carry_out(Line&, link_action::Note& action) {
 
 void SimPort::control(Line& line, Bytes frame) {
   if (line.link.peer().id == NodeId::none) return;
-  wire::Hello bound = self_.hello();
+  // What the receiver looks at of it, for each frame.
+  wire::Hello bound;
+  bound.name = self_.name;
+  bound.incarnation = self_.incarnation;
   bound.lane = wire::Lane::control;
   bound.to = line.link.peer().id;
   links_.carry_control(*this, line.member.name, std::move(bound), std::move(frame));

@@ -29,18 +29,15 @@ void SimWorld::give_back(std::unique_ptr<SimThread> thread) {
   idle_threads_.push_back(std::move(thread));
 }
 
-void SimWorld::post_at(Time at, Job job) {
-  events_.emplace(std::pair(std::max(at, now()), ++posted_), std::move(job));
-}
+void SimWorld::post_at(Time at, Job job) { events_.post(std::max(at, now()), std::move(job)); }
 
 bool SimWorld::step(Time until) {
   if (thread_ != nullptr) throw std::logic_error("a simulated thread drives its own world");
   agenda_.refresh(now());
-  const bool event = !events_.empty() && events_.begin()->first.first <= now();
+  const bool event = !events_.empty() && events_.next() <= now();
   const std::size_t ready = agenda_.ready();
   if (ready == 0 && !event) {
-    Time next = agenda_.next();
-    if (!events_.empty()) next = std::min(next, events_.begin()->first.first);
+    const Time next = std::min(agenda_.next(), events_.next());
     if (next == Time::max() || next > until) return false;
     clock_.now_ = std::max(now(), next);
     steps_of_moment_ = 0;
@@ -56,9 +53,7 @@ bool SimWorld::step(Time until) {
   note(item != nullptr ? SimAgenda::place(*item) + 1 : 0);
   note(static_cast<std::uint64_t>(now().time_since_epoch().count()));
   if (item == nullptr) {
-    Job job = std::move(events_.begin()->second);
-    events_.erase(events_.begin());
-    job();
+    events_.take()();
   } else {
     item->running_ = true;
     agenda_.changed(*item);

@@ -7,10 +7,8 @@
 
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include <coterie/time.hpp>
@@ -18,6 +16,7 @@
 #include "process/fiber.hpp"
 #include "process/seeded_random.hpp"
 #include "sim/sim_agenda.hpp"
+#include "sim/sim_jobs.hpp"
 
 namespace coterie::sim {
 
@@ -38,7 +37,7 @@ class SimClock final : public Clock {
 
 class SimWorld {
  public:
-  using Job = std::move_only_function<void()>;
+  using Job = SimJobs::Job;
 
   explicit SimWorld(std::uint64_t seed);
   ~SimWorld();
@@ -91,8 +90,7 @@ class SimWorld {
   SimClock clock_;
   SeededRandom random_;
   SimAgenda agenda_;
-  std::map<std::pair<Time, std::uint64_t>, Job> events_;
-  std::uint64_t posted_ = 0;
+  SimJobs events_;
   std::uint64_t steps_ = 0;
   std::uint64_t steps_of_moment_ = 0;
   std::uint64_t digest_ = 14695981039346656037ull;

@@ -302,21 +302,49 @@ TEST_F(StoreAgreementTest, partial_connectivity_heals) {
 TEST(Connectivity, finds_the_largest_group) {
   using Group = std::set<std::string>;
   EXPECT_EQ(largest_connected_group({"a", "b", "c"}, {}), (Group{"a", "b", "c"}));
-  EXPECT_EQ(largest_connected_group({"a", "b", "c"}, {{"b", "c"}}), (Group{"a", "b"}));
-  EXPECT_EQ(largest_connected_group({"c", "b", "a"}, {{"a", "b"}, {"a", "c"}, {"b", "c"}}),
-            (Group{"c"}));
-  EXPECT_EQ(largest_connected_group(
-                {"a", "b", "c", "d", "e"},
-                {{"a", "c"}, {"a", "d"}, {"a", "e"}, {"b", "c"}, {"b", "d"}, {"b", "e"}}),
+  EXPECT_EQ(largest_connected_group({"a", "b", "c"}, {{1, 2}}), (Group{"a", "b"}));
+  EXPECT_EQ(largest_connected_group({"c", "b", "a"}, {{2, 1}, {2, 0}, {1, 0}}), (Group{"c"}));
+  EXPECT_EQ(largest_connected_group({"a", "b", "c", "d", "e"},
+                                    {{0, 2}, {0, 3}, {0, 4}, {1, 2}, {1, 3}, {1, 4}}),
             (Group{"c", "d", "e"}));
   std::vector<std::string> many;
-  std::set<std::pair<std::string, std::string>> broken;
+  std::vector<std::pair<std::size_t, std::size_t>> broken;
   for (int i = 0; i < 100; ++i) many.push_back(std::to_string(i));
-  for (int i = 0; i < 50; ++i) {
-    for (int j = 50; j < 100; ++j) broken.emplace(std::to_string(i), std::to_string(j));
+  for (std::size_t i = 0; i < 50; ++i) {
+    for (std::size_t j = 50; j < 100; ++j) broken.emplace_back(i, j);
   }
   EXPECT_TRUE(largest_connected_group(many, broken).contains("0"));
   EXPECT_EQ(largest_connected_group(many, broken).size(), 50u);
+}
+
+// Who is not heard: whom a report names, and whom its author cannot know yet. A report that is
+// older than its author's place in the view says nothing.
+TEST(Connectivity, is_judged_by_reports) {
+  using Group = std::set<std::string>;
+  View view{.number = 5, .members = {}, .tombstones = {}, .config_digest = {}};
+  for (const char* name : {"a", "b", "c"}) {
+    view.members[name].name = name;
+    view.members[name].since = 3;
+  }
+  EXPECT_EQ(report_of(view, "a", {"b", "x"}), (HeardReport{5, {"c"}}));
+  std::map<std::string, HeardReport> said{{"a", {5, {}}}, {"b", {5, {}}}, {"c", {5, {}}}};
+  const auto group = [&](std::vector<std::string> configured = {"a", "b", "c"}) {
+    return largest_connected_group(view, configured, [&](const Member& member) {
+      const auto found = said.find(member.name);
+      return found != said.end() ? &found->second : nullptr;
+    });
+  };
+  EXPECT_EQ(group(), (Group{"a", "b", "c"}));
+  said["b"].missing = {"c", "gone"};
+  EXPECT_EQ(group(), (Group{"a", "b"}));
+  EXPECT_EQ(group({"c", "a"}), (Group{"a", "c"}));
+  said["b"].view = 2;  // of before it was in
+  EXPECT_EQ(group(), (Group{"a", "b", "c"}));
+  said["b"] = {4, {}};
+  view.members["c"].since = 5;
+  EXPECT_EQ(group(), (Group{"a", "b"}));
+  said.erase("c");  // nobody is judged by who says nothing
+  EXPECT_EQ(group(), (Group{"a", "b", "c"}));
 }
 
 // What was written is read back; anything cut short is refused, never guessed at.
@@ -335,9 +363,12 @@ TEST(RecordCodec, round_trips_and_refuses) {
   for (std::size_t size = 0; size < bytes.size(); ++size) {
     EXPECT_EQ(decode_view(BytesView(bytes).substr(0, size)), std::nullopt);
   }
-  const LeaseRow row{.incarnation = {1, NodeId{9}}, .reports_heard = true, .heard = {"a", "b"}};
+  LeaseRow row{.incarnation = {1, NodeId{9}}, .heard = HeardReport{7, {"a", "b"}}};
   EXPECT_EQ(decode_lease(encode_lease(row)), row);
-  EXPECT_EQ(decode_lease("\x02"), std::nullopt);
+  EXPECT_EQ(decode_lease(encode_lease(row).substr(0, 5)), std::nullopt);
+  row.heard.reset();
+  EXPECT_EQ(decode_lease(encode_lease(row)), row);
+  EXPECT_EQ(decode_lease("\x01"), std::nullopt);
 }
 
 }  // namespace

@@ -253,8 +253,8 @@ std::vector<voters::Note> notes_of_every_kind() {
   renewal.echo = {17, Time(123456789ns)};
   renewal.installed = 7;
   renewal.config_digest = "digest";
-  renewal.ready = renewal.reports_heard = true;
-  renewal.heard = {"a", "c"};
+  renewal.ready = true;
+  renewal.heard = HeardReport{7, {"a", "c"}};
   const voters::Answer answer{.kind = voters::Answer::Kind::raise_counter,
                               .number = 300,
                               .echo = {18, Time(-5ns)},
