@@ -7,6 +7,8 @@
 namespace coterie {
 namespace {
 
+constexpr std::int64_t look_every_ns = 50'000;
+
 std::int64_t read_ns(clockid_t clock) noexcept {
   timespec at{};
   ::clock_gettime(clock, &at);
@@ -31,8 +33,15 @@ SystemClock::SystemClock() : suspended_ns_(best_of_samples(0)) {}
 
 Time SystemClock::now() const noexcept {
   // Suspended time first: both terms only grow, so their sum does when read in one order.
-  const std::int64_t suspended = suspended_ns();
-  return Time(Duration(suspended + read_ns(CLOCK_MONOTONIC_RAW)));
+  std::int64_t suspended = suspended_ns_.load(std::memory_order_relaxed);
+  const std::int64_t running = read_ns(CLOCK_MONOTONIC_RAW);
+  // To look whether the machine slept costs two more reads, so it is done after so much running
+  // time and no sooner. Whoever reads the time may sleep before he uses it, anyway.
+  if (running - looked_at_ns_.load(std::memory_order_relaxed) >= look_every_ns) {
+    looked_at_ns_.store(running, std::memory_order_relaxed);
+    suspended = suspended_ns();
+  }
+  return Time(Duration(suspended + running));
 }
 
 WallTime SystemClock::wall() const noexcept {

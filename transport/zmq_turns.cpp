@@ -102,13 +102,18 @@ void ZmqDistribution::run() {
       leave_lookout(Looker::own_thread);
       continue;
     }
-    if (!turning_.exchange(true)) {
-      needed_.store(false);
-      const bool more = take_turn(clock_.now());
-      own_turns_ = turns_.load();
-      turning_.store(false);
-      if (more) continue;
+    if (turning_.exchange(true)) {
+      // A worker's, who looks again before it leaves; to look out meanwhile would be to spin.
+      set_alarm();
+      alarm_.wait();
+      alarm_set_.store(false);
+      continue;
     }
+    needed_.store(false);
+    const bool more = take_turn(clock_.now());
+    own_turns_ = turns_.load();
+    turning_.store(false);
+    if (more) continue;
     look_out(Looker::own_thread, Time::max());
   }
   // A worker may still be leaving.
