@@ -209,10 +209,10 @@ bool encode_envelope_before(const Envelope& e, Ends ends, Bytes& bytes) {
   return true;
 }
 
-std::size_t append_record(Bytes& bytes, const Envelope& e, Ends ends) {
+std::size_t append_record(Bytes& bytes, const Envelope& e, Ends ends, std::size_t bytes_max) {
   const std::size_t head = bytes.size();
   const std::size_t begin = head + record_head_bytes;
-  append_at_most(bytes, record_head_bytes + envelope_bytes_max(e), [&](char* at) {
+  append_at_most(bytes, record_head_bytes + bytes_max, [&](char* at) {
     char* const end = write_envelope(at + record_head_bytes, e, ends, mask_of(e, ends), false);
     const auto size = static_cast<std::size_t>(end - at) - record_head_bytes;
     at[0] = '\xc5';

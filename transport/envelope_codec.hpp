@@ -28,8 +28,8 @@ std::size_t envelope_bytes_max(const Envelope& envelope) noexcept;
 /// Envelopes up to this size are records with a head of 3 bytes.
 inline constexpr std::size_t record_small = 0xffff;
 /// Appends `envelope`, of at most record_small bytes, as a record: a binary with a 16-bit size.
-/// Returns where the envelope begins.
-std::size_t append_record(Bytes& bytes, const Envelope& envelope, Ends ends);
+/// `bytes_max` is envelope_bytes_max(envelope). Returns where the envelope begins.
+std::size_t append_record(Bytes& bytes, const Envelope& envelope, Ends ends, std::size_t bytes_max);
 
 /// Anything malformed is an error text for the log; nothing is ever guessed. A pid in `from` whose
 /// node is not the sender's is refused here.

@@ -5,8 +5,16 @@
 
 namespace coterie {
 
+namespace {
+
+bool is_big(std::size_t bytes_max, const StreamOptions& options) noexcept {
+  return bytes_max > std::min(options.piece_bytes, wire::record_small);
+}
+
+}  // namespace
+
 bool is_big(const Envelope& envelope, const StreamOptions& options) noexcept {
-  return wire::envelope_bytes_max(envelope) > std::min(options.piece_bytes, wire::record_small);
+  return is_big(wire::envelope_bytes_max(envelope), options);
 }
 
 OutgoingMessage encode_apart(Envelope& envelope, wire::Ends ends, const StreamOptions& options) {
@@ -32,18 +40,19 @@ Envelope too_big_answer(const Envelope& call, std::string detail) {
 }
 
 void OutgoingQueue::push(const Envelope& envelope) {
-  if (apart_ || is_big(envelope, *options_)) {
+  const std::size_t bytes_max = wire::envelope_bytes_max(envelope);
+  if (apart_ || is_big(bytes_max, *options_)) {
     push(OutgoingMessage{
         wire::encode_envelope(envelope, ends_), {}, envelope.from, envelope.to, envelope.budget});
     return;
   }
   RecordBatch* batch = queued_.empty() ? nullptr : std::get_if<RecordBatch>(&queued_.back());
   if (batch == nullptr || batch->count >= options_->frame_records ||
-      batch->bytes.size() + wire::envelope_bytes_max(envelope) > options_->frame_bytes) {
+      batch->bytes.size() + bytes_max > options_->frame_bytes) {
     batch = &std::get<RecordBatch>(queued_.emplace_back(RecordBatch{}));
   }
   const std::size_t begin = batch->bytes.size();
-  const std::size_t envelope_begin = wire::append_record(batch->bytes, envelope, ends_);
+  const std::size_t envelope_begin = wire::append_record(batch->bytes, envelope, ends_, bytes_max);
   ++batch->count;
   if (envelope.budget != infinity) batch->budgets.push_back({envelope_begin, envelope.budget});
   held_.add(1, batch->bytes.size() - begin, false);
