@@ -104,9 +104,7 @@ void ZmqDistribution::run() {
     }
     if (turning_.exchange(true)) {
       // A worker's, who looks again before it leaves; to look out meanwhile would be to spin.
-      set_alarm();
-      alarm_.wait();
-      alarm_set_.store(false);
+      leave_lookout(Looker::own_thread);
       continue;
     }
     needed_.store(false);
