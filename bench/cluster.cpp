@@ -48,6 +48,16 @@ T got(std::expected<T, std::string> result) {
   if constexpr (!std::is_void_v<T>) return *std::move(result);
 }
 
+std::unique_ptr<Client> client_of(const LocalCluster& cluster, const std::string& node,
+                                  const Clock& clock, Random& random) {
+  ClientOptions options;
+  options.addresses = {cluster.config().find(node)->client_advertise};
+  options.cluster_id = cluster.config().cluster.id;
+  options.label = "bench";
+  options.connect_timeout = start_wait;
+  return got(Client::connect(std::move(options), clock, random));
+}
+
 /// Nodes with contracts, and their clients.
 class Nodes {
  public:
@@ -125,20 +135,11 @@ class Nodes {
     throw std::runtime_error(key + " does not answer again");
   }
 
-  std::unique_ptr<Client> client_of(const std::string& node) {
-    ClientOptions options;
-    options.addresses = {cluster_->config().find(node)->client_advertise};
-    options.cluster_id = cluster_->config().cluster.id;
-    options.label = "bench";
-    options.connect_timeout = start_wait;
-    return got(Client::connect(std::move(options), clock_, random_));
-  }
-
   /// From the death of the name's owner to its answer through another node.
   Duration fail_over(const std::string& key, bool power_off) {
     const std::string owner = owner_of(key);
     const std::string other = owner == all.front() ? all.back() : all.front();
-    const auto client = client_of(other);
+    const auto client = client_of(*cluster_, other, clock_, random_);
     await_answer(*client, key);
     const Time begin = clock_.now();
     got(power_off ? cluster_->power_off(owner) : cluster_->kill(owner));
@@ -254,7 +255,6 @@ void measure_registrations(Figures& figures, const ClusterBench& options) {
   if (!figures.wanted("cluster.register") && !figures.wanted("cluster.lookup")) return;
   const SystemClock clock;
   SystemRandom random;
-  ThreadExecutor executor(clock);
   const RunDirectory directory = got(RunDirectory::make("", "bench"));
   LocalClusterOptions local;
   local.config_file = options.config;
@@ -268,13 +268,12 @@ void measure_registrations(Figures& figures, const ClusterBench& options) {
   auto cluster = got(LocalCluster::make(clock, random, std::move(local)));
   for (const std::string& node : all) got(cluster->start(node));
   got(cluster->wait_active(all, start_wait));
-  const auto caller =
-      got(ClusterCaller::connect(cluster->config(), {&all.front(), 1}, clock, random));
+  const auto client = client_of(*cluster, all.front(), clock, random);
   const auto ask = [&](const auto& request) {
     using Request = std::decay_t<decltype(request)>;
-    const auto answer = call_until(
-        *caller, executor, clock,
-        {LocalName{names::server}, std::string(Request::type_name), pack(request)}, "", start_wait);
+    const auto answer = client->call(
+        request_of({LocalName{names::server}, std::string(Request::type_name), pack(request)}, {},
+                   start_wait));
     if (!answer) throw std::runtime_error(to_string(answer.error()));
     return unpack<double>(*answer).value();
   };
