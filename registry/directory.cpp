@@ -82,7 +82,11 @@ void Directory::on(const Connected& connected) {
 }
 
 void Directory::send(NodeId to, Message message) {
-  actions_.push_back(Send{to, std::move(message)});
+  if (to == self_) {
+    to_self_.push_back(std::move(message));
+  } else {
+    actions_.push_back(Send{to, std::move(message)});
+  }
 }
 
 // ---- what this node's processes ask
@@ -214,24 +218,14 @@ void Directory::look(Request request, Looking& looking) {
 void Directory::proceed() {
   expire();
   if (usable()) resend();
-  // What is meant for this member itself, and what it answers itself, does not travel.
-  for (bool more = true; more && usable();) {
-    more = false;
-    std::vector<Action> actions = std::exchange(actions_, {});
-    for (Action& action : actions) {
-      auto* const sent = std::get_if<Send>(&action);
-      if (sent == nullptr || sent->to != self_) {
-        actions_.push_back(std::move(action));
-        continue;
-      }
-      on(Received{self_, std::move(sent->message)});
-      more = true;
-    }
-    for (auto& answer : primary_.take_answers()) {
-      send(answer.to, answer.told);
-      more = true;
-    }
+  while (usable()) {
+    for (auto& answer : primary_.take_answers()) send(answer.to, answer.told);
+    if (to_self_.empty()) break;
+    const Received own{self_, std::move(to_self_.front())};
+    to_self_.pop_front();
+    on(own);
   }
+  to_self_.clear();  // of a view that this member is not in any more
   set_timer();
 }
 

@@ -155,7 +155,13 @@ class Directory final {
   void take_claims(NodeId from, const directory::Claims& claims);
   bool holds_on(const Mine& mine, const Pid& holder) const;
   void forget(MineById::iterator mine);
-  bool of_this_view(NodeId from, std::uint64_t number, const directory::Message& message);
+  template <class Part>
+  bool of_this_view(NodeId from, std::uint64_t number, const Part& message) {
+    if (view_ != nullptr && number <= view_->number) return number == view_->number;
+    keep_for_later({from, message});
+    return false;
+  }
+  void keep_for_later(Received early);
 
   void want_claims();
   void want(NodeId of, Wanting& wanting);
@@ -182,9 +188,10 @@ class Directory final {
   const NodeId self_;
   Time now_{};
   std::vector<Action> actions_;
-  std::uint64_t newest_ = 0;            // number of the newest view that was installed
-  std::shared_ptr<const View> view_;    // null while this incarnation is not in it
-  std::unordered_set<NodeId> members_;  // of view_
+  std::deque<directory::Message> to_self_;  // what is meant for this member does not travel
+  std::uint64_t newest_ = 0;                // number of the newest view that was installed
+  std::shared_ptr<const View> view_;        // null while this incarnation is not in it
+  std::unordered_set<NodeId> members_;      // of view_
   Primaries primaries_{};
   bool stopped_ = false;
   std::string stopped_why_;

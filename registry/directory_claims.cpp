@@ -69,10 +69,12 @@ Claims Directory::claims(const Want& want) const {
 }
 
 void Directory::receive(NodeId from, const Claims& claims) {
-  if (of_this_view(from, claims.view, claims)) take_claims(from, claims);
+  take_claims(from, claims);
 }
 
 void Directory::take_claims(NodeId from, const Claims& claims) {
+  // Nobody has asked for those of another view: none of them waits here for its view to come.
+  if (view_ == nullptr || claims.view != view_->number) return;
   const auto found = wanting_.find(from);
   if (found == wanting_.end() || !primary_.take_claims(from, claims)) return;
   Wanting& wanting = found->second;
@@ -92,7 +94,7 @@ void Directory::receive(NodeId from, const Relayed& relayed) {
   } else if (relayed.to != self_) {
     if (relayed.from == from) send(relayed.to, relayed);
   } else if (const auto* claimed = std::get_if<Claims>(&relayed.message)) {
-    if (of_this_view(from, claimed->view, relayed)) take_claims(relayed.from, *claimed);
+    take_claims(relayed.from, *claimed);
   } else {
     const Want& want = std::get<Want>(relayed.message);
     if (!of_this_view(from, want.view, relayed)) return;

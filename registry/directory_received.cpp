@@ -33,12 +33,10 @@ void Directory::on(const Received& received) {
 }
 
 /// What belongs to a newer view waits for it.
-bool Directory::of_this_view(NodeId from, std::uint64_t number, const Message& message) {
-  if (view_ != nullptr && number <= view_->number) return number == view_->number;
+void Directory::keep_for_later(Received early) {
   if (early_.empty()) actions_.push_back(ReadView{});
   if (early_.size() == early_max) early_.pop_front();
-  early_.push_back({from, message});
-  return false;
+  early_.push_back(std::move(early));
 }
 
 void Directory::receive(NodeId from, const Ask& asked) {

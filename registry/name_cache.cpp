@@ -25,10 +25,11 @@ NameCache::Part& NameCache::part_of(std::string_view name) noexcept {
   return const_cast<Part&>(std::as_const(*this).part_of(name));
 }
 
-void NameCache::Part::erase(Order::iterator entry) {
-  epochs.erase(entry->location.epoch);
-  entries.erase(entry->name);
-  order.erase(entry);
+void NameCache::Part::erase(Entries::iterator entry) {
+  const auto place = entry->second;
+  epochs.erase(place->location.epoch);
+  entries.erase(entry);  // before the text that its key points to
+  order.erase(place);
 }
 
 std::optional<Location> NameCache::find(std::string_view name) const {
@@ -61,9 +62,7 @@ void NameCache::forget(std::string_view name, const Epoch& epoch) {
   Part& part = part_of(name);
   std::lock_guard lock(part.mutex);
   const auto entry = part.entries.find(name);
-  if (entry != part.entries.end() && entry->second->location.epoch <= epoch) {
-    part.erase(entry->second);
-  }
+  if (entry != part.entries.end() && entry->second->location.epoch <= epoch) part.erase(entry);
 }
 
 void NameCache::forget(const Epoch& epoch) {

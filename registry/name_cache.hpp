@@ -5,7 +5,6 @@
 
 #include <cstdint>
 #include <list>
-#include <map>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -48,14 +47,21 @@ class NameCache final {
     std::string name;
     Location location;
   };
-  using Order = std::list<Entry>;  // oldest first
+  using Order = std::list<Entry>;                                         // oldest first
+  using Entries = std::unordered_map<std::string_view, Order::iterator>;  // keys point into order
+  struct EpochHash {
+    std::size_t operator()(const Epoch& epoch) const noexcept {
+      return (epoch.counter ^ (epoch.view << 40)) * 0x9E3779B97F4A7C15ull;
+    }
+  };
   struct alignas(64) Part {
-    void erase(Order::iterator entry);
+    void erase(Entries::iterator entry);
+    void erase(Order::iterator entry) { erase(entries.find(entry->name)); }
 
     mutable std::mutex mutex;
     Order order;
-    std::unordered_map<std::string_view, Order::iterator> entries;  // keys point into order
-    std::map<Epoch, Order::iterator> epochs;
+    Entries entries;
+    std::unordered_map<Epoch, Order::iterator, EpochHash> epochs;
   };
   const Part& part_of(std::string_view name) const noexcept;
   Part& part_of(std::string_view name) noexcept;
