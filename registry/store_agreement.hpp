@@ -154,6 +154,8 @@ class StoreAgreement final : public AgreementActions {
   std::uint64_t watched_version(const std::string& row) const;
   Transaction::Condition view_condition() const;
   void remove(View& next, Transaction& transaction, const Member& member) const;
+  Duration silence_wait() const;
+  bool somebody_ends() const;
   bool removable(const Member& member) const;
   bool confirmed_dead(const Member& member) const;
   bool seen_alive(const Member& member) const;

@@ -109,7 +109,8 @@ void StoreAgreement::propose_change() {
     return &entry.second == own ? leaving_ : removable(entry.second);
   };
   const bool drains = drain_wanted_ && !leaving_ && !own->draining;
-  if (!drains && std::ranges::none_of(view_.members, goes)) {
+  const bool none = !leaving_ && !somebody_ends();
+  if (!drains && (none || std::ranges::none_of(view_.members, goes))) {
     propose_eviction();
     return;
   }
@@ -225,6 +226,21 @@ bool StoreAgreement::confirmed_dead(const Member& member) const {
   return std::ranges::find(dead_, member.incarnation) != dead_.end();
 }
 
+Duration StoreAgreement::silence_wait() const {
+  const LeaseTiming& timing = options_.timing;
+  if (!options_.protections.lease_waited_out) return timing.length / 4;
+  return options_.protections.drift_margin ? timing.others_wait() : timing.length;
+}
+
+// Whether some other member may be removable: at each step of a cluster of hundreds nobody is.
+bool StoreAgreement::somebody_ends() const {
+  const Duration wait = silence_wait();
+  return std::ranges::any_of(
+             watches_, [&](const auto& watch) { return now_ - watch.second.since >= wait; }) ||
+         std::ranges::any_of(
+             dead_, [&](const Incarnation& dead) { return view_.find(dead.id) != nullptr; });
+}
+
 bool StoreAgreement::removable(const Member& member) const {
   if (is_self(member)) return false;
   if (confirmed_dead(member)) return true;
@@ -238,9 +254,7 @@ bool StoreAgreement::removable(const Member& member) const {
       if (now_ - operation.issued > timing.late_limit()) return false;
     }
   }
-  Duration wait = options_.protections.drift_margin ? timing.others_wait() : timing.length;
-  if (!options_.protections.lease_waited_out) wait = timing.length / 4;
-  return now_ - watch->second.since >= wait;
+  return now_ - watch->second.since >= silence_wait();
 }
 
 // A dead incarnation's last statements may still commit, so one change proves no life.

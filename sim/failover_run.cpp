@@ -14,6 +14,7 @@ using namespace std::chrono_literals;
 
 constexpr Duration tick_length = 5ms;
 constexpr Duration status_interval = 100ms;
+constexpr std::size_t asked_together = 20;  // nodes; of more each is asked as many times less often
 constexpr Duration sighting_interval = 500ms;
 // Beyond the timeline, for what waits for its moment: patience of faults, drains, second looks.
 constexpr Duration overtime = 60s;
@@ -239,7 +240,8 @@ void FailoverRun::ask() {
     return node.program.has_value() && !director_.paused(node);
   };
   if (at >= next_status_) {
-    next_status_ = at + status_interval;
+    const std::size_t share = std::max<std::size_t>(1, facts_.size() / asked_together);
+    next_status_ = at + static_cast<Duration::rep>(share) * status_interval;
     for (const NodeFacts& node : facts_) {
       if (asks(node)) questions_.ask_status(node.name);
     }

@@ -26,13 +26,22 @@ struct Kind {
 };
 
 constexpr Duration faults_begin = 2s;
-constexpr Duration faults_end = 25s;
+// Of more nodes each second costs seconds.
+constexpr std::size_t usual_nodes_max = 50;
+constexpr Duration usual_faults = 23s;
+constexpr Duration large_faults = 6s;
+constexpr Duration quiet_after = 5s;
 constexpr Duration once = 1000s;
 constexpr double rate_max = 1.0099;
 constexpr double rate_min = 0.9901;
 constexpr std::size_t keys = 20;
 constexpr std::size_t crashes_max = 8;
 constexpr std::size_t poisons_max = 3;
+
+/// How long faults begin, from faults_begin on.
+Duration faults_last(std::size_t nodes) {
+  return nodes <= usual_nodes_max ? usual_faults : large_faults;
+}
 
 Action of_name(FaultKind kind) {
   Action action;
@@ -52,7 +61,9 @@ FaultEvery once_of(Action action, const std::string& node, Duration at, std::siz
 }
 
 void power_lost_everywhere(Scenario& scenario, Draw& draw) {
-  const Duration at = faults_begin + std::chrono::milliseconds(draw.random().below(20'000));
+  const bool large = draw.nodes().size() > usual_nodes_max;
+  const Duration at =
+      faults_begin + std::chrono::milliseconds(draw.random().below(large ? 5'000 : 20'000));
   for (const std::string& node : draw.nodes()) {
     scenario.faults.push_back(
         {once_of(draw.down(FaultKind::power_off, 100ms, 3s), node, at, draw.nodes().size()), {}});
@@ -66,7 +77,8 @@ void clocks_apart(Scenario& scenario, Draw& draw) {
     const double share = at_the_bound ? static_cast<double>(draw.random().below(2))
                                       : static_cast<double>(draw.random().below(1000)) / 1000;
     Action action = draw.clock_rate(rate_min + (rate_max - rate_min) * share);
-    action.lasts = Range{faults_end, faults_end};
+    const Duration end = faults_begin + faults_last(draw.nodes().size());
+    action.lasts = Range{end, end};
     scenario.faults.push_back({once_of(std::move(action), node, 1ms, draw.nodes().size()), {}});
   }
 }
@@ -208,7 +220,10 @@ void strike_names(Scenario& scenario, const FailoverPlan& plan, const Action& ac
   const auto source = workload.second->source(1, {});
   for (; struck < end; ++struck) {
     FaultAt fault;
-    fault.at = 2s + std::chrono::milliseconds(draw.random().below(23'000));
+    const auto last =
+        std::chrono::duration_cast<std::chrono::milliseconds>(faults_last(draw.nodes().size()));
+    fault.at = faults_begin + std::chrono::milliseconds(
+                                  draw.random().below(static_cast<std::uint64_t>(last.count())));
     fault.action = action;
     fault.action.name = workload.first + "/" + source->start(struck).key;
     scenario.faults.push_back({std::move(fault), {}});
@@ -233,7 +248,7 @@ void draw_faults(FailoverPlan& plan, const std::vector<const Kind*>& from, Draw&
   for (std::size_t i = 0; i < streams; ++i) {
     FaultEvery every;
     every.after = faults_begin;
-    every.until = faults_end;
+    every.until = faults_begin + faults_last(plan.nodes.size());
     if (!spares_majority) every.max_down = static_cast<unsigned>(plan.nodes.size());
     const Duration pace = std::array<Duration, 3>{700ms, 2s, 5s}[random.below(3)];
     every.every = {pace / 2, pace * 2};
@@ -322,7 +337,7 @@ std::expected<FailoverPlan, std::string> draw_plan(const Program& program, std::
 
   Scenario& scenario = plan.scenario;
   scenario.name = "drawn by seed " + std::to_string(seed);
-  scenario.duration = 30s;
+  scenario.duration = faults_begin + faults_last(nodes) + quiet_after;
   scenario.engines = {Engine::sim};
   scenario.seed = seed;
   WorkloadChoice workload;

@@ -66,23 +66,12 @@ const SimPort::Session* SimPort::session_of(NodeId node) const {
 SendResult SimPort::send(NodeId to, Envelope&& envelope) {
   const Session* const session = session_of(to);
   if (session == nullptr || !alive_) return SendResult::no_node;
-  const std::shared_ptr<ZmqOutbox>& outbox = session->outbox;
   bool enough = false;
-  SendResult result = SendResult::sent;
-  if (!is_big(envelope, link_options_.stream)) {
-    result = outbox->push(to, envelope, enough);
-  } else {
-    if (const SendResult room = outbox->try_room(to); room != SendResult::sent) return room;
-    OutgoingMessage message{wire::encode_envelope(envelope, {id(), to}),
-                            {},
-                            envelope.from,
-                            envelope.to,
-                            envelope.budget};
-    if (message.bytes.size() > options_.link.stream.message_bytes_max) {
-      refuse_too_big(*outbox, envelope, message.bytes.size());
-      return SendResult::sent;
-    }
-    result = outbox->push(to, std::move(message), enough);
+  std::size_t too_big = 0;
+  const SendResult result = session->outbox->hand_over(to, envelope, enough, too_big);
+  if (too_big > 0) {
+    refuse_too_big(*session->outbox, envelope, too_big);
+    return SendResult::sent;
   }
   if (result != SendResult::sent) return result;
   if (watch_.sent) watch_.sent(envelope);

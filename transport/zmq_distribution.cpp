@@ -125,23 +125,11 @@ SendResult ZmqDistribution::send(NodeId to, Envelope&& envelope) {
   ZmqOutbox* const outbox = outboxes_.find(to);
   if (outbox == nullptr) return SendResult::no_node;
   bool enough = false;  // for a frame
-  SendResult result = SendResult::sent;
-  if (!is_big(envelope, options_.link.stream)) {
-    result = outbox->push(to, envelope, enough);
-  } else {
-    // Not encoded in vain: that takes long.
-    if (const SendResult room = outbox->try_room(to); room != SendResult::sent) return room;
-    OutgoingMessage message =
-        encode_apart(envelope, {self_.incarnation.id, to}, options_.link.stream);
-    if (message.size() > options_.link.stream.message_bytes_max) {
-      refuse_too_big(to, *outbox, envelope, message.size());
-      return SendResult::sent;
-    }
-    result = outbox->push(to, std::move(message), enough);
-    // Refused, it is as it was.
-    if (result != SendResult::sent && !message.payload.empty()) {
-      envelope.payload = std::move(message.payload);
-    }
+  std::size_t too_big = 0;
+  const SendResult result = outbox->hand_over(to, envelope, enough, too_big);
+  if (too_big > 0) {
+    refuse_too_big(to, *outbox, envelope, too_big);
+    return SendResult::sent;
   }
   if (result == SendResult::sent) {
     if (detail::running_worker() == nullptr) {

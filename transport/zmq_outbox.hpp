@@ -58,6 +58,25 @@ class ZmqOutbox {
     std::lock_guard lock(mutex_);
     return room(to, 0, true);
   }
+  /// Any thread. The way of every message: push() of a small one as it is, of a big one encoded,
+  /// with its payload apart. `too_big`: 0, or the bytes of one above the limit, which is dropped
+  /// and counts as `sent`; its caller is to be answered. Refused, `envelope` is as it was.
+  SendResult hand_over(NodeId to, Envelope& envelope, bool& enough, std::size_t& too_big) {
+    too_big = 0;
+    if (!is_big(envelope, options_)) return push(to, envelope, enough);
+    // Not encoded in vain: that takes long.
+    if (const SendResult room = try_room(to); room != SendResult::sent) return room;
+    OutgoingMessage message = encode_apart(envelope, {self_, to}, options_);
+    if (message.size() > options_.message_bytes_max) {
+      too_big = message.size();
+      return SendResult::sent;
+    }
+    const SendResult result = push(to, std::move(message), enough);
+    if (result != SendResult::sent && !message.payload.empty()) {
+      envelope.payload = std::move(message.payload);
+    }
+    return result;
+  }
   /// Whether there is something to take. Of a push that is under way it may not know.
   bool waits() const noexcept { return waits_.load(std::memory_order_relaxed); }
 
