@@ -291,6 +291,7 @@ Verdict FailoverRun::judge_all() {
   evidence.seed = options_.seed;
   evidence.replay_command = options_.replay_command;
   evidence.end = clients_end_;
+  if (const auto left = options_.clocks_left()) evidence.clocks_left = *left - begin_;
   evidence.call_timeout = load_.call_timeout();
   evidence.observations = expectations_.observations();
   evidence.faults = director_.moments();
@@ -299,7 +300,7 @@ Verdict FailoverRun::judge_all() {
   evidence.events = std::move(events_);
   add_first_answers(evidence);
   Verdict verdict = judge(scenario_, evidence);
-  judge_ownership(verdict, claims_, journals_, options_.clocks_kept());
+  judge_ownership(verdict, claims_, journals_, !evidence.clocks_left);
   judge_run(verdict, {.unplayed = director_.unplayed(),
                       .failed = failed_,
                       .audit = load_.audit(),

@@ -38,8 +38,8 @@ struct FailoverRunOptions {
   Duration leave_wait = std::chrono::seconds(15);  // for the nodes to leave; then they are killed
   /// Asked while all is to become quiet: what else has to be so.
   std::function<bool()> settled = [] { return true; };
-  /// Asked at the end: no clock has left the bound that leases rest on.
-  std::function<bool()> clocks_kept = [] { return true; };
+  /// Asked at the end: since when a clock has left the bound that leases rest on, if one has.
+  std::function<std::optional<Time>()> clocks_left = [] { return std::nullopt; };
   /// One line for people about what begins now.
   std::function<void(const std::string&)> progress = [](const std::string&) {};
 };

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -42,9 +43,10 @@ class SimCluster {
   void clocks_lie() {
     owners_.clocks_lie();
     views_.clocks_lie();
-    clocks_kept_ = false;
+    if (!clocks_left_) clocks_left_ = world_.now();
   }
-  bool clocks_kept() const noexcept { return clocks_kept_; }
+  /// Since when, if they have.
+  std::optional<Time> clocks_left() const noexcept { return clocks_left_; }
   /// Of nodes that start from now on.
   NodeProtections& protections() noexcept { return around_.protections; }
   /// Likewise; outlives the nodes.
@@ -83,7 +85,7 @@ class SimCluster {
   SimViews views_;
   SimSurroundings around_;
   std::uint64_t runs_ = 0;
-  bool clocks_kept_ = true;
+  std::optional<Time> clocks_left_;
   Time judged_at_{};
   std::map<std::string, std::unique_ptr<SimHost>> hosts_;
 };

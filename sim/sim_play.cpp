@@ -141,7 +141,7 @@ std::expected<SimPlayed, FailoverRunError> play_simulated(const FailoverPlan& pl
     run_options.faults = options.faults;
     run_options.replay_command = options.replay_command;
     run_options.quiet_wait = options.quiet_wait.value_or(longest_backoff);
-    run_options.clocks_kept = [&cluster] { return cluster.clocks_kept(); };
+    run_options.clocks_left = [&cluster] { return cluster.clocks_left(); };
     std::optional<Time> quiet_from;
     Ghosts ghosts;
     std::string unsettled;

@@ -86,10 +86,11 @@ class Judge {
   }
 
   void examine(const WorkloadEvidence& workload) {
-    const auto order = check_linearizability(workload.history, *workload.model, limits_);
+    const History history = judged(workload);
+    const auto order = check_linearizability(history, *workload.model, limits_);
     keys_ += order.keys;
     for (const Violation& found : order.violations) {
-      const Operation& operation = workload.history[found.operation];
+      const Operation& operation = history[found.operation];
       violating_keys_.push_back(found.key);
       violation(operation.completed, operation.word + " " + operation.request_id + " on " +
                                          found.key + " by client " +
@@ -110,6 +111,17 @@ class Judge {
     find_silent_keys(workload, withheld);
     find_overdue(workload);
     all_.insert(all_.end(), workload.history.begin(), workload.history.end());
+  }
+
+  History judged(const WorkloadEvidence& workload) {
+    History history = workload.history;
+    if (!evidence_.clocks_left) return history;
+    unjudged_ += std::erase_if(history, [&](const Operation& one) {
+      return (one.outcome == Outcome::acknowledged || one.outcome == Outcome::refused) &&
+             one.completed >= *evidence_.clocks_left && one.invoked < evidence_.end &&
+             workload.model->keeps_state(one.bytes, one.answer);
+    });
+    return history;
   }
 
   /// The names that this scenario poisoned and that are refused for it: that is what a cluster
@@ -159,6 +171,7 @@ class Judge {
     if (evidence_.call_timeout == infinity) return;
     const Duration most = evidence_.call_timeout + evidence_.timeout_slack;
     for (const Operation& operation : workload.history) {
+      if (operation.invoked < Duration::zero()) continue;  // a name's start, with more time
       const Duration took = operation.completed - operation.invoked;
       longest_call_ = std::max(longest_call_, took);
       if (took <= most) continue;
@@ -258,6 +271,10 @@ class Judge {
     }
     std::string seen =
         std::to_string(keys_) + " names, " + std::to_string(all_.size()) + " commands";
+    if (unjudged_ > 0) {
+      seen += ", without " + std::to_string(unjudged_) +
+              " reads and refusals after clocks had left the bound";
+    }
     if (!violating_keys_.empty()) seen += "; not so: " + names_text(violating_keys_);
     if (!undecided_.empty()) seen += "; too hard to decide: " + names_text(undecided_);
     add("linearizable", ordered(), seen);
@@ -325,6 +342,7 @@ class Judge {
   Verdict verdict_;
   History all_;
   std::size_t keys_ = 0;
+  std::size_t unjudged_ = 0;
   std::vector<std::string> violating_keys_;
   std::vector<std::string> undecided_;
   std::vector<std::string> silent_;

@@ -43,6 +43,11 @@ struct Evidence {
   std::string replay_command;        // "coterie failover FILE --seed 7"
   Duration end{};                    // when the clients stopped
   Duration call_timeout = infinity;  // each command's deadline
+  /// Since when a clock has been beyond the bound that leases rest on. An owner may then answer
+  /// from what it knows for as long as it does not know better, and only effects are promised:
+  /// reads and refusals that were answered later are not judged, but for the last ones, when all is
+  /// quiet.
+  std::optional<Duration> clocks_left{};
   Duration timeout_slack = std::chrono::seconds(1);
   std::vector<Observation> observations;
   std::vector<FaultMoment> faults;       // those that were played

@@ -29,8 +29,9 @@ class WorkloadModel {
   virtual std::optional<Bytes> step(BytesView state, BytesView operation,
                                     const std::optional<Bytes>& answer) const = 0;
 
-  /// Whether an operation that answered so leaves every state as it is: reads and refusals. Only
-  /// speeds the check up, so false is always right.
+  /// Whether an operation that answered so leaves every state as it is: reads and refusals. They
+  /// are checked faster, and not at all where a clock beyond its bound lets an owner answer from
+  /// what it knows. False is always right, and checks most.
   virtual bool keeps_state(BytesView operation, BytesView answer) const = 0;
 
   /// What `operation` would answer in `state`, for people.

@@ -24,6 +24,8 @@ class TakenPort {
     where.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     where.sin_port = htons(parse_address(address)->port);
     socket_ = ::socket(AF_INET, SOCK_STREAM, 0);
+    const int on = 1;  // the cluster holds the port for its nodes, and shares it
+    EXPECT_EQ(::setsockopt(socket_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on), 0);
     EXPECT_EQ(::bind(socket_, reinterpret_cast<sockaddr*>(&where), sizeof where), 0);
     EXPECT_EQ(::listen(socket_, 1), 0);
   }

@@ -116,7 +116,7 @@ const std::vector<Mutant> mutants{
     // Names, kept by the members.
     {"directory_waits_for_all",
      "I1 ",
-     1,
+     2,
      of_directory<&DirectoryProtections::waits_for_all>,
      store,
      {},
@@ -124,7 +124,7 @@ const std::vector<Mutant> mutants{
      members},
     {"directory_claims_to_the_last",
      "P2 ",
-     1,
+     21,
      of_directory<&DirectoryProtections::claims_to_the_last>,
      store,
      {},

@@ -88,6 +88,36 @@ Check::Result result_of(const Verdict& verdict, std::string_view name) {
   return Check::Result::not_judged;
 }
 
+// Goal: whose clock has left its bound may answer a read from what it knows, as long as the clients
+// work; an effect must still stand in its place, and so must what is read when all is quiet.
+TEST(Verdict, OldAnswersAreForgivenOnlyWhereClocksHaveLeftTheirBound) {
+  const auto linearizable = [](std::optional<Duration> clocks_left, const Operation& last) {
+    Evidence evidence = good();
+    evidence.clocks_left = clocks_left;
+    evidence.workloads[0].history.push_back(last);
+    return result_of(judge(scenario(), evidence), "linearizable");
+  };
+  const Operation old_read = op(4s, "get", "1");
+  EXPECT_EQ(linearizable(std::nullopt, old_read), Check::Result::fail);
+  EXPECT_EQ(linearizable(2s, old_read), Check::Result::pass);
+  EXPECT_EQ(linearizable(5s, old_read), Check::Result::fail);
+  EXPECT_EQ(linearizable(2s, op(4s, "add", "2")), Check::Result::fail);
+  EXPECT_EQ(linearizable(2s, op(10s, "get", "1")), Check::Result::fail);
+}
+
+// Goal: names that are started before time begins have longer than a command.
+TEST(Verdict, OnlyCommandsOfTheTimelineHaveItsDeadline) {
+  for (const auto& [invoked, result] : {std::pair{Duration(-9s), Check::Result::pass},
+                                        std::pair{Duration(0s), Check::Result::fail}}) {
+    Evidence evidence = good();
+    Operation& first = evidence.workloads[0].history.front();
+    first.invoked = invoked;
+    first.completed = invoked + 8s;
+    if (invoked >= 0s) evidence.workloads[0].history.resize(1);
+    EXPECT_EQ(result_of(judge(scenario(), evidence), "P6"), result);
+  }
+}
+
 TEST(Verdict, AGoodRunPassesAndReadsLikeAReport) {
   const Verdict verdict = judge(scenario("[verdict]\ndowntime = { p99 = \"1s\" }\n"), good());
   EXPECT_TRUE(passed(verdict));
