@@ -209,9 +209,9 @@ int run(const SimulateOptions& options, const Program& program) {
   }
   if (shown && (failing_seed || seeds == 1)) written = print(to_text(*shown));
   const Duration took = std::max<Duration>(clock.now() - begin, std::chrono::milliseconds(1));
+  const double speed = static_cast<double>(simulated.count()) / static_cast<double>(took.count());
   char factor[32];
-  std::snprintf(factor, sizeof factor, "%.0f",
-                static_cast<double>(simulated.count()) / static_cast<double>(took.count()));
+  std::snprintf(factor, sizeof factor, speed < 10 ? "%.2g" : "%.0f", speed);
   char digest_text[32];
   std::snprintf(digest_text, sizeof digest_text, "%016llx",
                 static_cast<unsigned long long>(digest));
