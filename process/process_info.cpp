@@ -47,8 +47,11 @@ ProcessInfo Process::info(bool asked) const {
   info.epoch = epoch();
   info.registered_name = own_name();
   info.messages_taken = taken_;
-  if (parked_ != nullptr) info.memory += parked_->used_bytes();
-  if (looking_ && worker_ != nullptr) info.memory += worker_->stack_bytes();
+  if (worker_ != nullptr && (looking_ || worker_->runs_on(parked_))) {
+    info.memory += worker_->stack_bytes();
+  } else if (parked_ != nullptr) {
+    info.memory += parked_->used_bytes();
+  }
   if (const Names* mine = names_if_any()) info.label = mine->label;
   if (ancestors_) info.ancestors = *ancestors_;
   for_each_link([&info](const Pid& linked) { info.links.push_back(linked); });

@@ -68,6 +68,8 @@ class Worker final : public Runnable {
   std::size_t parked() const noexcept { return parked_.load(std::memory_order_relaxed); }
   /// The stack above the caller's frame, of the process that runs here.
   std::size_t stack_bytes() const noexcept;
+  /// A process is already asked once its fiber counts as parked, before that has been left.
+  bool runs_on(const Fiber* fiber) const noexcept { return fiber == current_; }
   /// Sets a timer from another thread. It fires here.
   void adopt(Timer& timer, Duration wait);
   /// A cancelled timer of this worker, cancelled by another thread: freed at the next tick.

@@ -12,12 +12,14 @@
 #include <coterie/call.hpp>
 #include <coterie/sys.hpp>
 
+#include "tests/process/runtime_fixture.hpp"
 #include "tests/process/sim_fixture.hpp"
 
 namespace coterie {
 namespace {
 
 using namespace std::chrono_literals;
+using test::LocalNode;
 using test::run_process;
 using test::VirtualNode;
 using test::wait_for_end;
@@ -111,6 +113,23 @@ TEST(ProcessInfo, CountsTheStackOfOneThatLooksForMessages) {
   EXPECT_EQ(seen->status, Status::waiting);
   EXPECT_GE(seen->memory, 8192u);
   send(deep, Go{});
+}
+
+// On its way to sleep as well: it counts as parked a moment before its stack is left.
+TEST(ProcessInfo, CountsTheStackOfOneThatIsAboutToPark) {
+  for (int i = 0; i < 300; ++i) {
+    const LocalNode node;  // whose stacks nobody has used
+    const Pid deep = spawn([] {
+      std::array<volatile char, 8192> buffer{};
+      buffer[0] = 1;
+      receive([](const Go&) {});
+      buffer[0] = 2;
+    });
+    auto seen = info(deep);
+    while (seen->status != Status::waiting) seen = info(deep);
+    ASSERT_GE(seen->memory, 8192u) << "process " << i;
+    send(deep, Go{});
+  }
 }
 
 TEST(ProcessInfo, TellsTheStatusOfAServer) {
