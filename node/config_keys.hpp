@@ -20,9 +20,7 @@ struct ConfigKey {
   std::string path;         // "lease.length"
   bool everywhere = false;  // must be the same on all nodes: part of the digest
   std::function<SetResult(ClusterConfig&, const ConfigValue&)> set;
-  /// Of `everywhere` keys. Empty for one that came later and stands as it was before it came:
-  /// nodes of both versions have the same digest then.
-  std::function<std::string(const ClusterConfig&)> show;
+  std::function<std::string(const ClusterConfig&)> show;  // of `everywhere` keys
 };
 struct NodeKey {
   std::string name;  // "listen"

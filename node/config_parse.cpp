@@ -365,11 +365,9 @@ std::string config_digest(const ClusterConfig& config) {
   };
   for (const ConfigKey& key : config_keys()) {
     if (!key.everywhere) continue;
-    const std::string shown = key.show(config);
-    if (shown.empty()) continue;
     add(key.path);
     add("=");
-    add(shown);
+    add(key.show(config));
     add("\n");
   }
   std::string digest;

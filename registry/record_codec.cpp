@@ -84,6 +84,22 @@ Member read_member(RecordReader& in) {
   return member;
 }
 
+void write_heard(RecordWriter& out, const std::optional<HeardReport>& heard) {
+  out.number(heard ? 1 : 0);
+  if (!heard) return;
+  out.number(heard->view).number(heard->missing.size());
+  for (const auto& name : heard->missing) out.text(name);
+}
+
+std::optional<HeardReport> read_heard(RecordReader& in) {
+  if (in.number() == 0) return std::nullopt;
+  HeardReport heard{.view = in.number(), .missing = {}};
+  for (std::uint64_t left = in.count(); left > 0 && in.ok(); --left) {
+    heard.missing.insert(in.text());
+  }
+  return heard;
+}
+
 Bytes encode_view(const View& view) {
   RecordWriter out;
   out.number(format_version).number(view.number).text(view.config_digest);
@@ -116,11 +132,8 @@ Bytes encode_lease(const LeaseRow& row) {
   RecordWriter out;
   out.number(lease_format_version)
       .number(row.incarnation.counter)
-      .number(static_cast<std::uint64_t>(row.incarnation.id))
-      .number(row.heard ? 1 : 0);
-  if (!row.heard) return out.take();
-  out.number(row.heard->view).number(row.heard->missing.size());
-  for (const auto& name : row.heard->missing) out.text(name);
+      .number(static_cast<std::uint64_t>(row.incarnation.id));
+  write_heard(out, row.heard);
   return out.take();
 }
 
@@ -130,12 +143,7 @@ std::optional<LeaseRow> decode_lease(BytesView bytes) {
   LeaseRow row;
   row.incarnation.counter = in.number();
   row.incarnation.id = NodeId{in.number()};
-  if (in.number() != 0) {
-    row.heard.emplace().view = in.number();
-    for (std::uint64_t left = in.count(); left > 0 && in.ok(); --left) {
-      row.heard->missing.insert(in.text());
-    }
-  }
+  row.heard = read_heard(in);
   if (!in.ok()) return std::nullopt;
   return row;
 }

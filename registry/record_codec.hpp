@@ -67,6 +67,8 @@ struct NameRow {
 
 void write_member(RecordWriter& out, const Member& member);
 Member read_member(RecordReader& in);
+void write_heard(RecordWriter& out, const std::optional<HeardReport>& heard);
+std::optional<HeardReport> read_heard(RecordReader& in);
 Bytes encode_view(const View& view);
 std::optional<View> decode_view(BytesView bytes);
 Bytes encode_lease(const LeaseRow& row);

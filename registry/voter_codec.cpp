@@ -40,12 +40,7 @@ class Writing {
     out_.number(values.size());
     for (const NodeId value : values) one(value);
   }
-  void one(const std::optional<HeardReport>& value) {
-    one(value.has_value());
-    if (!value) return;
-    out_.number(value->view).number(value->missing.size());
-    for (const std::string& name : value->missing) one(name);
-  }
+  void one(const std::optional<HeardReport>& value) { write_heard(out_, value); }
   void one(const std::map<std::string, std::uint64_t>& values) {
     out_.number(values.size());
     for (const auto& [name, value] : values) out_.text(name).number(value);
@@ -101,13 +96,7 @@ class Reading {
       values.push_back(NodeId{in_.number()});
     }
   }
-  void one(std::optional<HeardReport>& value) {
-    if (in_.number() == 0) return;
-    value.emplace().view = in_.number();
-    for (std::uint64_t left = in_.count(); left > 0 && ok(); --left) {
-      value->missing.insert(in_.text());
-    }
-  }
+  void one(std::optional<HeardReport>& value) { value = read_heard(in_); }
   void one(std::map<std::string, std::uint64_t>& values) {
     for (std::uint64_t left = in_.count(); left > 0 && ok(); --left) {
       std::string name = in_.text();

@@ -4,7 +4,6 @@
 
 #include <gtest/gtest.h>
 #include <signal.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
@@ -13,6 +12,8 @@
 #include <coterie/gen_server.hpp>
 
 #include "tests/sanitizer.hpp"
+#include "tests/transport/other_program.hpp"
+#include "tests/transport/process_costs.hpp"
 #include "tests/transport/real_node.hpp"
 #include "tests/transport/tcp_proxy.hpp"
 
@@ -21,7 +22,10 @@ namespace {
 
 using namespace std::chrono_literals;
 using testing::eventually;
+using testing::Lines;
+using testing::OtherProgram;
 using testing::RealNode;
+using testing::resident_bytes;
 using testing::TcpProxy;
 
 constexpr std::size_t mib = std::size_t{1} << 20;
@@ -259,72 +263,36 @@ TEST(BigPayload, AServerKilledWhileItPacksItsReplyTellsTheCaller) {
   }));
 }
 
-std::size_t resident_bytes() {
-  std::size_t pages = 0;
-  if (FILE* file = std::fopen("/proc/self/statm", "r")) {
-    if (std::fscanf(file, "%*s %zu", &pages) != 1) pages = 0;
-    std::fclose(file);
-  }
-  return pages * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-}
-
-/// Node b in a program of its own, that can be stopped: it reads nothing then.
-struct OtherProgram {
-  OtherProgram() {
-    int to[2], from[2];
-    if (::pipe(to) != 0 || ::pipe(from) != 0) std::abort();
-    pid = ::fork();
-    if (pid == 0) serve(to[0], from[1]);
-    ::close(to[0]);
-    ::close(from[1]);
-    in = from[0], out = to[1];
-  }
-  ~OtherProgram() {
-    ::kill(pid, SIGKILL);
-    ::waitpid(pid, nullptr, 0);
-    ::close(in);
-    ::close(out);
-  }
-  static void write_line(int descriptor, std::string text) {
-    text.resize(64, '\0');
-    if (::write(descriptor, text.data(), text.size()) != 64) ::_exit(1);
-  }
-  static std::string read_line(int descriptor) {
-    std::string text(64, '\0');
-    if (::read(descriptor, text.data(), text.size()) != 64) ::_exit(1);
-    return text.c_str();
-  }
-  [[noreturn]] static void serve(int in, int out) {
+/// Node b, which can be stopped: it reads nothing then.
+OtherProgram stoppable_b() {
+  return OtherProgram([](const Lines& lines) {
     RealNode node("b", big_options());
     if (!node.complete([] {
           if (!GenServer::start<Depot>({.name = local("depot")})) ::_exit(1);
         })) {
       ::_exit(1);
     }
-    write_line(out, node.links->address());
-    node.links->set_members({{"a", read_line(in), ""}});
+    lines.say(node.links->address());
+    node.links->set_members({{"a", lines.hear(), ""}});
     for (;;) ::pause();
-  }
-
-  pid_t pid = 0;
-  int in = -1, out = -1;
-};
+  });
+}
 
 // Goal: a peer that stops reading costs its window and no more, however many want to send: senders
 // wait, calls end in time and say that they did not run, try_cast says so at once; when it reads
 // again everything goes on, in order, and nothing is missing.
 TEST(BigPayload, APeerThatStopsReadingCostsItsWindow) {
-  OtherProgram other;  // before this one has threads
+  OtherProgram other = stoppable_b();  // before this one has threads
   TransportOptions options = big_options();
   options.link.stream.window_bytes = 2 * mib;
   options.link.ack_stall = 60s;
   RealNode a("a", options);
-  a.links->set_members({{"b", OtherProgram::read_line(other.in), ""}});
-  OtherProgram::write_line(other.out, a.links->address());
+  a.links->set_members({{"b", other.lines().hear(), ""}});
+  other.lines().say(a.links->address());
   ASSERT_TRUE(eventually([&] { return a.links->connected("b") != NodeId::none; }));
 
   constexpr std::size_t senders = 100, each = 40;
-  ::kill(other.pid, SIGSTOP);
+  other.signal(SIGSTOP);
   const std::size_t before = resident_bytes();
   std::atomic<std::size_t> sent{0}, done{0};
   for (std::size_t i = 0; i < senders; ++i) {
@@ -362,7 +330,7 @@ TEST(BigPayload, APeerThatStopsReadingCostsItsWindow) {
   }));
   EXPECT_LE(peers[0].held_bytes, options.link.stream.window_bytes + 2 * 60'000);
 
-  ::kill(other.pid, SIGCONT);
+  other.signal(SIGCONT);
   EXPECT_TRUE(eventually([&] { return done == senders; }, 60s));
   std::vector<std::uint64_t> numbers;
   ASSERT_TRUE(a.complete([&] {

@@ -1,9 +1,6 @@
 // A node that is killed without a word, run after run, while others call it and watch it.
 
 #include <gtest/gtest.h>
-#include <signal.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -12,6 +9,7 @@
 #include <coterie/gen_server.hpp>
 
 #include "tests/sanitizer.hpp"
+#include "tests/transport/other_program.hpp"
 #include "tests/transport/real_node.hpp"
 
 namespace coterie {
@@ -19,6 +17,8 @@ namespace {
 
 using namespace std::chrono_literals;
 using testing::eventually;
+using testing::Lines;
+using testing::OtherProgram;
 using testing::RealNode;
 
 constexpr std::uint64_t runs = 20;
@@ -41,52 +41,10 @@ class Server final : public GenServer {
   void handle_cast(const Note&) {}
 };
 
-/// One run of node b, in a program of its own: it waits until it is told to begin.
-class NodeRun {
- public:
-  explicit NodeRun(std::uint64_t counter) {
-    int to[2], from[2];
-    if (::pipe(to) != 0 || ::pipe(from) != 0) std::abort();
-    const pid_t parent = ::getpid();
-    pid_ = ::fork();
-    if (pid_ == 0) {
-      if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || ::getppid() != parent) ::_exit(1);
-      serve(counter, to[0], from[1]);
-    }
-    ::close(to[0]);
-    ::close(from[1]);
-    in_ = from[0], out_ = to[1];
-  }
-  NodeRun(NodeRun&& other) noexcept
-      : pid_(std::exchange(other.pid_, 0)), in_(other.in_), out_(other.out_) {}
-  ~NodeRun() {
-    if (pid_ == 0) return;
-    kill();
-    ::close(in_);
-    ::close(out_);
-  }
-  /// Its address.
-  std::string begin(const std::string& others_address) {
-    write_line(out_, others_address);
-    return read_line(in_);
-  }
-  void kill() {
-    ::kill(pid_, SIGKILL);
-    ::waitpid(pid_, nullptr, 0);
-  }
-
- private:
-  static void write_line(int descriptor, std::string text) {
-    text.resize(64, '\0');
-    if (::write(descriptor, text.data(), text.size()) != 64) ::_exit(1);
-  }
-  static std::string read_line(int descriptor) {
-    std::string text(64, '\0');
-    if (::read(descriptor, text.data(), text.size()) != 64) ::_exit(1);
-    return text.c_str();
-  }
-  [[noreturn]] static void serve(std::uint64_t counter, int in, int out) {
-    const std::string a = read_line(in);
+/// One run of node b: it waits until it is told to begin.
+OtherProgram run_of_b(std::uint64_t counter) {
+  return OtherProgram([counter](const Lines& lines) {
+    const std::string a = lines.hear();
     RealNode node("b", {}, {}, counter);
     if (!node.complete([] {
           if (!GenServer::start<Server>({.name = local("server")})) ::_exit(1);
@@ -94,19 +52,16 @@ class NodeRun {
       ::_exit(1);
     }
     node.links->set_members({{"a", a, ""}});
-    write_line(out, node.links->address());
+    lines.say(node.links->address());
     for (;;) ::pause();
-  }
-
-  pid_t pid_ = 0;
-  int in_ = -1, out_ = -1;
-};
+  });
+}
 
 // Goal: whoever watches a process of a node that is killed has one Down, with the reason that the
 // connection is lost, in each run of the node; every call ends; nothing of a run is left.
 TEST(KillStorm, EveryMonitorHasItsOneDown) {
-  std::vector<NodeRun> nodes;  // before this program has threads
-  for (std::uint64_t i = 1; i <= runs; ++i) nodes.emplace_back(i);
+  std::vector<OtherProgram> nodes;  // before this program has threads
+  for (std::uint64_t i = 1; i <= runs; ++i) nodes.push_back(run_of_b(i));
   RealNode a("a");
 
   std::atomic<std::uint64_t> downs{0}, strange{0}, answered{0}, unanswered{0};
@@ -125,8 +80,9 @@ TEST(KillStorm, EveryMonitorHasItsOneDown) {
     });
   }
   for (std::uint64_t run = 1; run <= runs; ++run) {
-    NodeRun& node = nodes[run - 1];
-    a.links->set_members({{"b", node.begin(a.links->address()), ""}});
+    OtherProgram& node = nodes[run - 1];
+    node.lines().say(a.links->address());
+    a.links->set_members({{"b", node.lines().hear(), ""}});
     ASSERT_TRUE(eventually([&] { return a.links->connected("b") != NodeId::none; })) << run;
     const std::uint64_t before = answered;
     ASSERT_TRUE(eventually([&] { return answered > before; })) << run;

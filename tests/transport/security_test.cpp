@@ -4,9 +4,8 @@
 #include <malloc.h>
 #include <sys/socket.h>
 
-#include <filesystem>
-
 #include "tests/sanitizer.hpp"
+#include "tests/transport/process_costs.hpp"
 #include "transport/client.hpp"
 #include "transport/notice.hpp"
 #include "transport/zmq_client_listener.hpp"
@@ -17,6 +16,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using testing::eventually;
+using testing::open_descriptors;
 using testing::TestNode;
 
 /// Keys of nodes a and b, of a client and of an operator, and one that is nobody's.
@@ -45,14 +45,6 @@ TransportOptions with(std::shared_ptr<Admission> admission) {
 MemberAddress member(const std::string& name, const TestNode& node,
                      std::vector<std::string> public_keys) {
   return {name, node.net->address(), "", std::move(public_keys)};
-}
-
-std::size_t open_descriptors() {
-  std::size_t count = 0;
-  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
-    ++count;
-  }
-  return count;
 }
 
 bool logged(const TestNode& node, std::string_view text) {

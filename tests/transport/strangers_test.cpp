@@ -8,11 +8,11 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <filesystem>
 
 #include <coterie/gen_server.hpp>
 
 #include "tests/sanitizer.hpp"
+#include "tests/transport/process_costs.hpp"
 #include "tests/transport/real_node.hpp"
 
 namespace coterie {
@@ -20,7 +20,9 @@ namespace {
 
 using namespace std::chrono_literals;
 using testing::eventually;
+using testing::open_descriptors;
 using testing::RealNode;
+using testing::resident_bytes;
 
 class Echo final : public GenServer {
  public:
@@ -124,21 +126,6 @@ std::string recorded(const HostPort& target, const DialKeys& keys, const std::ve
   }));
   for (const int fd : {listener, from, to}) ::close(fd);
   return bytes;
-}
-
-// ---- what they cost
-
-std::size_t open_descriptors() {
-  return static_cast<std::size_t>(
-      std::distance(std::filesystem::directory_iterator("/proc/self/fd"), {}));
-}
-std::size_t resident_bytes() {
-  std::size_t pages = 0;
-  if (FILE* file = std::fopen("/proc/self/statm", "r")) {
-    if (std::fscanf(file, "%*s %zu", &pages) != 1) pages = 0;
-    std::fclose(file);
-  }
-  return pages * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
 }
 
 struct Strangers {
