@@ -1,6 +1,7 @@
 #pragma once
 // What this program holds of the system, for tests of what must not grow.
 
+#include <malloc.h>
 #include <unistd.h>
 
 #include <cstddef>
@@ -22,6 +23,12 @@ inline std::size_t resident_bytes() {
     std::fclose(file);
   }
   return pages * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+}
+
+/// What is allocated now. Unlike the resident bytes it does not keep the highest tide of arenas.
+inline std::size_t allocated_bytes() {
+  const struct ::mallinfo2 heap = ::mallinfo2();
+  return heap.uordblks + heap.hblkhd;
 }
 
 }  // namespace coterie::testing
