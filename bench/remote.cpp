@@ -251,6 +251,9 @@ void measure_peer(Figures& figures, const std::string& folder) {
 }  // namespace
 
 void measure_remote(Figures& figures, const std::string& peers) {
+  // First: the other node's program is a copy of this one, and a dying program's connections end
+  // after its memory, so what this one had of it would count.
+  figures.measure("remote.kill9_to_down.ms", "ms", 9, kill_to_down);
   {
     Pair pair({});
     figures.measure("remote.call.1c.p50", "us", [&] { return call_p50(pair); });
@@ -269,7 +272,6 @@ void measure_remote(Figures& figures, const std::string& peers) {
     measure_rate(figures, "remote.cast.16B.curve", [&] { return small_casts(pair, 1'000'000); });
   }
   figures.ratio("remote.call.256c.curve.over_plain", "remote.call.256c.curve", "remote.call.256c");
-  figures.measure("remote.kill9_to_down.ms", "ms", 9, kill_to_down);
   if (!peers.empty()) measure_peer(figures, peers + "/zmq");
 }
 

@@ -196,10 +196,12 @@ Process* Worker::find_work() {
     tick();
     process = next();
   }
-  while (process == nullptr && turn_links()) {
-    tick();
+  for (bool more = true; process == nullptr && more;) {
+    more = turn_links();
+    if (more) tick();
+    // Also where nothing has arrived: a turn tells of nodes that are gone, and of room to send.
     process = next();
-    gave_away_ = process == nullptr && others_have_work();
+    if (more) gave_away_ = process == nullptr && others_have_work();
   }
   return process;
 }
