@@ -16,7 +16,7 @@ namespace coterie::bench {
 namespace {
 
 constexpr std::size_t callers = 256;
-constexpr int calls_each = 60;
+constexpr int calls_each = 240;  // about half a second: a shorter run is one stall of the disk
 
 class Journalled final : public GenServer {
  public:

@@ -105,9 +105,7 @@ StorageResult<StorageSet> open_sqlite(std::string directory, const StorageOption
 }
 
 #ifdef COTERIE_HAS_POSTGRES
-StorageResult<StorageSet> open_postgres(std::string conninfo, const StorageOptions& options) {
-  const PostgresOptions common{
-      .conninfo = std::move(conninfo), .cluster_id = options.cluster_id, .wait = options.wait};
+StorageResult<StorageSet> open_postgres_once(const PostgresOptions& common) {
   auto agreement = PostgresRecords::open(common, "agreement");
   if (!agreement) return failed(agreement);
   auto warnings = (*agreement)->warnings();
@@ -119,6 +117,21 @@ StorageResult<StorageSet> open_postgres(std::string conninfo, const StorageOptio
                     .names = std::move(*names),
                     .streams = std::move(*streams),
                     .warnings = std::move(warnings)};
+}
+
+// A server that is busy when nodes start, all of them perhaps, must not end them; later on each
+// statement is tried again by whoever needs it. One that refuses is asked in vain in no time.
+constexpr int start_tries = 4;
+
+StorageResult<StorageSet> open_postgres(std::string conninfo, const StorageOptions& options) {
+  const PostgresOptions common{
+      .conninfo = std::move(conninfo), .cluster_id = options.cluster_id, .wait = options.wait};
+  auto opened = open_postgres_once(common);
+  for (int tries = 1; tries < start_tries; ++tries) {
+    if (opened || opened.error().code != StorageError::Code::unavailable) break;
+    opened = open_postgres_once(common);
+  }
+  return opened;
 }
 #else
 StorageResult<StorageSet> open_postgres(const std::string&, const StorageOptions&) {

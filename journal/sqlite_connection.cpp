@@ -131,13 +131,14 @@ void SqliteConnection::Close::operator()(sqlite3* connection) const noexcept {
 }
 
 StorageResult<SqliteConnection> SqliteConnection::open(std::string path,
-                                                       std::chrono::milliseconds busy_wait) {
+                                                       std::chrono::milliseconds busy_wait,
+                                                       const char* vfs) {
   SqliteConnection self;
   self.path_ = std::make_unique<std::string>(std::move(path));
   self.busy_wait_ = std::make_unique<std::chrono::milliseconds>(busy_wait);
   sqlite3* raw = nullptr;
-  const int code = sqlite3_open_v2(self.path_->c_str(), &raw,
-                                   SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr);
+  const int code =
+      sqlite3_open_v2(self.path_->c_str(), &raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, vfs);
   self.connection_.reset(raw);
   if (raw == nullptr) {
     return std::unexpected(

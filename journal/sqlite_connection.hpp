@@ -72,9 +72,10 @@ using SqliteBlob = SqliteStatement::Blob;
 class SqliteConnection {
  public:
   /// Opens an existing file for reading and writing. A lock held by another connection is waited
-  /// for about `busy_wait`, then the answer is `unavailable`.
-  static StorageResult<SqliteConnection> open(std::string path,
-                                              std::chrono::milliseconds busy_wait);
+  /// for about `busy_wait`, then the answer is `unavailable`. `vfs`: SQLite's default if there is
+  /// none.
+  static StorageResult<SqliteConnection> open(std::string path, std::chrono::milliseconds busy_wait,
+                                              const char* vfs = nullptr);
 
   StorageResult<void> execute(const char* sql);
   StorageResult<SqliteStatement> prepare(std::string_view sql);

@@ -173,7 +173,7 @@ StorageResult<void> check_stamp(SqliteConnection& connection, const SqliteFile& 
 
 }  // namespace
 
-StorageResult<SqliteConnection> open_file(const SqliteFile& file) {
+StorageResult<SqliteConnection> open_file(const SqliteFile& file, const char* vfs) {
   struct stat found {};
   if (::stat(file.path.c_str(), &found) == 0 && !S_ISREG(found.st_mode)) {
     return std::unexpected(StorageError{
@@ -192,7 +192,7 @@ StorageResult<SqliteConnection> open_file(const SqliteFile& file) {
                                           errno));
     }
   }
-  auto connection = SqliteConnection::open(file.path, file.busy_wait);
+  auto connection = SqliteConnection::open(file.path, file.busy_wait, vfs);
   if (!connection) return connection;
   auto ok = check_stamp(*connection, file);
   if (ok && file.kind == SqliteKind::journal) ok = connection->execute(snapshots_schema);

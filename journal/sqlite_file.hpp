@@ -20,8 +20,9 @@ struct SqliteFile {
   std::chrono::milliseconds busy_wait{1000};
 };
 
-/// Opens the file and checks that it is of that kind and cluster.
-StorageResult<SqliteConnection> open_file(const SqliteFile& file);
+/// Opens the file, through a file system of SQLite's if one is named, and checks that it is of that
+/// kind and cluster.
+StorageResult<SqliteConnection> open_file(const SqliteFile& file, const char* vfs = nullptr);
 /// Makes the file if there is none. Its directory must exist.
 StorageResult<void> create_file(const SqliteFile& file);
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "journal/sqlite_gather.hpp"
+
 namespace coterie {
 namespace {
 
@@ -40,7 +42,7 @@ StorageResult<std::unique_ptr<SqliteStreams>> SqliteStreams::open(const Options&
   for (const auto* file : {&names, &own}) {
     if (auto ok = detail::create_file(*file); !ok) return failed(ok);
   }
-  auto connection = detail::open_file(own);
+  auto connection = detail::open_file(own, detail::gathering_vfs());
   if (!connection) return failed(connection);
   self->own_.connection = std::move(*connection);
   auto& mine = self->own_;

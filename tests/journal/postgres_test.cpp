@@ -153,6 +153,28 @@ TEST_F(PostgresTest, GivesUpAListenerThatNeverSpeaks) {
   EXPECT_THAT(result.error().message, HasSubstr("no answer for 150 ms"));
 }
 
+// A server that is too busy to answer a node that starts is asked again.
+TEST_F(PostgresTest, AsksABusyServerAgainAtStart) {
+  ASSERT_TRUE(open());
+  const std::string table = "\"coterie_" + place_.cluster_id() + "\".meta";
+  // Until a second connection waits for the table: the first one has given up then.
+  std::thread holder([&] {
+    postgres_execute("DO $$ DECLARE seen int[] := '{}'; BEGIN LOCK TABLE " + table +
+                     "; WHILE cardinality(seen) < 2 LOOP PERFORM pg_stat_clear_snapshot(); "
+                     "seen := ARRAY(SELECT pid FROM pg_stat_activity WHERE wait_event_type = "
+                     "'Lock' AND application_name = '" +
+                     application() + "' UNION SELECT unnest(seen)); END LOOP; END $$");
+  });
+  while (postgres_execute("SELECT count(*) FROM pg_locks WHERE granted AND mode = "
+                          "'AccessExclusiveLock' AND relation = '" +
+                          table + "'::regclass") == "0") {
+  }
+  const auto storage = open({}, 500);
+  EXPECT_TRUE(storage) << storage.error().message;
+  if (!storage) static_cast<void>(open({}, 500));  // lets the holder end
+  holder.join();
+}
+
 // A server that is not there, refuses us or is unsafe is told at start, each in its own words.
 TEST_F(PostgresTest, NamesWhatIsWrongAtStart) {
   const auto expect = [](const StorageResult<StorageSet>& result, Code code,

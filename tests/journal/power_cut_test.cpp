@@ -27,7 +27,7 @@ using Kind = DiskOperation::Kind;
 
 constexpr std::uint64_t sector = 512;
 constexpr std::size_t streams_count = 5;
-constexpr std::size_t appends_count = 1'750;
+constexpr std::size_t appends_count = 2'250;
 constexpr std::uint64_t snapshot_every = 9;  // and every other stream is trimmed behind them
 
 StorageResult<StorageSet> open_at(const std::string& directory) {
@@ -230,10 +230,10 @@ std::string judge(const std::string& directory, const Progress& progress) {
 class PowerCut : public testing::Test {
  protected:
   PowerCut() {
+    install_recording_vfs();
     // The first files are made whole under another name: that is tried by processes that are
     // killed (sqlite_test.cpp).
     EXPECT_TRUE(open_at(source));
-    install_recording_vfs();
     untouched.emplace(source);
     lying.emplace(source, true);
     operations = work(source);

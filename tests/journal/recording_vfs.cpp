@@ -3,12 +3,15 @@
 #include <sqlite3.h>
 
 #include <cstring>
+#include <string_view>
 #include <utility>
 
 namespace coterie::test {
 namespace {
 
 using Kind = DiskOperation::Kind;
+
+constexpr std::uint64_t system_page = 4096;
 
 bool recording = false;
 std::vector<DiskOperation> operations;
@@ -31,8 +34,14 @@ int read(sqlite3_file* f, void* to, int size, sqlite3_int64 at) {
   return of(f).inner()->pMethods->xRead(of(f).inner(), to, size, at);
 }
 int write(sqlite3_file* f, const void* from, int size, sqlite3_int64 at) {
-  record(Kind::write, of(f).name, static_cast<std::uint64_t>(at),
-         std::string(static_cast<const char*>(from), static_cast<std::size_t>(size)));
+  // The system takes a write page by page, and a cut may come between two of them.
+  const std::string_view bytes(static_cast<const char*>(from), static_cast<std::size_t>(size));
+  for (std::size_t taken = 0; taken < bytes.size();) {
+    const std::uint64_t offset = static_cast<std::uint64_t>(at) + taken;
+    const std::string_view piece = bytes.substr(taken, system_page - offset % system_page);
+    record(Kind::write, of(f).name, offset, std::string(piece));
+    taken += piece.size();
+  }
   return of(f).inner()->pMethods->xWrite(of(f).inner(), from, size, at);
 }
 int truncate(sqlite3_file* f, sqlite3_int64 size) {
