@@ -105,7 +105,9 @@ StorageResult<StorageSet> open_sqlite(std::string directory, const StorageOption
 }
 
 #ifdef COTERIE_HAS_POSTGRES
-StorageResult<StorageSet> open_postgres_once(const PostgresOptions& common) {
+StorageResult<StorageSet> open_postgres(std::string conninfo, const StorageOptions& options) {
+  const PostgresOptions common{
+      .conninfo = std::move(conninfo), .cluster_id = options.cluster_id, .wait = options.wait};
   auto agreement = PostgresRecords::open(common, "agreement");
   if (!agreement) return failed(agreement);
   auto warnings = (*agreement)->warnings();
@@ -118,21 +120,6 @@ StorageResult<StorageSet> open_postgres_once(const PostgresOptions& common) {
                     .streams = std::move(*streams),
                     .warnings = std::move(warnings)};
 }
-
-// A server that is busy when nodes start, all of them perhaps, must not end them; later on each
-// statement is tried again by whoever needs it. One that refuses is asked in vain in no time.
-constexpr int start_tries = 4;
-
-StorageResult<StorageSet> open_postgres(std::string conninfo, const StorageOptions& options) {
-  const PostgresOptions common{
-      .conninfo = std::move(conninfo), .cluster_id = options.cluster_id, .wait = options.wait};
-  auto opened = open_postgres_once(common);
-  for (int tries = 1; tries < start_tries; ++tries) {
-    if (opened || opened.error().code != StorageError::Code::unavailable) break;
-    opened = open_postgres_once(common);
-  }
-  return opened;
-}
 #else
 StorageResult<StorageSet> open_postgres(const std::string&, const StorageOptions&) {
   return misuse(
@@ -140,10 +127,7 @@ StorageResult<StorageSet> open_postgres(const std::string&, const StorageOptions
 }
 #endif
 
-}  // namespace
-
-StorageResult<StorageSet> open_storage(const StorageOptions& options) {
-  if (options.node.empty()) return misuse("open_storage needs the name of the node");
+StorageResult<StorageSet> open_once(const StorageOptions& options) {
   const std::string& description = options.description;
   if (description == "memory") return open_memory(options.memory);
   if (description.starts_with(sqlite_prefix)) {
@@ -154,6 +138,24 @@ StorageResult<StorageSet> open_storage(const StorageOptions& options) {
   }
   return misuse("journal '" + description +
                 "' is unknown; write sqlite:DIRECTORY, postgres:CONNINFO or memory");
+}
+
+// A node that runs tries each statement again. One that starts must not end for a server that is
+// busy, with other nodes that start perhaps, or for a lock of a process that is stopped: its
+// guardian kills it soon after its lease, and `wait` is half of one. What refuses does so in no
+// time.
+constexpr int tries = 4;
+
+}  // namespace
+
+StorageResult<StorageSet> open_storage(const StorageOptions& options) {
+  if (options.node.empty()) return misuse("open_storage needs the name of the node");
+  auto opened = open_once(options);
+  for (int tried = 1; tried < tries; ++tried) {
+    if (opened || opened.error().code != StorageError::Code::unavailable) break;
+    opened = open_once(options);
+  }
+  return opened;
 }
 
 }  // namespace coterie

@@ -105,9 +105,9 @@ StorageResult<std::uint64_t> SqliteFences::version() {
   return version;
 }
 
-StorageResult<std::vector<StorageResult<Fence>>> SqliteFences::raise(
+StorageResult<std::vector<StorageResult<RaisedFence>>> SqliteFences::raise(
     std::span<const Opening> openings, const std::string& home) {
-  std::vector<StorageResult<Fence>> results;
+  std::vector<StorageResult<RaisedFence>> results;
   results.reserve(openings.size());
   SqliteTransaction transaction(connection_);
   if (auto ok = transaction.begin(); !ok) return failed(ok);
@@ -120,7 +120,7 @@ StorageResult<std::vector<StorageResult<Fence>>> SqliteFences::raise(
   return results;
 }
 
-StorageResult<Fence> SqliteFences::raise(const Opening& opening, const std::string& home) {
+StorageResult<RaisedFence> SqliteFences::raise(const Opening& opening, const std::string& home) {
   const auto& [stream, epoch] = opening;
   if (auto ok = check_opening(stream, epoch); !ok) return failed(ok);
   auto found = read(stream);
@@ -128,13 +128,13 @@ StorageResult<Fence> SqliteFences::raise(const Opening& opening, const std::stri
   Fence fence = std::move(*found).value_or(Fence{});
   if (epoch < fence.epoch) return std::unexpected(fenced(stream, epoch, fence.epoch));
   fence.epoch = epoch;
-  std::erase(fence.homes, home);
+  const bool new_home = std::erase(fence.homes, home) == 0;
   fence.homes.push_back(home);
   const std::string homes = join(fence.homes);
   auto ok = upsert_.run(std::string_view(stream), epoch.view, epoch.counter,
                         std::string_view(homes), std::uint64_t{checksum(stream, epoch, homes)});
   if (!ok) return failed(ok);
-  return fence;
+  return RaisedFence{std::move(fence), new_home};
 }
 
 StorageResult<std::vector<std::string>> SqliteFences::list(std::string_view prefix) {

@@ -20,6 +20,13 @@ struct Fence {
   friend bool operator==(const Fence&, const Fence&) = default;
 };
 
+/// A fence that was raised, and whether the node that did it is among the homes for the first time:
+/// then its file holds nothing of the stream.
+struct RaisedFence {
+  Fence fence;
+  bool new_home = false;
+};
+
 class SqliteFences {
  public:
   /// `names` is the names file, which exists.
@@ -34,13 +41,13 @@ class SqliteFences {
   StorageResult<std::uint64_t> version();
   /// Raises the fences for the node whose file is `home`, in one durable commit. Each is raised or
   /// refused (`fenced`, `misuse`, `corrupt`) by itself.
-  StorageResult<std::vector<StorageResult<Fence>>> raise(std::span<const Opening> openings,
-                                                         const std::string& home);
+  StorageResult<std::vector<StorageResult<RaisedFence>>> raise(std::span<const Opening> openings,
+                                                               const std::string& home);
   /// Streams that start with `prefix`, in order of name.
   StorageResult<std::vector<std::string>> list(std::string_view prefix);
 
  private:
-  StorageResult<Fence> raise(const Opening& opening, const std::string& home);
+  StorageResult<RaisedFence> raise(const Opening& opening, const std::string& home);
 
   SqliteConnection connection_;
   SqliteStatement select_, upsert_, from_, between_, version_;

@@ -13,6 +13,7 @@ namespace coterie {
 namespace {
 
 using detail::Fence;
+using detail::RaisedFence;
 using detail::SqliteConnection;
 using detail::SqliteStatement;
 using detail::StoredEvent;
@@ -114,14 +115,17 @@ StorageResult<void> SqliteStreams::read_events(Home& home, std::string_view stre
 }
 
 /// Passes the lock of every home of the fences once, then reads the streams from each, of one
-/// moment per file: locks are taken per file and not per stream.
+/// moment per file: locks are taken per file and not per stream. The own file is a home like the
+/// others where it was one before; nobody has appended to a file that was none.
 std::vector<StorageResult<SqliteStreams::Replay>> SqliteStreams::pass_and_read(
-    std::span<const Opening> openings, const std::vector<StorageResult<Fence>>& fences) {
+    std::span<const Opening> openings, const std::vector<StorageResult<RaisedFence>>& fences) {
   std::map<std::string_view, std::vector<std::size_t>> of_file;
   std::vector<StorageResult<Replay>> found(openings.size());
   for (std::size_t i = 0; i < fences.size(); ++i) {
     if (!fences[i]) continue;
-    for (const auto& file : fences[i]->homes) of_file[file].push_back(i);
+    std::span<const std::string> homes = fences[i]->fence.homes;
+    if (fences[i]->new_home) homes = homes.first(homes.size() - 1);
+    for (const auto& file : homes) of_file[file].push_back(i);
   }
   const auto fail = [&](std::string_view file, const StorageError& error) {
     for (const std::size_t i : of_file.at(file)) found[i] = std::unexpected(error);
@@ -192,7 +196,7 @@ StorageResult<std::vector<StorageResult<VerifiedStream>>> SqliteStreams::take(
       results.emplace_back(failed(replays[i]));
     } else if (!unchanged) {
       results.emplace_back(failed(unchanged));
-    } else if (*unchanged != *fence) {
+    } else if (*unchanged != fence->fence) {
       results.emplace_back(
           std::unexpected(detail::fenced(stream, epoch, unchanged->value_or(Fence{}).epoch)));
     } else {
@@ -223,11 +227,11 @@ StorageResult<std::vector<StorageResult<VerifiedStream>>> SqliteStreams::take(
 /// An owner deletes in its own file only; what it left in those of earlier owners goes at the next
 /// open. Nothing depends on that: what cannot be deleted now is tried again then.
 void SqliteStreams::drop_leftovers(std::span<const Opening> openings,
-                                   const std::vector<StorageResult<Fence>>& fences,
+                                   const std::vector<StorageResult<RaisedFence>>& fences,
                                    std::span<const std::pair<std::size_t, std::uint64_t>> trimmed) {
   std::map<std::string_view, std::vector<std::pair<std::size_t, std::uint64_t>>> of_file;
   for (const auto& [i, until] : trimmed) {
-    for (const auto& file : fences[i]->homes) {
+    for (const auto& file : fences[i]->fence.homes) {
       if (file == own_file_) continue;
       auto source = home(file);
       bool any = false;

@@ -90,9 +90,10 @@ class SqliteStreams final : public Streams {
   StorageResult<detail::VerifiedStream> read_all(std::string_view stream,
                                                  const detail::Fence& fence);
   std::vector<StorageResult<Replay>> pass_and_read(
-      std::span<const Opening> openings, const std::vector<StorageResult<detail::Fence>>& fences);
+      std::span<const Opening> openings,
+      const std::vector<StorageResult<detail::RaisedFence>>& fences);
   void drop_leftovers(std::span<const Opening> openings,
-                      const std::vector<StorageResult<detail::Fence>>& fences,
+                      const std::vector<StorageResult<detail::RaisedFence>>& fences,
                       std::span<const std::pair<std::size_t, std::uint64_t>> trimmed);
   StorageResult<std::vector<StorageResult<detail::VerifiedStream>>> take(
       std::span<const Opening> openings);

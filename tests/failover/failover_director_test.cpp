@@ -13,6 +13,7 @@ namespace coterie::sim {
 namespace {
 
 using namespace std::chrono_literals;
+using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -205,6 +206,22 @@ TEST(FailoverDirector, TellsWhatItCouldNotPlay) {
   down.at("b") = {"b", std::nullopt, false, false};
   down.run(9s);
   EXPECT_THAT(down.director->unplayed(), ElementsAre("kill b at 1s: b is down"));
+}
+
+// Whoever runs a name may have been killed a moment before a crash of it that the seed has drawn.
+TEST(FailoverDirector, SkipsADrawnCrashOfANameThatIsGone) {
+  const std::string crash = "do = \"crash_name\", name = \"contracts/contract-3\"";
+  Table drawn("[[fault]]\nevery = \"9s\"\nafter = \"1s\"\npick = [{ " + crash + " }]\n");
+  drawn.result = std::unexpected("the connection broke");
+  drawn.run(2s);
+  EXPECT_THAT(drawn.log, SizeIs(1));
+  EXPECT_THAT(drawn.director->unplayed(), IsEmpty());
+  EXPECT_THAT(drawn.events, Contains(HasSubstr("skipped: begin crash_name")));
+
+  Table fixed("[[fault]]\nat = \"1s\"\ndo = \"crash_name\"\nname = \"contracts/contract-3\"\n");
+  fixed.result = std::unexpected("the connection broke");
+  fixed.run(2s);
+  EXPECT_THAT(fixed.director->unplayed(), SizeIs(1));
 }
 
 // Explicit restart and resume; doing again what is done already is needless, not wrong.
