@@ -258,6 +258,9 @@ void FailoverDirector::undo(Duration now, std::span<const NodeFacts> facts,
     } else if (node->guardian) {
       ++undo;  // it still tells the others, or leaves
       continue;
+    } else if (std::ranges::find(deeds, Deed::Verb::start, &Deed::verb) != deeds.end()) {
+      ++undo;  // perhaps of this node, asked to stop twice: the next step has the facts
+      continue;
     } else {
       deeds.push_back(undo->deed);
       note(now, "fault", "restart " + node->name);

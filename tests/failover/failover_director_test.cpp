@@ -208,6 +208,22 @@ TEST(FailoverDirector, TellsWhatItCouldNotPlay) {
   EXPECT_THAT(down.director->unplayed(), ElementsAre("kill b at 1s: b is down"));
 }
 
+// A node that drains is asked to stop once more: when it has gone at last it is started once.
+TEST(FailoverDirector, StartsOnceWhoWasStoppedTwice) {
+  const std::string stop = "do = \"stop\"\nnode = \"a\"\nrestart_after = \"500ms\"\n";
+  Table table("[[fault]]\nat = \"1s\"\n" + stop + "[[fault]]\nat = \"2s\"\n" + stop);
+  table.run(1s);
+  table.at("a") = {"a", 101, true, true};  // still there
+  table.run(2s);
+  table.at("a") = {"a", 101, true, true};
+  table.run(3s);
+  EXPECT_THAT(table.log, ElementsAre("1000 stop a", "2000 stop a"));
+  table.at("a") = {"a", std::nullopt, false, false};
+  table.run(5s);
+  EXPECT_THAT(table.log, ElementsAre("1000 stop a", "2000 stop a", "3010 restart a"));
+  EXPECT_TRUE(table.director->finished());
+}
+
 // Whoever runs a name may have been killed a moment before a crash of it that the seed has drawn.
 TEST(FailoverDirector, SkipsADrawnCrashOfANameThatIsGone) {
   const std::string crash = "do = \"crash_name\", name = \"contracts/contract-3\"";
