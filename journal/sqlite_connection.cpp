@@ -153,6 +153,13 @@ StorageResult<SqliteConnection> SqliteConnection::open(std::string path,
       !ok) {
     return std::unexpected(std::move(ok.error()));
   }
+  // Pages go to the log with the commit and not before: what is gathered of a transaction that is
+  // undone would be handed over later, over what others have committed meanwhile.
+  if (vfs != nullptr) {
+    if (auto ok = self.execute("PRAGMA cache_spill=OFF"); !ok) {
+      return std::unexpected(std::move(ok.error()));
+    }
+  }
   return self;
 }
 

@@ -72,8 +72,8 @@ using SqliteBlob = SqliteStatement::Blob;
 class SqliteConnection {
  public:
   /// Opens an existing file for reading and writing. A lock held by another connection is waited
-  /// for about `busy_wait`, then the answer is `unavailable`. `vfs`: SQLite's default if there is
-  /// none.
+  /// for about `busy_wait`, then the answer is `unavailable`. `vfs`: that of
+  /// sqlite_gather.hpp, or none for SQLite's default.
   static StorageResult<SqliteConnection> open(std::string path, std::chrono::milliseconds busy_wait,
                                               const char* vfs = nullptr);
 

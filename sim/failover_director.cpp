@@ -144,7 +144,7 @@ void FailoverDirector::play(const PlannedFault& fault, const std::string& node, 
   PlannedFault resolved = fault;
   resolved.action.node->kind = NodeSelector::Kind::name;
   resolved.action.node->text = node;
-  deeds.push_back({verb_of(kind), node});
+  deeds.push_back({verb_of(kind), node, nullptr, fault.max_down.has_value()});
   if (kind == FaultKind::replace) {
     deeds.back().fault = std::make_shared<const PlannedFault>(resolved);
   }
@@ -191,7 +191,7 @@ void FailoverDirector::play_beside(const PlannedFault& fault, const std::string&
   }
   const auto shared = std::make_shared<const PlannedFault>(std::move(resolved));
   const FaultKind kind = fault.action.kind;
-  deeds.push_back({Deed::Verb::begin, node, shared});
+  deeds.push_back({Deed::Verb::begin, node, shared, fault.max_down.has_value()});
   if (kind == FaultKind::heal) {
     std::erase_if(undo_, [](const Undo& undo) {
       return undo.deed.fault && (undo.deed.fault->action.kind == FaultKind::partition ||
@@ -275,10 +275,10 @@ void FailoverDirector::done(Duration now, const Deed& deed,
     const std::string text =
         std::string(to_string(deed.verb)) + " " + (deed.fault ? describe(*deed.fault) : deed.node);
     note(now, "skipped", text + ": " + result.error());
-    // Whoever runs the name may have been killed a moment ago. That counts where the file names the
-    // moment, not where it was drawn.
-    const bool forgiven =
-        deed.fault && deed.fault->max_down && deed.fault->action.kind == FaultKind::crash_name;
+    // The node may have ended a moment ago, by another fault or its guardian. That counts where the
+    // file names the moment, not where it was drawn.
+    const bool forgiven = deed.drawn && (deed.verb != Deed::Verb::begin ||
+                                         deed.fault->action.kind == FaultKind::crash_name);
     if (!forgiven) unplayed_.push_back(text + ": " + result.error());
     return;
   }

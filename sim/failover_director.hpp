@@ -36,6 +36,7 @@ struct Deed {
   std::string node;  // empty: of no node alone
   /// The fault behind it, its selectors resolved; compared by identity.
   std::shared_ptr<const PlannedFault> fault{};
+  bool drawn = false;  // by the seed, so that it may be kept back
   friend bool operator==(const Deed&, const Deed&) = default;
 };
 std::string_view to_string(Deed::Verb verb) noexcept;

@@ -225,7 +225,7 @@ TEST(FailoverDirector, StartsOnceWhoWasStoppedTwice) {
 }
 
 // Whoever runs a name may have been killed a moment before a crash of it that the seed has drawn.
-TEST(FailoverDirector, SkipsADrawnCrashOfANameThatIsGone) {
+TEST(FailoverDirector, SkipsADrawnFaultOfWhoIsGone) {
   const std::string crash = "do = \"crash_name\", name = \"contracts/contract-3\"";
   Table drawn("[[fault]]\nevery = \"9s\"\nafter = \"1s\"\npick = [{ " + crash + " }]\n");
   drawn.result = std::unexpected("the connection broke");
@@ -233,6 +233,14 @@ TEST(FailoverDirector, SkipsADrawnCrashOfANameThatIsGone) {
   EXPECT_THAT(drawn.log, SizeIs(1));
   EXPECT_THAT(drawn.director->unplayed(), IsEmpty());
   EXPECT_THAT(drawn.events, Contains(HasSubstr("skipped: begin crash_name")));
+
+  // Or its guardian has killed it.
+  Table kill(
+      "[[fault]]\nevery = \"9s\"\nafter = \"1s\"\npick = [{ do = \"kill\", node = \"a\" }]\n");
+  kill.result = std::unexpected("the program of node a does not run");
+  kill.run(2s);
+  EXPECT_THAT(kill.log, SizeIs(1));
+  EXPECT_THAT(kill.director->unplayed(), IsEmpty());
 
   Table fixed("[[fault]]\nat = \"1s\"\ndo = \"crash_name\"\nname = \"contracts/contract-3\"\n");
   fixed.result = std::unexpected("the connection broke");

@@ -22,6 +22,7 @@
 
 #include "journal/sqlite_connection.hpp"
 #include "journal/sqlite_file.hpp"
+#include "journal/sqlite_gather.hpp"
 #include "tests/journal/engines.hpp"
 
 namespace coterie::test {
@@ -534,6 +535,47 @@ TEST(SqliteFaults, GoesOnWhenAFullDiskHasSpaceAgain) {
   ASSERT_TRUE(a->names->commit({&put, 1}));
   a = open_at(mount.path + "/journal", "a");
   EXPECT_EQ(a->streams->open("s", {1, 2}).value().size(), next);
+}
+
+// What a gathering connection has undone is never written over what others have committed since.
+TEST(SqliteFaults, AnUndoneTransactionLeavesNothingToWrite) {
+  const Directory directory;
+  ASSERT_TRUE(open_at(directory.path, "a"));
+  const auto connect = [&](const char* vfs) {
+    return detail::SqliteConnection::open(directory.path + "/journal-a.db",
+                                          std::chrono::milliseconds(1000), vfs);
+  };
+  auto gathers = connect(detail::gathering_vfs());
+  auto other = connect(nullptr);
+  const auto insert = [](detail::SqliteConnection& connection, int first, int rows) {
+    const std::string sql = "WITH RECURSIVE n(i) AS (SELECT " + std::to_string(first) +
+                            " UNION ALL SELECT i + 1 FROM n WHERE i < " +
+                            std::to_string(first + rows - 1) +
+                            ") INSERT INTO events SELECT 's', i, 1, 1, '', zeroblob(900), '', 0 "
+                            "FROM n";
+    return connection.execute(sql.c_str());
+  };
+  // More pages than it keeps in memory.
+  ASSERT_TRUE(gathers->execute("PRAGMA cache_size=10"));
+  for (int round = 0; round < 3; ++round) {
+    const int first = 1'000 * round;
+    // So that undoing reads nothing from the log.
+    ASSERT_TRUE(gathers->execute("PRAGMA wal_checkpoint(TRUNCATE)"));
+    ASSERT_TRUE(gathers->begin());
+    ASSERT_TRUE(insert(*gathers, 10'000 + first, 200));
+    gathers->rollback();
+    ASSERT_TRUE(insert(*other, first, 400));
+    ASSERT_TRUE(insert(*gathers, first + 500, 200));
+  }
+  std::string integrity;
+  std::uint64_t count = 0;
+  auto third = connect(nullptr);
+  auto check = third->prepare("PRAGMA integrity_check");
+  ASSERT_TRUE(check->query([&](auto& row) { integrity += row.bytes(0); }));
+  auto rows = third->prepare("SELECT count(*) FROM events");
+  ASSERT_TRUE(rows->query([&](auto& row) { count = row.number(0); }));
+  EXPECT_EQ(integrity, "ok");
+  EXPECT_EQ(count, 1'800u);
 }
 
 // Node names that no file system likes make files of their own all the same.
