@@ -103,7 +103,7 @@ void Client::Engine::take_submitted(Time now) {
     pending.done = std::move(done);
     waiting_[ref] = pending.send_before;
     deadlines_.emplace(pending.deadline, ref);
-    if (pending.send_before != pending.deadline) deadlines_.emplace(pending.send_before, ref);
+    deadlines_.emplace(pending.send_before, ref);
   }
 }
 
@@ -111,6 +111,8 @@ void Client::Engine::finish(std::uint64_t ref, Answer answer) {
   const auto found = pending_.find(ref);
   if (found == pending_.end()) return;
   Done done = std::move(found->second.done);
+  deadlines_.erase({found->second.deadline, ref});
+  deadlines_.erase({found->second.send_before, ref});
   pending_.erase(found);
   waiting_.erase(ref);
   --outstanding_;
@@ -279,9 +281,7 @@ void Client::Engine::expire(Time now) {
   while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
     const std::uint64_t ref = deadlines_.begin()->second;
     deadlines_.erase(deadlines_.begin());
-    const auto found = pending_.find(ref);
-    if (found == pending_.end()) continue;
-    const Pending& pending = found->second;
+    const Pending& pending = pending_.at(ref);
     if (!pending.sent) {
       std::string why;
       {

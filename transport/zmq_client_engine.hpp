@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <map>
 #include <mutex>
+#include <set>
 #include <thread>
 #include <unordered_map>
 
@@ -76,9 +77,9 @@ class Client::Engine {
   Duration backoff_{};
   NodeId node_id_ = NodeId::none;
   std::uint64_t last_ref_ = 0;
-  std::map<std::uint64_t, Pending> pending_;      // by ref
-  std::multimap<Time, std::uint64_t> deadlines_;  // ended calls leave theirs behind
-  std::map<std::uint64_t, Time> waiting_;         // not sent yet, in order
+  std::map<std::uint64_t, Pending> pending_;            // by ref
+  std::set<std::pair<Time, std::uint64_t>> deadlines_;  // of what is in pending_
+  std::map<std::uint64_t, Time> waiting_;               // not sent yet, in order
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;

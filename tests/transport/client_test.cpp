@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/sanitizer.hpp"
+#include "tests/transport/process_costs.hpp"
 #include "tests/transport/tcp_proxy.hpp"
 #include "transport/zmq_client_listener.hpp"
 #include "transport_fixture.hpp"
@@ -130,6 +132,26 @@ TEST_F(ClientTest, HasManyCallsUnderWay) {
   }
   EXPECT_TRUE(eventually([&] { return done == 5000; }));
   EXPECT_EQ(right, 5000);
+}
+
+// Goal: a call that is answered leaves nothing behind, however far its deadline was.
+TEST_F(ClientTest, KeepsNothingOfAnsweredCalls) {
+  EchoNode node;
+  auto client = connect({node.listener->address()});
+  ASSERT_TRUE(client) << client.error();
+  const auto calls = [&](int count) {
+    std::atomic<int> done{0};
+    for (int i = 0; i < count; ++i) {
+      (*client)->submit(request("echo", "x", 60s), [&](const Client::Answer&) { ++done; });
+    }
+    EXPECT_TRUE(eventually([&] { return done == count; }));
+  };
+  calls(2000);
+  const std::size_t before = testing::allocated_bytes();
+  for (int i = 0; i < 10; ++i) calls(2000);
+  if (test::work_divisor == 1) {  // a sanitizer keeps what was freed
+    EXPECT_LT(testing::allocated_bytes(), before + (256u << 10));
+  }
 }
 
 // A deadline that passes ends the call as unknown, and the node is told.
