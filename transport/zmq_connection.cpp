@@ -29,6 +29,9 @@ void set_common_options(zmq::socket_t& socket, int message_bytes_max) {
   socket.set(zmq::sockopt::linger, 0);
   socket.set(zmq::sockopt::maxmsgsize, std::int64_t{message_bytes_max});
   socket.set(zmq::sockopt::handshake_ivl, 3000);
+  // Of connections that wait to be accepted: past it the kernel drops the next one's request, and
+  // an honest one that dials among a crowd asks again a second later.
+  socket.set(zmq::sockopt::backlog, 1024);
   // A host that is gone without a word is noticed by the kernel too, after 10 + 3 x 5 s.
   socket.set(zmq::sockopt::tcp_keepalive, 1);
   socket.set(zmq::sockopt::tcp_keepalive_idle, 10);
