@@ -148,6 +148,25 @@ std::optional<LeaseRow> decode_lease(BytesView bytes) {
   return row;
 }
 
+Bytes encode_join(const JoinRequest& request) {
+  RecordWriter out;
+  out.number(format_version).text(request.config_digest);
+  out.number(request.predecessor_dead ? 1 : 0);
+  write_member(out, request.member);
+  return out.take();
+}
+
+std::optional<JoinRequest> decode_join(BytesView bytes) {
+  RecordReader in(bytes);
+  if (in.number() != format_version) return std::nullopt;
+  JoinRequest request;
+  request.config_digest = in.text();
+  request.predecessor_dead = in.number() != 0;
+  request.member = read_member(in);
+  if (!in.ok()) return std::nullopt;
+  return request;
+}
+
 Bytes encode_name(const NameRow& row) {
   RecordWriter out;
   out.number(format_version)

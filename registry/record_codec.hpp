@@ -1,9 +1,9 @@
 #pragma once
-// How the values of registry's records are written into storage: the view, the lease rows and the
-// name rows. Each value starts with one byte, its format version, so that a newer program can tell
-// an older one's records; integers are LEB128 varints, texts a varint length and the bytes.
-// Decoding is bounded by the bytes present and answers nullopt on anything that does not fit.
-// Plain functions, any thread.
+// How the values of registry's records are written into storage: the view, the lease rows, the
+// requests to join and the name rows. Each value starts with one byte, its format version, so that
+// a newer program can tell an older one's records; integers are LEB128 varints, texts a varint
+// length and the bytes. Decoding is bounded by the bytes present and answers nullopt on anything
+// that does not fit. Plain functions, any thread.
 
 #include <cstdint>
 #include <optional>
@@ -54,6 +54,14 @@ struct LeaseRow {
   friend bool operator==(const LeaseRow&, const LeaseRow&) = default;
 };
 
+/// An incarnation that asks whoever writes the next view to take it in.
+struct JoinRequest {
+  Member member;  // `since` is filled in by who takes it in
+  std::string config_digest;
+  bool predecessor_dead = false;  // no earlier run of this node lives, as it knows by its lock
+  friend bool operator==(const JoinRequest&, const JoinRequest&) = default;
+};
+
 /// One strict name: who has it, by which registration.
 struct NameRow {
   std::string node;
@@ -73,6 +81,8 @@ Bytes encode_view(const View& view);
 std::optional<View> decode_view(BytesView bytes);
 Bytes encode_lease(const LeaseRow& row);
 std::optional<LeaseRow> decode_lease(BytesView bytes);
+Bytes encode_join(const JoinRequest& request);
+std::optional<JoinRequest> decode_join(BytesView bytes);
 Bytes encode_name(const NameRow& row);
 /// `version`: of the record; fills in the epoch's counter of a reserved row.
 std::optional<NameRow> decode_name(BytesView bytes, std::uint64_t version);

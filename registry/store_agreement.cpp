@@ -31,11 +31,15 @@ std::string StoreAgreement::lease_key(std::string_view name, const Incarnation& 
 std::string StoreAgreement::evict_key(std::string_view name, const Incarnation& incarnation) {
   return row_key("evict", name, incarnation);
 }
+std::string StoreAgreement::join_key(std::string_view name, const Incarnation& incarnation) {
+  return row_key("join", name, incarnation);
+}
 
 StoreAgreement::StoreAgreement(AgreementOptions options)
     : options_(std::move(options)),
       own_row_(lease_key(options_.self.name, options_.self.incarnation)),
-      own_evict_(evict_key(options_.self.name, options_.self.incarnation)) {}
+      own_evict_(evict_key(options_.self.name, options_.self.incarnation)),
+      own_request_(join_key(options_.self.name, options_.self.incarnation)) {}
 
 std::vector<StoreAgreement::Action> StoreAgreement::step(Time now, const Event& event) {
   now_ = std::max(now_, now);
@@ -87,6 +91,7 @@ void StoreAgreement::on(const Scanned& scanned) {
     learn_row(row.key, record != nullptr ? record->version : 0);
     learn_report(row, record != nullptr ? record->value : Bytes());
   }
+  learn_requests(records);
   learn_connectivity(records);
   forget_removed();
   if (gap || late(scanned.started)) restart_waits();
@@ -121,16 +126,22 @@ void StoreAgreement::renewed(Time started, const StorageResult<TransactionResult
 
 void StoreAgreement::changed(Time started, const StorageResult<TransactionResult>& result) {
   const std::optional<View> proposed = std::exchange(proposed_, std::nullopt);
+  const bool requested = std::exchange(requested_, false);
   if (!result) {  // may have happened, may still happen
     view_known_ = false;
     read_wanted_ = true;
   } else if (!result->committed) {
+    contended_ = true;
     if (!learn_refusal(result->found)) {
       view_known_ = false;
       read_wanted_ = true;
     }
   } else if (!proposed) {
-    read_wanted_ = true;
+    read_wanted_ = !requested;
+    if (requested) {
+      asking_[own_request_] = {.request = {}, .version = 0, .since = now_};
+      next_scan_ = now_ + options_.timing.interval / 4;  // others come too late as well, and ask
+    }
   } else {
     const bool joined = !member_;
     install(*proposed, result->versions.at(0));
@@ -275,6 +286,11 @@ void StoreAgreement::enter(NodeState state, std::string why) {
 
 void StoreAgreement::depart(Departure departure) {
   end_lease();
+  if (asking_.contains(own_request_)) {
+    // If that is lost, whoever is taken in and is not there is removed as any other.
+    actions_.push_back(CommitStore{
+        next_id_++, Transaction{.conditions = {}, .writes = {{own_request_, std::nullopt}}}});
+  }
   departed_ = true;
   operations_.clear();
   const bool excluded = departure.kind == Departure::Kind::removed;

@@ -10,7 +10,8 @@
 // before the statement was sent; answers may come in any order.
 //
 // Records: `agreement/view`; `agreement/lease/NAME/INCARNATION` for each member, whose version is
-// the lease's counter; `agreement/evict/NAME/INCARNATION` while a member's renewals are refused.
+// the lease's counter; `agreement/evict/NAME/INCARNATION` while a member's renewals are refused;
+// `agreement/join/NAME/INCARNATION` while one asks whoever writes the next view to take it in.
 
 #include <cstdint>
 #include <deque>
@@ -26,6 +27,7 @@
 #include "process/ports/storage.hpp"
 #include "registry/agreement_terms.hpp"
 #include "registry/connectivity.hpp"
+#include "registry/record_codec.hpp"
 
 namespace coterie {
 
@@ -40,6 +42,8 @@ struct Protections {
   bool confirmed_only = true;     // only a renewal known to be committed extends the lease
   bool lease_waited_out = true;   // who is silent is removed after its lease, not before
   bool view_unchanged = true;     // a view replaces only the view that it was made from
+  bool requests_judged = true;    // who asks is taken in only where it could join by itself
+  bool joins_together = true;     // who was not the first to write the next view asks
 };
 
 struct AgreementOptions {
@@ -102,6 +106,7 @@ class StoreAgreement final : public AgreementActions {
   static std::string view_key();
   static std::string lease_key(std::string_view name, const Incarnation& incarnation);
   static std::string evict_key(std::string_view name, const Incarnation& incarnation);
+  static std::string join_key(std::string_view name, const Incarnation& incarnation);
 
  private:
   // Another member's lease row, as watched from here.
@@ -115,6 +120,12 @@ class StoreAgreement final : public AgreementActions {
     std::string key;
     Bytes value{};
     std::optional<HeardReport> heard{};
+  };
+  // Somebody who asks to be taken into the next view, as its row was read last.
+  struct Asking {
+    std::optional<JoinRequest> request;  // none: of no known format
+    std::uint64_t version = 0;           // 0: this node's own, written and not read yet
+    Time since;                          // seen unchanged since then
   };
   struct Operation {
     enum class Kind : std::uint8_t { scan, renew, change };
@@ -150,6 +161,12 @@ class StoreAgreement final : public AgreementActions {
   void propose_join();
   void propose_change();
   bool refused_to_join();
+  void learn_requests(const std::vector<Record>& records);
+  void send_request();
+  bool its_turn_to_join() const;
+  bool may_be_taken_in(const Asking& asking, const View& view) const;
+  void take_in(View& next, Transaction& transaction) const;
+  void clear_requests();
   bool propose_eviction();
   std::uint64_t watched_version(const std::string& row) const;
   Transaction::Condition view_condition() const;
@@ -179,6 +196,7 @@ class StoreAgreement final : public AgreementActions {
   const AgreementOptions options_;
   const std::string own_row_;
   const std::string own_evict_;
+  const std::string own_request_;
   Time now_{};
   std::vector<Action> actions_;
 
@@ -195,6 +213,9 @@ class StoreAgreement final : public AgreementActions {
   std::uint64_t installed_ = 0;
   std::optional<View> proposed_;  // by the change under way; none: an eviction record
 
+  std::map<std::string, Asking> asking_;  // by the keys of their rows
+  bool contended_ = false;                // another has written the view that this node is not in
+  bool requested_ = false;                // the change under way writes this node's request
   std::map<std::string, Watch> watches_;  // by lease key
   std::deque<Incarnation> dead_;          // proven, bounded
   std::set<std::string> evictions_;       // keys of eviction records that exist

@@ -1,4 +1,4 @@
-// What a node does on its own account: renew, read, and propose views.
+// What a member does on its own account: renew, read, and propose views.
 
 #include <algorithm>
 #include <utility>
@@ -40,67 +40,13 @@ void StoreAgreement::propose() {
     propose_change();
   } else if (leaving_) {
     depart({.kind = Departure::Kind::left, .why = "left before it was a member"});
-  } else if (!refused_to_join()) {
+  } else if (refused_to_join()) {
+    return;
+  } else if (its_turn_to_join()) {
     propose_join();
+  } else if (!asking_.contains(own_request_)) {
+    send_request();
   }
-}
-
-// Whether this incarnation may not be added to the view as it is: for good, or not yet.
-bool StoreAgreement::refused_to_join() {
-  const Incarnation& own = options_.self.incarnation;
-  const std::string& name = options_.self.name;
-  if (auto stone = view_.tombstones.find(name); options_.protections.tombstones &&
-                                                stone != view_.tombstones.end() &&
-                                                own.counter <= stone->second) {
-    depart({.kind = Departure::Kind::raise_counter,
-            .counter = stone->second,
-            .why = "incarnation " + std::to_string(own.counter) + " of " + name +
-                   " is not newer than the removed " + std::to_string(stone->second)});
-    return true;
-  }
-  if (const Member* holder = view_.find(name); holder && !removable(*holder)) {
-    if (seen_alive(*holder)) {
-      depart({.kind = Departure::Kind::name_taken,
-              .why = "a live node has the name " + name + ": incarnation " +
-                     to_string(holder->incarnation) + " at " + holder->address});
-    }
-    return true;
-  } else if (holder && options_.protections.tombstones &&
-             own.counter <= holder->incarnation.counter) {
-    depart({.kind = Departure::Kind::raise_counter,
-            .counter = holder->incarnation.counter,
-            .why = "an incarnation of " + name + " with a greater counter was here"});
-    return true;
-  }
-  if (view_.config_digest == options_.config_digest) return false;
-  // Another configuration binds only while somebody lives by it.
-  bool undecided = false;
-  for (const auto& [other, member] : view_.members) {
-    if (removable(member)) continue;
-    undecided = true;
-    if (!seen_alive(member)) continue;
-    depart({.kind = Departure::Kind::config_differs,
-            .why = "the configuration differs from that of the running members (digest " +
-                   options_.config_digest + ", " + other + " runs with " + view_.config_digest +
-                   "): use the same cluster file on every node"});
-    return true;
-  }
-  return undecided;
-}
-
-void StoreAgreement::propose_join() {
-  View next = view_;
-  ++next.number;
-  next.config_digest = options_.config_digest;
-  Transaction transaction{.conditions = {view_condition(), {own_row_, 0}}, .writes = {{}}};
-  for (const auto& [name, member] : view_.members) {
-    if (removable(member)) remove(next, transaction, member);
-  }
-  Member self = options_.self;
-  self.since = next.number;
-  next.members[self.name] = std::move(self);
-  transaction.writes.push_back({own_row_, own_lease_row()});
-  send_change(std::move(transaction), std::move(next));
 }
 
 void StoreAgreement::propose_change() {
@@ -111,7 +57,7 @@ void StoreAgreement::propose_change() {
   const bool drains = drain_wanted_ && !leaving_ && !own->draining;
   const bool none = !leaving_ && !somebody_ends();
   if (!drains && (none || std::ranges::none_of(view_.members, goes))) {
-    propose_eviction();
+    if (!propose_eviction()) clear_requests();
     return;
   }
   View next = view_;
@@ -122,6 +68,7 @@ void StoreAgreement::propose_change() {
     if (goes(entry)) remove(next, transaction, entry.second);
   }
   if (drains) next.members[own->name].draining = true;
+  take_in(next, transaction);
   send_change(std::move(transaction), std::move(next));
 }
 

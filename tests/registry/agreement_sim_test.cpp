@@ -57,10 +57,53 @@ TEST(AgreementSim, replays_a_seed_exactly) {
   EXPECT_NE(one.digest, other.digest);
 }
 
+// Those who start together are in after a few views, and each by one request and no more attempts
+// than two; alone each makes a view, and everybody tries again at each.
+TEST(AgreementSim, many_join_in_few_views) {
+  for (const int nodes : {50, 200}) {
+    for (const bool together : {true, false}) {
+      if (nodes == 200 && !together) continue;  // 200 views of up to 200 members, 20,000 attempts
+      Protections protections;
+      protections.joins_together = together;
+      ClusterSim sim(7, nodes, {.starts = 20ms}, protections);
+      const auto agreed = sim.agreed_within(30s);
+      ASSERT_TRUE(agreed) << nodes;
+      EXPECT_TRUE(sim.violations().empty()) << sim.violations().front();
+      std::printf("%d nodes%s: %lu views, %.3f s, %lu commits, %lu refused\n", nodes,
+                  together ? "" : " each for itself", sim.views_agreed(),
+                  static_cast<double>(agreed->count()) / 1e9, sim.commits, sim.refused);
+      if (together) {
+        EXPECT_LE(sim.views_agreed(), 10u);
+        EXPECT_LE(sim.refused, 2u * static_cast<unsigned>(nodes));
+      } else {
+        EXPECT_EQ(sim.views_agreed(), static_cast<unsigned>(nodes));
+      }
+    }
+  }
+}
+
+Faults crowd_faults(std::uint64_t seed) {
+  Faults faults = drawn_faults(seed);
+  faults.starts = 15ms;
+  faults.twin_every = 2s;
+  faults.crash_every = 3s;
+  return faults;
+}
+
+// The same promises when many join at once, twins among them, again and again.
+TEST(AgreementSim, crowds_keep_the_promises) {
+  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+    ClusterSim sim(seed, 9, crowd_faults(seed));
+    sim.run(20s);
+    ASSERT_TRUE(sim.violations().empty()) << "seed " << seed << ": " << sim.violations().front();
+  }
+}
+
 struct Mutant {
   const char* name;
   bool Protections::*rule;
   const char* symptom;
+  bool crowd = false;
 };
 
 class AgreementMutants : public ::testing::TestWithParam<Mutant> {};
@@ -70,8 +113,10 @@ TEST_P(AgreementMutants, is_caught) {
   for (std::uint64_t seed = 1; seed <= 3000; ++seed) {
     Protections protections;
     protections.*GetParam().rule = false;
-    ClusterSim sim(seed, 3 + static_cast<int>(seed % 3), drawn_faults(seed), protections);
-    sim.run(60s);
+    const bool crowd = GetParam().crowd;
+    ClusterSim sim(seed, crowd ? 9 : 3 + static_cast<int>(seed % 3),
+                   crowd ? crowd_faults(seed) : drawn_faults(seed), protections);
+    sim.run(crowd ? 20s : 60s);
     for (const auto& violation : sim.violations()) {
       if (violation.find(GetParam().symptom) == std::string::npos) continue;
       RecordProperty("seed", std::to_string(seed));
@@ -91,7 +136,8 @@ INSTANTIATE_TEST_SUITE_P(
                       Mutant{"drift_margin", &Protections::drift_margin, "I1"},
                       Mutant{"restart_wait", &Protections::restart_wait, "outage"},
                       Mutant{"confirmed_only", &Protections::confirmed_only, "I1"},
-                      Mutant{"view_unchanged", &Protections::view_unchanged, "I8"}),
+                      Mutant{"view_unchanged", &Protections::view_unchanged, "I8"},
+                      Mutant{"requests_judged", &Protections::requests_judged, "V4", true}),
     [](const auto& mutant) { return std::string(mutant.param.name); });
 
 }  // namespace

@@ -20,8 +20,9 @@ ClusterSim::ClusterSim(std::uint64_t seed, int nodes, Faults faults, Protections
     committed(*author_, transaction);
   };
   for (int i = 0; i < nodes; ++i) {
-    const std::string name(1, static_cast<char>('a' + i));
-    at(between(0ms, 300ms), [this, name] { start(name, 1, false); });
+    const std::string name =
+        i < 26 ? std::string(1, static_cast<char>('a' + i)) : "n" + std::to_string(i);
+    at(between(0ms, faults_.starts), [this, name] { start(name, 1, false); });
   }
 }
 
@@ -96,6 +97,7 @@ void ClusterSim::carry_out(const NodePtr& node, StoreAgreement::Action& action) 
         [this, node, result, transaction = std::move(commit->transaction)] {
           author_ = node.get();
           *result = std::move(store_.commit({&transaction, 1})->front());
+          ++(result->committed ? commits : refused);
         },
         [this, node, result, id = commit->id, started](bool ok) {
           StoreAgreement::Committed committed{id, started, std::unexpected(StorageError{})};
@@ -228,6 +230,15 @@ void ClusterSim::committed(const Node& author, const Transaction& transaction) {
          [this, node] { deliver(node, [this, node] { step(node, StoreAgreement::Hint{}); }); });
     }
   }
+}
+
+std::optional<Duration> ClusterSim::agreed_within(Duration limit) {
+  for (Duration next = 1ms; next < limit; next += 1ms) {
+    while (step_until(next)) {
+    }
+    if (all_agree()) return next;
+  }
+  return std::nullopt;
 }
 
 void ClusterSim::run(Duration busy) {

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -31,6 +32,7 @@ struct Faults {
   Duration twin_every = {};    // ... a second process with a live node's name starts
   double guardian = 0.0;       // a death is confirmed to each survivor
   double counter_kept = 0.0;   // a restart that forgets to raise its counter
+  Duration starts = 300ms;     // all nodes start within
 };
 
 struct ClusterSimNode : DrawnNode {
@@ -48,9 +50,12 @@ class ClusterSim : public DrawnWorld<ClusterSimNode> {
 
   /// Faults for `busy`, then none, until everybody agrees (a violation if that takes too long).
   void run(Duration busy);
+  /// Without faults: when everybody agrees for the first time; none: not before `limit`.
+  std::optional<Duration> agreed_within(Duration limit);
 
   std::uint64_t views_agreed() const { return last_view_.number; }
   std::uint64_t removals_by_silence = 0, removals_confirmed = 0;
+  std::uint64_t commits = 0, refused = 0;  // of the store
 
  protected:
   // For simulations that run more than agreement on each node.

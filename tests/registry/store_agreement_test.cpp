@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <deque>
 
 #include "registry/connectivity.hpp"
 #include "registry/record_codec.hpp"
@@ -37,9 +38,19 @@ struct Node {
 
   void step(Time now, const Core::Event& event) { carry_out(now, core.step(now, event)); }
 
+  // Carries out the first commit that is held back.
+  void release(Time now) {
+    Core::CommitStore commit = std::get<Core::CommitStore>(std::move(held.front()));
+    held.pop_front();
+    commits.push_back(commit.transaction);
+    step(now, Core::Committed{commit.id, now, store.commit({&commit.transaction, 1})->front()});
+  }
+
   void carry_out(Time now, std::vector<Core::Action> actions) {
     for (auto& action : actions) {
-      if (auto* scan = std::get_if<Core::ScanStore>(&action)) {
+      if (holds && std::holds_alternative<Core::CommitStore>(action)) {
+        held.push_back(std::move(action));
+      } else if (auto* scan = std::get_if<Core::ScanStore>(&action)) {
         ++scans;
         if (store_up) {
           step(now, Core::Scanned{scan->id, now, store.scan(scan->prefix)});
@@ -66,6 +77,8 @@ struct Node {
   ModelStore& store;
   Core core;
   bool store_up = true;
+  bool holds = false;  // commits wait for release()
+  std::deque<Core::Action> held;
   int scans = 0;
   std::vector<Transaction> commits;
   std::shared_ptr<const View> view;
@@ -175,6 +188,123 @@ TEST_F(StoreAgreementTest, an_outage_freezes_and_thaws) {
   run(3s, {&a, &b, &c});
   for (Node* node : {&a, &b, &c}) EXPECT_EQ(node->core.state(), NodeState::active);
   EXPECT_EQ(a.view->number, before);
+}
+
+// Whoever comes too late with its own view asks, and is in the next one, whoever writes it: by one
+// transaction for all, and without a lease until its own first renewal.
+TEST_F(StoreAgreementTest, who_asks_is_taken_in) {
+  start({&a});
+  b.holds = c.holds = true;
+  b.step(now, Core::Start{});
+  c.step(now, Core::Start{});
+  a.step(now, Core::Drain{});
+  const auto before = a.view->number;
+  c.release(now);  // refused: a was faster
+  b.release(now);
+  EXPECT_TRUE(store.scan("agreement/join/")->empty());
+  c.release(now);  // asks
+  b.release(now);  // asks
+  EXPECT_EQ(store.scan("agreement/join/")->size(), 2u);
+  EXPECT_TRUE(b.held.empty());
+  run(50ms, {&b, &c});
+  EXPECT_TRUE(c.held.empty()) << "the first of them writes the view";
+  b.release(now);  // with both
+  EXPECT_EQ(b.view->number, before + 1);
+  EXPECT_EQ(b.view->members.size(), 3u);
+  EXPECT_EQ(b.view->find("c")->since, before + 1);
+  EXPECT_TRUE(store.scan("agreement/join/")->empty());
+  EXPECT_EQ(store.scan("agreement/lease/")->size(), 3u);
+  EXPECT_EQ(b.core.state(), NodeState::active);
+
+  c.step(now, Core::Hint{});
+  EXPECT_EQ(*c.view, *b.view);
+  EXPECT_EQ(c.core.state(), NodeState::joining);
+  c.release(now);  // its first renewal
+  EXPECT_EQ(c.core.state(), NodeState::active);
+}
+
+// Of those who ask only the first writes the next view, for all; when it does not, the next one
+// does after a while.
+TEST_F(StoreAgreementTest, one_of_those_who_ask_writes_the_view) {
+  start({&a});
+  b.holds = c.holds = true;
+  b.step(now, Core::Start{});
+  c.step(now, Core::Start{});
+  a.step(now, Core::Drain{});
+  b.release(now);
+  c.release(now);
+  b.release(now);  // asks
+  c.release(now);  // asks
+  run(50ms, {&b, &c});
+  EXPECT_EQ(b.held.size(), 1u);  // its view is held back
+  EXPECT_TRUE(c.held.empty());
+  c.holds = false;
+  run(500ms, {&c});
+  EXPECT_EQ(c.view, nullptr);
+  run(300ms, {&c});
+  ASSERT_NE(c.view, nullptr);
+  EXPECT_NE(c.view->find("b"), nullptr);
+  b.release(now);
+  EXPECT_EQ(*b.view, *c.view);
+}
+
+// A request counts for no more than its author could do by itself, the later run of a node before
+// the earlier, and not for ever.
+TEST_F(StoreAgreementTest, requests_are_judged) {
+  start({&a, &b});
+  Node old{store, "c", 3}, gone{store, "x", 1};
+  old.step(now, Core::Start{});
+  gone.step(now, Core::Start{});
+  run(1s, {&a, &b, &old});
+  a.step(now, Core::ConfirmDeath{"c", {3, NodeId{3000 + 'c'}}});
+  b.step(now, Core::ConfirmDeath{"e", {1, NodeId{1000 + 'e'}}});
+  const auto ask = [&](std::string name, std::uint64_t counter, std::string digest, bool alone) {
+    const AgreementOptions options = Node::options(std::move(name), counter, digest, alone);
+    const JoinRequest request{options.self, options.config_digest, alone};
+    Transaction write{.conditions = {},
+                      .writes = {{Core::join_key(options.self.name, options.self.incarnation),
+                                  encode_join(request)}}};
+    ASSERT_TRUE(store.commit({&write, 1})->front().committed);
+  };
+  ask("a", 2, "d", false);  // has a living holder
+  ask("c", 3, "d", false);  // is out
+  ask("d", 1, "other", false);
+  ask("e", 1, "d", false);  // its guardian saw it end
+  ask("f", 1, "d", false);
+  ask("f", 2, "d", false);
+  ask("x", 2, "d", true);  // the earlier run is dead, says its lock
+  const auto before = a.view->number;
+  run(250ms, {&a, &b});
+  EXPECT_EQ(b.view->number, before) << "nobody makes a view for a request alone";
+  b.step(now, Core::Drain{});
+  EXPECT_EQ(b.view->number, before + 1);
+  EXPECT_EQ(b.view->members.size(), 4u);
+  EXPECT_EQ(b.view->find("a")->incarnation.counter, 1u);
+  EXPECT_EQ(b.view->find("f")->incarnation.counter, 2u);
+  EXPECT_EQ(b.view->find("x")->incarnation.counter, 2u);
+  EXPECT_EQ(b.view->tombstones.at("x"), 1u);
+  EXPECT_EQ(store.scan("agreement/join/")->size(), 5u);
+  run(2500ms, {&a, &b});
+  EXPECT_TRUE(store.scan("agreement/join/")->empty());
+}
+
+// Who asks and leaves takes its request back.
+TEST_F(StoreAgreementTest, who_leaves_asks_no_more) {
+  start({&a});
+  b.holds = true;
+  b.step(now, Core::Start{});
+  a.step(now, Core::Drain{});
+  b.release(now);
+  b.release(now);  // asks
+  ASSERT_EQ(store.scan("agreement/join/")->size(), 1u);
+  run(50ms, {&b});
+  a.step(now, Core::Leave{});
+  b.release(now);  // its view, refused
+  b.step(now, Core::Leave{});
+  while (!b.held.empty()) b.release(now);
+  ASSERT_TRUE(b.departure);
+  EXPECT_EQ(b.departure->kind, Departure::Kind::left);
+  EXPECT_TRUE(store.scan("agreement/join/")->empty());
 }
 
 // A second process with a live node's name is told so and removes nobody.
@@ -369,6 +499,12 @@ TEST(RecordCodec, round_trips_and_refuses) {
   row.heard.reset();
   EXPECT_EQ(decode_lease(encode_lease(row)), row);
   EXPECT_EQ(decode_lease("\x01"), std::nullopt);
+  const JoinRequest request{view.members["a"], "digest", true};
+  const Bytes asked = encode_join(request);
+  EXPECT_EQ(decode_join(asked), request);
+  for (std::size_t size = 0; size < asked.size(); ++size) {
+    EXPECT_EQ(decode_join(BytesView(asked).substr(0, size)), std::nullopt);
+  }
 }
 
 }  // namespace
