@@ -26,6 +26,7 @@ struct WriterLimits {
   std::size_t bytes_max = std::size_t{32} << 20;       // waiting; what goes beyond is refused
   std::size_t batch_requests_max = 1024;               // in one commit
   std::size_t batch_bytes_max = std::size_t{4} << 20;  // in one commit, except for one big request
+  bool bounded = true;                                 // false: a mutant of tests
 };
 
 struct WriterCounters {
@@ -34,6 +35,9 @@ struct WriterCounters {
   std::uint64_t refused = 0;   // because the queue was full
   std::size_t largest_batch = 0;
   std::size_t waiting = 0;  // now
+  // The most that ever waited together; one big request passes alone, and its bytes do not count.
+  std::size_t most_waiting = 0;
+  std::size_t most_bytes = 0;
 };
 
 namespace detail {
@@ -63,6 +67,7 @@ class Coalescer {
       if (!refused) {
         core_->bytes += bytes;
         core_->queue.push_back({std::move(request), bytes, std::move(done)});
+        core_->count_waiting();
         schedule = !std::exchange(core_->scheduled, true);
       } else {
         ++core_->counters.refused;
@@ -71,6 +76,8 @@ class Coalescer {
     if (schedule) post(strand_, core_);
     if (refused) done(std::unexpected(core_->full()));
   }
+
+  const WriterLimits& limits() const noexcept { return core_->limits; }
 
   WriterCounters counters() const {
     const std::lock_guard lock(core_->mutex);
@@ -103,8 +110,13 @@ class Coalescer {
     WriterCounters counters;
 
     bool has_room(std::size_t more) const {
-      if (queue.empty()) return true;  // a request greater than the bound passes alone
+      if (queue.empty() || !limits.bounded) return true;  // one above the bound passes alone
       return queue.size() < limits.requests_max && bytes + more <= limits.bytes_max;
+    }
+
+    void count_waiting() {
+      counters.most_waiting = std::max(counters.most_waiting, queue.size());
+      if (queue.size() > 1) counters.most_bytes = std::max(counters.most_bytes, bytes);
     }
 
     StorageError full() const {

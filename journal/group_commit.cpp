@@ -28,12 +28,20 @@ std::size_t bytes_of(const Transaction& transaction) {
 }  // namespace
 
 JournalWriter::JournalWriter(Streams& streams, Strand& appends, Strand& opens, WriterLimits limits,
-                             bool snapshots_often)
+                             JournalHabits habits)
     : appends_("journal's writer", appends, limits,
                [&streams](std::span<const Append> batch) { return streams.append(batch); }),
       opens_("journal's opener", opens, limits,
              [&streams](std::span<const Opening> batch) { return streams.open_many(batch); }),
-      snapshots_often_(snapshots_often) {}
+      habits_(habits) {}
+
+void JournalWriter::remembers(std::size_t requests, std::size_t most) noexcept {
+  if (requests <= most) return;
+  std::size_t known = requests_beyond_.load(std::memory_order_relaxed);
+  while (known < requests - most && !requests_beyond_.compare_exchange_weak(
+                                        known, requests - most, std::memory_order_relaxed)) {
+  }
+}
 
 void JournalWriter::append(Append append, Appended done) {
   const auto bytes = bytes_of(append);

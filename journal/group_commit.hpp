@@ -9,6 +9,7 @@
 // Destroy the writer before its strands and its store; it waits for a batch that is being written
 // and answers `unavailable` to what still waits.
 
+#include <atomic>
 #include <functional>
 #include <string>
 #include <vector>
@@ -25,21 +26,29 @@ class JournalWriter final : public Journals {
   /// Appends and opens run on strands of their own, so that a long replay delays no append. They
   /// may be the same.
   JournalWriter(Streams& streams, Strand& appends, Strand& opens, WriterLimits limits = {},
-                bool snapshots_often = false);
+                JournalHabits habits = {});
 
   /// Appends of one caller are written in the order of the calls.
   void append(Append append, Appended done) override;
   /// Opens that arrive while others are under way become one batch.
   void open(std::string stream, Epoch epoch, Opened done) override;
-  bool snapshots_often() const noexcept override { return snapshots_often_; }
+  JournalHabits habits() const noexcept override { return habits_; }
+  void remembers(std::size_t requests, std::size_t most) noexcept override;
 
   WriterCounters append_counters() const { return appends_.counters(); }
   WriterCounters open_counters() const { return opens_.counters(); }
+  /// Of both queues.
+  const WriterLimits& limits() const noexcept { return appends_.limits(); }
+  /// By how many at most a stream's owner has ever remembered more requests than it may.
+  std::size_t requests_beyond() const noexcept {
+    return requests_beyond_.load(std::memory_order_relaxed);
+  }
 
  private:
   detail::Coalescer<Append, void> appends_;
   detail::Coalescer<Opening, std::vector<Event>> opens_;
-  const bool snapshots_often_;
+  const JournalHabits habits_;
+  std::atomic<std::size_t> requests_beyond_ = 0;
 };
 
 class RecordsWriter final {

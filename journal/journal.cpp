@@ -77,7 +77,7 @@ struct Journal::State {
   std::uint64_t next_sequence = 1;
   std::uint64_t snapshot_at = 0;  // events when one was taken or tried last
   RequestWindow requests;
-  bool snapshots_often = false;        // after each event
+  JournalHabits habits{};
   std::optional<JournalError> broken;  // nothing can be appended any more
 };
 
@@ -102,7 +102,7 @@ std::expected<void, JournalError> Journal::open_packed(
                                                                .memory = options_.request_memory,
                                                                .ids_max = options_.request_ids_max},
                                                               now),
-                                    .snapshots_often = journals->snapshots_often(),
+                                    .habits = journals->habits(),
                                     .broken = {}});
   if (!self.pass_gate()) {
     return std::unexpected(JournalError{.message = "the process is ending"});
@@ -137,6 +137,7 @@ std::expected<void, JournalError> Journal::open_packed(
     state_->next_sequence = event.sequence + 1;
     state_->requests.replay(std::move(event.request_id), std::move(event.outcome), now);
   }
+  journals->remembers(state_->requests.size(), state_->requests.size_max());
   return {};
 }
 
@@ -153,7 +154,7 @@ std::expected<void, JournalError> Journal::append_packed(Bytes event, std::strin
                                 ", whose outcomes are remembered"});
   }
   const Time now = request_id.empty() ? Time{} : self.runtime().clock().now();
-  if (!request_id.empty() && !state_->requests.has_room(now)) {
+  if (!request_id.empty() && state_->habits.requests_bounded && !state_->requests.has_room(now)) {
     return std::unexpected(JournalError{
         .message = "stream " + state_->stream + " has had " +
                    std::to_string(options_.request_ids_max) +
@@ -181,6 +182,7 @@ std::expected<void, JournalError> Journal::append_packed(Bytes event, std::strin
   }
   ++state_->next_sequence;
   state_->requests.add(std::move(request_id), std::move(outcome), now);
+  self.runtime().journals()->remembers(state_->requests.size(), state_->requests.size_max());
   return {};
 }
 
@@ -212,7 +214,8 @@ std::expected<void, JournalError> Journal::snapshot_packed(Bytes state) {
 
 bool Journal::snapshot_due() const noexcept {
   if (options_.snapshot_every == 0) return false;
-  return since_snapshot() >= (state_ && state_->snapshots_often ? 1 : options_.snapshot_every);
+  return since_snapshot() >=
+         (state_ && state_->habits.snapshots_often ? 1 : options_.snapshot_every);
 }
 
 std::uint64_t Journal::since_snapshot() const noexcept {

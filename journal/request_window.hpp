@@ -54,9 +54,16 @@ class RequestWindow {
   /// The same for an event that is read again. A long past has more ids than may be remembered, and
   /// all would seem young: of those that no snapshot kept the newest stay, and there is room again.
   void replay(std::string request_id, Bytes outcome, Time now) {
-    if (bounds_.memory != infinity && newer_.size() >= std::max(bounds_.ids_max / 4, one))
+    const bool forgets = bounds_.memory != infinity && !request_id.empty();
+    // There was room for it when it was appended, so its owner had forgotten that much by then.
+    while (forgets && order_.size() >= bounds_.outcomes && find(request_id) == nullptr &&
+           ids() > 0 && ids() >= bounds_.ids_max) {
       turn(now);
+    }
+    if (forgets && replayed_ >= std::max(bounds_.ids_max / 4, one)) turn(now);
+    const std::size_t before = newer_.size();
     add(std::move(request_id), std::move(outcome), now);
+    if (newer_.size() > before) ++replayed_;
   }
 
   /// The outcome of a request that is in the window, else null. Valid until the next add.
@@ -75,9 +82,12 @@ class RequestWindow {
   bool has_room(Time now) {
     if (order_.size() < bounds_.outcomes) return true;
     age(now);
-    return newer_.size() + older_.size() < bounds_.ids_max;
+    return ids() < bounds_.ids_max;
   }
   const RequestBounds& bounds() const noexcept { return bounds_; }
+  /// What it remembers now, and may at most.
+  std::size_t size() const noexcept { return order_.size() + ids(); }
+  std::size_t size_max() const noexcept { return bounds_.outcomes + bounds_.ids_max; }
 
   /// What a snapshot keeps of the window.
   struct Request {
@@ -87,21 +97,26 @@ class RequestWindow {
   struct Kept {
     std::vector<Request> requests;       // oldest first
     std::vector<std::uint64_t> expired;  // hashes of earlier ones
+    std::uint64_t older = 0;             // so many of them, the first ones, are the next to go
   };
   Kept kept(Time now) {
     age(now);
     Kept kept;
     kept.requests.reserve(order_.size());
     for (const auto& entry : order_) kept.requests.push_back({entry->first, entry->second});
-    kept.expired.reserve(newer_.size() + older_.size());
-    for (const auto* some : {&newer_, &older_}) {
-      kept.expired.insert(kept.expired.end(), some->begin(), some->end());
+    kept.expired.reserve(ids());
+    for (const auto* some : {&older_, &newer_}) {
+      const auto begin = kept.expired.insert(kept.expired.end(), some->begin(), some->end());
+      std::sort(begin, kept.expired.end());
     }
-    std::ranges::sort(kept.expired);
+    kept.older = older_.size();
     return kept;
   }
   void restore(Kept kept, Time now) {
-    newer_.insert(kept.expired.begin(), kept.expired.end());
+    const auto newer = kept.expired.begin() +
+                       static_cast<std::ptrdiff_t>(std::min(kept.older, kept.expired.size()));
+    older_.insert(kept.expired.begin(), newer);
+    newer_.insert(newer, kept.expired.end());
     for (auto& request : kept.requests) add(std::move(request.id), std::move(request.outcome), now);
   }
 
@@ -119,7 +134,9 @@ class RequestWindow {
   void age(Time now) {
     if (now - turned_ >= bounds_.memory) turn(now);
   }
+  std::size_t ids() const noexcept { return newer_.size() + older_.size(); }
   void turn(Time now) {
+    replayed_ = 0;
     older_ = std::move(newer_);
     newer_.clear();
     turned_ = now;
@@ -130,6 +147,7 @@ class RequestWindow {
   std::deque<Outcomes::iterator> order_;  // oldest first
   std::unordered_set<std::uint64_t> newer_;
   std::unordered_set<std::uint64_t> older_;
+  std::size_t replayed_ = 0;  // of newer_
   Time turned_;
 };
 

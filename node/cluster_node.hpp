@@ -51,6 +51,9 @@ struct NodeProtections {
   bool newer_specs_wait = true;  // I1: a row of a newer view is judged in that view
   bool erased_stays = true;      // I4: a scan from before a deletion brings nothing back
   bool guardians_only = true;    // I1: a lost link proves no death
+  bool cache_bounded = true;     // I10: of locations beside the callers the oldest goes
+  bool queues_bounded = true;    // I10: what waits for the journal's disk is refused at the bound
+  bool requests_bounded = true;  // I10: a stream remembers so many requests, and takes no more
 };
 
 /// Everything outside; all outlive the node.

@@ -14,6 +14,7 @@ std::unique_ptr<NamesDriver> NodeParts::make_store_names() {
   names.names.protections = out_.protections.names;
   if (rare(out_.rare, "names.batches_of_one")) names.names.batch_max = 1;
   if (rare(out_.rare, "names.tiny_cache")) names.cache_max = 2;
+  names.cache_bounded = out_.protections.cache_bounded;
   if (rare(out_.rare, "names.retries_late")) names.names.retry_after = 10 * names.names.retry_after;
   if (rare(out_.rare, "names.retries_soon")) names.names.retry_after /= 50;
   if (rare(out_.rare, "names.sweeps_often")) names.names.sweep_every /= 3000;
@@ -29,6 +30,7 @@ std::unique_ptr<NamesDriver> NodeParts::make_directory() {
   options.directory.lease_end = [this] { return agreement_->lease_end(); };
   options.directory.protections = out_.protections.directory;
   if (rare(out_.rare, "names.tiny_cache")) options.cache_max = 2;
+  options.cache_bounded = out_.protections.cache_bounded;
   if (rare(out_.rare, "directory.small_claims")) options.directory.claims_bytes = 50;
   if (rare(out_.rare, "directory.resends_soon")) options.directory.resend_after /= 50;
   if (rare(out_.rare, "directory.few_wait")) options.directory.waiting_max = 2;

@@ -242,8 +242,11 @@ void NodeParts::make_names() {
   if (rare(out_.rare, "journal.queue_of_two")) limits.requests_max = 2;
   if (rare(out_.rare, "journal.small_batches")) limits.batch_bytes_max = 64;
   if (rare(out_.rare, "journal.small_queue")) limits.bytes_max = 4096;
-  journal_ = std::make_unique<JournalWriter>(*storage_.streams, *appends_, *opens_, limits,
-                                             rare(out_.rare, "journal.snapshots_often"));
+  limits.bounded = out_.protections.queues_bounded;
+  journal_ = std::make_unique<JournalWriter>(
+      *storage_.streams, *appends_, *opens_, limits,
+      JournalHabits{.snapshots_often = rare(out_.rare, "journal.snapshots_often"),
+                    .requests_bounded = out_.protections.requests_bounded});
   runtime_->set_journals(journal_.get());
 }
 

@@ -47,6 +47,8 @@ class NodeParts final : public AgreementEvents,
   // For the simulator, between two steps of its one thread; null until start() has made them.
   detail::Runtime* runtime() const noexcept { return runtime_.get(); }
   const Agreement* agreement() const noexcept { return agreement_.get(); }
+  const NamesDriver* names_driver() const noexcept { return names_driver_.get(); }
+  const JournalWriter* journal() const noexcept { return journal_.get(); }
   const Directory* directory() const noexcept {
     return directory_ == nullptr ? nullptr : &directory_->directory();
   }

@@ -8,7 +8,7 @@ namespace coterie {
 
 DirectoryDriver::DirectoryDriver(Options options, const Clock& clock, Executor& executor,
                                  Surroundings surroundings)
-    : NamesDriver(options.cache_max),
+    : NamesDriver(options.cache_max, options.cache_bounded),
       options_(std::move(options)),
       clock_(clock),
       executor_(executor),

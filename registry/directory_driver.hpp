@@ -38,6 +38,7 @@ class DirectoryDriver final : public NamesDriver {
   struct Options {
     DirectoryOptions directory;
     std::size_t cache_max = 100'000;
+    bool cache_bounded = true;                       // false: a mutant of tests
     std::size_t message_bytes = 48u << 10;           // of requests and answers sent together, about
     std::size_t held_bytes = std::size_t{64} << 20;  // for a member whose window is full; beyond it
                                                      // messages are lost, and sent again later

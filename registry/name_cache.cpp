@@ -1,5 +1,6 @@
 #include "registry/name_cache.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace coterie {
@@ -14,8 +15,11 @@ std::size_t parts_for(std::size_t entries_max) {
 
 }  // namespace
 
-NameCache::NameCache(std::size_t entries_max)
-    : parts_(parts_for(entries_max)), part_max_(entries_max / parts_.size()) {}
+NameCache::NameCache(std::size_t entries_max, bool bounded)
+    : parts_(parts_for(entries_max)),
+      entries_max_(entries_max),
+      part_max_(entries_max / parts_.size()),
+      bounded_(bounded) {}
 
 const NameCache::Part& NameCache::part_of(std::string_view name) const noexcept {
   // The table of the part takes the low bits of the same hash.
@@ -52,7 +56,7 @@ void NameCache::remember(std::string_view name, const Location& location) {
     return;
   }
   if (part_max_ == 0) return;
-  if (part.order.size() == part_max_) part.erase(part.order.begin());
+  if (part.order.size() == part_max_ && bounded_) part.erase(part.order.begin());
   part.order.push_back({std::string(name), location});
   part.entries.emplace(part.order.back().name, std::prev(part.order.end()));
   part.epochs.emplace(location.epoch, std::prev(part.order.end()));
@@ -77,7 +81,7 @@ std::size_t NameCache::size() const {
   std::size_t count = 0;
   for (const Part& part : parts_) {
     std::lock_guard lock(part.mutex);
-    count += part.order.size();
+    count += std::max({part.order.size(), part.entries.size(), part.epochs.size()});
   }
   return count;
 }

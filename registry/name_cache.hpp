@@ -19,7 +19,8 @@ namespace coterie {
 class NameCache final {
  public:
   /// A bound of a thousand or more is kept by each part for itself: names are spread evenly.
-  explicit NameCache(std::size_t entries_max);
+  /// `bounded` false: a mutant of tests.
+  explicit NameCache(std::size_t entries_max, bool bounded = true);
 
   std::optional<Location> find(std::string_view name) const;
   /// Unless a newer registration is known. At the bound the oldest entry goes.
@@ -40,7 +41,9 @@ class NameCache final {
       }
     }
   }
+  /// Of whatever it keeps the most of.
   std::size_t size() const;
+  std::size_t entries_max() const noexcept { return entries_max_; }
 
  private:
   struct Entry {
@@ -67,7 +70,9 @@ class NameCache final {
   Part& part_of(std::string_view name) noexcept;
 
   std::vector<Part> parts_;
+  const std::size_t entries_max_;
   const std::size_t part_max_;
+  const bool bounded_;
 };
 
 }  // namespace coterie

@@ -64,12 +64,15 @@ class NamesDriver {
   /// Changes asked for and not yet done. 0: every release so far is done.
   virtual std::size_t changes_pending() const noexcept = 0;
 
+  /// Locations that are kept beside the callers, and how many at most.
+  const NameCache& cache() const noexcept { return cache_; }
+
  protected:
   using Asked = std::variant<name_requests::Reserve, name_requests::Confirm, name_requests::Release,
                              name_requests::Lookup, name_requests::Withdraw>;
 
   /// An entry of the cache takes about 200 bytes.
-  explicit NamesDriver(std::size_t cache_max) : cache_(cache_max) {}
+  NamesDriver(std::size_t cache_max, bool cache_bounded) : cache_(cache_max, cache_bounded) {}
 
   /// To be carried out in the order of the calls.
   virtual void ask(Asked asked) = 0;

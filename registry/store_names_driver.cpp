@@ -8,7 +8,7 @@ namespace coterie {
 StoreNamesDriver::StoreNamesDriver(Options options, Records& records, const Clock& clock,
                                    Executor& executor, std::function<void()> newer_view,
                                    std::function<void(std::string_view)> notice)
-    : NamesDriver(options.cache_max),
+    : NamesDriver(options.cache_max, options.cache_bounded),
       core_(std::move(options.names)),
       records_(records),
       clock_(clock),

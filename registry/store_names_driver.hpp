@@ -22,6 +22,7 @@ class StoreNamesDriver final : public NamesDriver {
   struct Options {
     NamesOptions names;
     std::size_t cache_max = 100'000;
+    bool cache_bounded = true;  // false: a mutant of tests
   };
 
   /// Everything referred to must outlive the driver. `newer_view` asks the agreement to read now

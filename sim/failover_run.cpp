@@ -154,6 +154,7 @@ FailoverRun::Step FailoverRun::play() {
 
 FailoverRun::Step FailoverRun::settle() {
   options_.progress("waiting until all is quiet");
+  options_.faults_over();
   const Duration until = now() + options_.quiet_wait;
   // Answers of before the end of the load do not show that it is quiet now.
   const Duration from = now();

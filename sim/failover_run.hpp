@@ -36,6 +36,8 @@ struct FailoverRunOptions {
   Duration quiet_wait = std::chrono::seconds(30);  // for the cluster to be whole at the end
   Duration read_wait = std::chrono::seconds(15);   // for every key to answer then
   Duration leave_wait = std::chrono::seconds(15);  // for the nodes to leave; then they are killed
+  /// Told once: the timeline is over, and with it every fault.
+  std::function<void()> faults_over = [] {};
   /// Asked while all is to become quiet: what else has to be so.
   std::function<bool()> settled = [] { return true; };
   /// Asked at the end: since when a clock has left the bound that leases rest on, if one has.

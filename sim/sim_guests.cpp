@@ -4,8 +4,12 @@
 #include <optional>
 
 #include <coterie/gen_server.hpp>
+#include <coterie/journal.hpp>
 #include <coterie/process.hpp>
 #include <coterie/task.hpp>
+
+#include "process/process.hpp"
+#include "process/runtime.hpp"
 
 namespace coterie::sim {
 namespace {
@@ -17,6 +21,8 @@ constexpr unsigned contenders = 2;        // on each node
 constexpr std::ptrdiff_t rivals = 5;      // nodes that have some
 constexpr std::uint64_t behind_max = 50;  // of pings that are under way
 constexpr std::size_t neighbours = 2;
+constexpr std::ptrdiff_t writers = 2;  // nodes that have one
+constexpr std::string_view ledger = "ledger";
 
 /// A process that holds a global name; each call is a callback that the checkers see.
 class Seat final : public GenServer {
@@ -27,6 +33,44 @@ class Seat final : public GenServer {
   };
   using Calls = Messages<Sit>;
   bool handle_call(const Sit&) { return true; }
+};
+
+/// A global name with a journal, which remembers few requests and none of them for long.
+class Ledger final : public GenServer {
+ public:
+  struct Enter {
+    using Reply = bool;
+    static constexpr std::string_view type_name = "sim.enter";
+  };
+  struct Entry {
+    std::uint64_t number = 0;
+  };
+  struct Total {
+    std::uint64_t entries = 0;
+  };
+  using Calls = Messages<Enter>;
+
+  Init init() {
+    const auto opened = journal_.open(
+        std::string(ledger), [this](const Total& total) { entries_ = total.entries; },
+        [this](const Entry& entry) { entries_ = entry.number; });
+    return opened ? ok() : stop_init(opened.error().reason());
+  }
+  Outcome<bool> handle_call(const Enter&) {
+    if (journal_.outcome(current_request_id()) != nullptr) return true;
+    if (const auto stored = journal_.append(Entry{entries_ + 1}, current_request_id(), pack(true));
+        !stored) {
+      return fail(stored.error());
+    }
+    ++entries_;
+    if (journal_.snapshot_due()) static_cast<void>(journal_.snapshot(Total{entries_}));
+    return true;
+  }
+
+ private:
+  std::uint64_t entries_ = 0;
+  Journal journal_{
+      {.requests = 4, .request_memory = 400ms, .request_ids_max = 8, .snapshot_every = 20}};
 };
 
 }  // namespace
@@ -62,6 +106,8 @@ Application SimGuests::application() {
     for (unsigned i = 0; own < rivals && i < contenders; ++i) {
       children.push_back(Task::child_spec("contender-" + std::to_string(i), [this] { contend(); }));
     }
+    if (own < rivals) children.push_back(Task::child_spec("looker", [this] { look_up(); }));
+    if (own < writers) children.push_back(Task::child_spec("writer", [this] { write(); }));
     // Around a ring, so that a large cluster has no square of them.
     for (std::size_t i = 1; i <= std::min(neighbours, nodes_.size() - 1); ++i) {
       const std::string& to = nodes_[(static_cast<std::size_t>(own) + i) % nodes_.size()];
@@ -95,6 +141,20 @@ void SimGuests::contend() {
       sleep(draw(1ms, 80ms));
     }
     if (!GenServer::stop(*taken, ExitReason::normal(), 1s)) exit(*taken, ExitReason::kill());
+  }
+}
+
+void SimGuests::look_up() {
+  NameService* const names = detail::current_process().runtime().names();
+  for (;;) {
+    sleep(draw(5ms, 150ms));
+    const std::string key = "seat-" + std::to_string(random_.below(seats));
+    const std::string name = "global/" + key;
+    const auto before = newest_(name);
+    const auto found = names->resolve("global", key, true, 1s);
+    if (!found || !before || !newest_(name) || !(found->epoch < *before)) continue;
+    violation_("I4 a strong look-up of " + name + " on " + node_name() + " finds epoch " +
+               to_string(found->epoch) + ", and epoch " + to_string(*before) + " has run before");
   }
 }
 
@@ -151,6 +211,26 @@ void SimGuests::heard(const Way& way, std::uint64_t number) {
   }
   sent.gap = sent.gap || number != sent.come + 1;
   sent.come = number;
+}
+
+// ---- a ledger
+
+void SimGuests::write() {
+  const ServerRef book = global(std::string(ledger));
+  for (;;) {
+    // Where it is taken the other's is written to.
+    static_cast<void>(GenServer::start<Ledger>({.name = global(std::string(ledger))}));
+    for (std::uint64_t left = 10 + random_.below(30); left > 0; --left) {
+      const std::string request = "entry-" + std::to_string(++written_);
+      const auto entered = call(book, Ledger::Enter{}, {.timeout = 500ms, .request_id = request});
+      // Now and then the same again, as one does who heard no answer.
+      if (!entered || random_.below(8) == 0) {
+        static_cast<void>(call(book, Ledger::Enter{}, {.timeout = 500ms, .request_id = request}));
+      }
+      sleep(draw(1ms, 60ms));
+    }
+    if (random_.below(4) == 0) static_cast<void>(GenServer::stop(book, ExitReason::normal(), 1s));
+  }
 }
 
 std::string SimGuests::unsettled(Time from) const {

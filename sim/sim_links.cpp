@@ -11,6 +11,7 @@ using namespace std::chrono_literals;
 
 constexpr Duration way_min = 50us;
 constexpr Duration way_max = 5ms;
+constexpr Duration way_long = 50ms;         // more than a healthy network ever takes
 constexpr Duration notice_max = 2ms;        // a broken connection, at its ends
 constexpr Duration late_notice_max = 1s;    // ... when nothing tells of it
 constexpr Duration last_breath_max = 30ms;  // what a broken connection still held
@@ -212,6 +213,7 @@ void SimLinks::carry_note(const SimPort& from, const std::string& to, Bytes note
   for (unsigned copy = 0; copy < copies; ++copy) {
     Duration wait = delay_between(sender, to);
     if (notes.late > 0 && draw(notes.late)) wait += upto(notes.late_max);
+    last_note_ = std::max(last_note_, after(world_.now(), wait));
     world_.post_at(after(world_.now(), wait),
                    [this, id = port->id(), sender, note] { deliver_note(id, sender, note); });
   }
@@ -242,6 +244,20 @@ void SimLinks::kill(NodeId node, bool lingers) {
       if (!lingers || wire->from != node) snap(wire);
     }
   }
+}
+
+bool SimLinks::troubled() const {
+  const Time soon = after(world_.now(), way_long);
+  if (last_note_ > soon) return true;
+  for (const auto& [direction, wires] : wires_) {
+    for (const auto& weak : wires) {
+      const auto wire = weak.lock();
+      if (!wire) continue;
+      if (wire->stuck || wire->state == SimWire::State::over) return true;
+      if (!wire->under_way.empty() && wire->last_arrival > soon) return true;
+    }
+  }
+  return false;
 }
 
 // ---- faults

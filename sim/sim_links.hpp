@@ -76,6 +76,9 @@ class SimLinks {
   /// Mutants: a window of so few messages instead of the configured one, and none at all.
   std::optional<std::size_t> window_messages{};
   bool window_off = false;
+  /// A fault that is over is still felt: a connection that carries nothing and is not given up
+  /// yet, frames or notes that have long to go.
+  bool troubled() const;
   /// What some session holds beyond its bounds; empty: nothing.
   std::string beyond_bounds() const;
   /// The node is gone, from this moment on, for itself as well. `lingers`: what it has sent
@@ -124,6 +127,7 @@ class SimLinks {
   std::map<Direction, double> rates_;           // bytes a second
   std::map<Direction, std::size_t> swallowed_;  // above that size
   std::set<std::string> refusing_;
+  Time last_note_{};  // the latest that is on its way or has come
   std::uint64_t sessions_lost_ = 0;
   std::uint64_t frames_ = 0;
 };

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "process/runtime.hpp"
@@ -32,6 +33,13 @@ class SimOwners {
   }
   /// Clocks have left the bound that I1 rests on: from now on only effects are judged.
   void clocks_lie() { judged_ = false; }
+
+  /// Of whoever began a callback of that name last; none: nobody has, or clocks lie.
+  std::optional<Epoch> newest(std::string_view name) const {
+    const auto owner = owners_.find(name);
+    if (owner == owners_.end() || !judged_) return std::nullopt;
+    return owner->second.epoch;
+  }
 
   std::uint64_t callbacks() const noexcept { return callbacks_; }
   std::uint64_t moves() const noexcept { return moves_; }

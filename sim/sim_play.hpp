@@ -39,12 +39,13 @@ struct SimPlayed {
   std::uint64_t digest = 0;
   Duration simulated{};  // of virtual time
   std::uint64_t steps = 0;
-  std::uint64_t callbacks = 0;                             // of strict names, each checked
-  std::uint64_t appends = 0;                               // likewise
-  std::uint64_t effects = 0;                               // of strict names, sent to other nodes
-  std::uint64_t moves = 0;                                 // of names, from one run to another
-  std::uint64_t views = 0;                                 // that nodes installed, different ones
-  std::uint64_t pings = 0;                                 // of guests, each checked
+  std::uint64_t callbacks = 0;  // of strict names, each checked
+  std::uint64_t appends = 0;    // likewise
+  std::uint64_t effects = 0;    // of strict names, sent to other nodes
+  std::uint64_t moves = 0;      // of names, from one run to another
+  std::uint64_t views = 0;      // that nodes installed, different ones
+  std::uint64_t pings = 0;      // of guests, each checked
+  Duration without_spec{};      // for which a spec did not run at most when all was calm
   std::map<std::string, std::uint64_t, std::less<>> rare;  // paths that were taken, how often
 };
 

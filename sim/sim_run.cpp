@@ -14,6 +14,35 @@ constexpr unsigned workers = 2;
 // Signals and replies get into a full mailbox.
 constexpr std::size_t signals_max = 10'000;
 
+/// What the parts beside the processes hold beyond their bounds. Queues and requests are counted by
+/// who keeps them at each change, so nothing passes between two looks.
+std::string keeps_too_much(const NodeParts& parts) {
+  if (const NamesDriver* names = parts.names_driver()) {
+    const NameCache& cache = names->cache();
+    if (cache.size() > cache.entries_max()) {
+      return " keeps " + std::to_string(cache.size()) + " locations of names, at most " +
+             std::to_string(cache.entries_max()) + " are allowed";
+    }
+  }
+  const JournalWriter* const journal = parts.journal();
+  if (journal == nullptr) return {};
+  const WriterLimits& limits = journal->limits();
+  for (const WriterCounters& counters : {journal->append_counters(), journal->open_counters()}) {
+    if (counters.most_waiting <= limits.requests_max && counters.most_bytes <= limits.bytes_max) {
+      continue;
+    }
+    return " had " + std::to_string(counters.most_waiting) + " requests of " +
+           std::to_string(counters.most_bytes) + " bytes wait for its journal, at most " +
+           std::to_string(limits.requests_max) + " and " + std::to_string(limits.bytes_max) +
+           " are allowed";
+  }
+  if (journal->requests_beyond() > 0) {
+    return " remembers " + std::to_string(journal->requests_beyond()) +
+           " requests of a stream more than it may";
+  }
+  return {};
+}
+
 SharedPage make_page() {
   auto page = SharedPage::create();
   if (!page) throw std::runtime_error("a simulated guardian's page: " + page.error());
@@ -162,6 +191,7 @@ std::string SimRun::beyond_bounds() const {
              " messages";
     }
   }
+  if (std::string text = keeps_too_much(*parts_); !text.empty()) return start_.own.name + text;
   const auto view = parts_->agreement() != nullptr ? parts_->agreement()->view() : nullptr;
   if (view && view->tombstones.size() > around_.config.nodes.size()) {
     return "view " + std::to_string(view->number) + " has " +

@@ -21,12 +21,13 @@ StorageError error(std::string what) {
 class Statements {
  public:
   Statements(SimWorld& world, SimExecutor& executor, const DiskTrouble& trouble,
-             std::function<bool()> alive, Duration away_wait)
+             std::function<bool()> alive, Duration away_wait, Time& late_until)
       : world_(world),
         executor_(executor),
         trouble_(trouble),
         alive_(std::move(alive)),
-        away_wait_(away_wait) {}
+        away_wait_(away_wait),
+        late_until_(late_until) {}
 
   StorageFaults faults() const {
     return {[this](std::string_view operation) { return before(operation); },
@@ -40,6 +41,7 @@ class Statements {
     if (!alive_()) return error("the node is dead");
     const auto most = static_cast<std::uint64_t>(trouble_.late_max.count()) + 1;
     const Duration wait(static_cast<Duration::rep>(world_.random().below(most)));
+    held_up(wait);
     world_.post_at(after(world_.now(), wait), std::move(job));
     StorageError lost = error("simulated: the connection broke before the answer");
     lost.maybe_applied = true;
@@ -61,6 +63,7 @@ class Statements {
     if (trouble_.full && writes(operation)) return error("simulated: no space left on device");
     if (draw(trouble_.refused)) return error("simulated: the store refuses a statement");
     if (trouble_.away || trouble_.parted > 0) {
+      held_up(away_wait_);
       executor_.sleep_world(away_wait_);
       return error("simulated: the store is away");
     }
@@ -86,8 +89,13 @@ class Statements {
     Duration wait(
         static_cast<Duration::rep>(random.below(static_cast<std::uint64_t>(most.count()))));
     wait += trouble_.latency;
+    if (trouble_.latency > Duration::zero()) held_up(wait);
     // A plain caller (an audit after the run) does not wait.
     if (world_.thread() != nullptr) executor_.sleep_world(wait);
+  }
+
+  void held_up(Duration wait) const {
+    late_until_ = std::max(late_until_, after(world_.now(), wait));
   }
 
   bool draw(double probability) const {
@@ -100,6 +108,7 @@ class Statements {
   const DiskTrouble& trouble_;
   const std::function<bool()> alive_;
   const Duration away_wait_;
+  Time& late_until_;
 };
 
 class RecordsWay final : public Records {
@@ -251,8 +260,8 @@ std::shared_ptr<Streams> SimStore::make_watched() { return std::make_shared<Watc
 StorageSet open_sim_storage(SimWorld& world, SimExecutor& executor, SimStore& store,
                             const DiskTrouble& trouble, std::function<bool()> alive,
                             Duration away_wait) {
-  auto statements =
-      std::make_shared<Statements>(world, executor, trouble, std::move(alive), away_wait);
+  auto statements = std::make_shared<Statements>(world, executor, trouble, std::move(alive),
+                                                 away_wait, store.late_until);
   StorageSet set;
   set.agreement = std::make_unique<RecordsWay>(statements, store.memory.agreement);
   set.names = std::make_unique<RecordsWay>(statements, store.memory.names);

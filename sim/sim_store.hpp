@@ -70,6 +70,8 @@ class SimStore {
   /// Streams as the nodes see them, behind their troubles.
   Streams& streams() noexcept { return *streams_; }
   std::uint64_t appends = 0;
+  /// When the last of the statements is over that a fault holds up.
+  Time late_until{};
 
  private:
   class Watched;

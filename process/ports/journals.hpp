@@ -10,6 +10,11 @@
 
 namespace coterie {
 
+struct JournalHabits {
+  bool snapshots_often = false;  // whoever takes snapshots now and then takes one after each event
+  bool requests_bounded = true;  // false: a mutant of tests
+};
+
 class Journals {
  public:
   using Appended = std::move_only_function<void(StorageResult<void>)>;
@@ -23,8 +28,14 @@ class Journals {
   /// Any thread. The completion runs once, on any thread or before the call returns.
   virtual void append(Append append, Appended done) = 0;
   virtual void open(std::string stream, Epoch epoch, Opened done) = 0;
-  /// Whoever takes snapshots now and then takes one after each event.
-  virtual bool snapshots_often() const noexcept { return false; }
+  /// What the journals of the node's processes do that they would not do by themselves.
+  virtual JournalHabits habits() const noexcept { return {}; }
+  /// Told after each replay and append: the stream's owner remembers so many requests, and may
+  /// remember `most`. For who watches bounds; any thread.
+  virtual void remembers(std::size_t requests, std::size_t most) noexcept {
+    static_cast<void>(requests);
+    static_cast<void>(most);
+  }
 };
 
 }  // namespace coterie

@@ -197,7 +197,7 @@ TEST_F(JournalProcessTest, EarlierRequestsAreForgotten) {
 
 // Goal: where snapshots are asked for often, one follows each event, for those who take any.
 TEST_F(JournalProcessTest, SnapshotsCanBeMadeFrequent) {
-  JournalWriter often(streams_, *strand_, *strand_, {}, true);
+  JournalWriter often(streams_, *strand_, *strand_, {}, {.snapshots_often = true});
   node_.local.runtime.set_journals(&often);
   Account::options.snapshot_every = 100;
   start();

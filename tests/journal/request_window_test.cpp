@@ -112,5 +112,33 @@ TEST(RequestWindow, LetsNoFurtherRequestInBeforeItForgetsOne) {
   EXPECT_TRUE(window.has_room(start + 30s));
 }
 
+// A window that comes back from a snapshot holds no more than it may: what was let in after the
+// snapshot shows that so much of it had been forgotten by then, the older first.
+TEST(RequestWindow, AReplayStaysWithinTheBound) {
+  const RequestBounds bounds{.outcomes = 1, .memory = 10s, .ids_max = 8};
+  RequestWindow before(bounds, start);
+  const auto fill = [](RequestWindow& window, const std::string& of, int count, Time now) {
+    for (int i = 0; i < count; ++i) {
+      ASSERT_TRUE(window.has_room(now));
+      window.add(of + std::to_string(i), "", now);
+    }
+  };
+  fill(before, "a", 5, start);
+  fill(before, "b", 4, start + 11s);
+  ASSERT_FALSE(before.has_room(start + 11s));
+  RequestWindow::Kept snapshot = before.kept(start + 11s);
+  EXPECT_EQ(snapshot.expired.size(), 8u);
+  EXPECT_EQ(snapshot.older, 4u);
+  RequestWindow after(bounds, start);
+  after.restore(std::move(snapshot), start);
+  for (int i = 0; i < 2; ++i) {
+    after.replay("c" + std::to_string(i), "", start);
+    EXPECT_LE(after.size(), after.size_max());
+  }
+  EXPECT_TRUE(after.expired("b0"));
+  EXPECT_TRUE(after.expired("b3"));
+  EXPECT_TRUE(after.expired("c0"));
+}
+
 }  // namespace
 }  // namespace coterie
