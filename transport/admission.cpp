@@ -16,7 +16,9 @@ bool curve_available() noexcept { return zmq_has("curve") == 1; }
 
 CurveKeys make_curve_keys() {
   std::array<char, key_size> public_key{}, secret_key{};
-  if (zmq_curve_keypair(public_key.data(), secret_key.data()) != 0) throw zmq::error_t();
+  do {
+    if (zmq_curve_keypair(public_key.data(), secret_key.data()) != 0) throw zmq::error_t();
+  } while (public_key[0] == '-');
   return {public_key.data(), secret_key.data()};
 }
 

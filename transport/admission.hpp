@@ -26,7 +26,8 @@ struct CurveKeys {
 
 /// Whether this libzmq can encrypt; Debian's can.
 bool curve_available() noexcept;
-/// From the system's source of secrets. Throws zmq::error_t where curve_available() is false.
+/// From the system's source of secrets. Throws zmq::error_t where curve_available() is false. No
+/// public key begins with a hyphen, which most programs' command lines would take for an option.
 CurveKeys make_curve_keys();
 /// The public key of a secret one; empty: that is no key.
 std::string curve_public_key(std::string_view secret_key);

@@ -248,7 +248,8 @@ def main():
     parser.add_argument("--timeout", type=float, default=5.0)
     parser.add_argument("--request-id", default="")
     parser.add_argument("--key", help="file with this client's private key")
-    parser.add_argument("--server-key", action="append", default=[], help="public key of the node")
+    parser.add_argument("--server-key", action="append", default=[],
+                        help="public key of the node; --server-key=KEY if it begins with a hyphen")
     options = parser.parse_args()
     if bool(options.key) != bool(options.server_key):
         parser.error("--key and --server-key go together")

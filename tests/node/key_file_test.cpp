@@ -92,5 +92,10 @@ TEST_F(KeyFileTest, SaysWhatIsWrong) {
   EXPECT_THAT(error_of(file(one.public_key, std::string(40, '"'))), HasSubstr("damaged"));
 }
 
+TEST(CurveKeysTest, PublicKeysAreNoOptionsOfAProgram) {
+  // Of all keys one in 85 begins with a hyphen.
+  for (int i = 0; i < 1000; ++i) ASSERT_NE(make_curve_keys().public_key.front(), '-');
+}
+
 }  // namespace
 }  // namespace coterie
