@@ -31,7 +31,7 @@ TEST_F(ProgramTest, AClusterIsCalledAndWatched) {
       {{"boxes/one", "shake"}, 4, "", "did not run: refused"},
       {{"boxes/one", "put", R"({"value": "x"})"}, 4, "", "did not run: undecodable"},
       {{"boxes/one", "put", R"({"valeu": 7})"}, 4, "", "expected one of the fields value"},
-      {{"boxes/one", "stall", "--timeout", "300ms"}, 5, "", "may have run: timeout"},
+      {{"boxes/one", "stall", "--timeout", "2s"}, 5, "", "may have run: timeout"},
   };
   for (const Row& row : rows) {
     const ProgramResult result = call(row.arguments);

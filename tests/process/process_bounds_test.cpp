@@ -210,7 +210,7 @@ TEST(ProcessBounds, ACallFollowsANameThatIsBeingMoved) {
 
   MovingName gone({dead});
   node.runtime.set_names(&gone);
-  EXPECT_EQ(call(via("contracts", "x"), Sleeper::Count{}, 50ms).error().code(),
+  EXPECT_EQ(call(via("contracts", "x"), Sleeper::Count{}, 500ms).error().code(),
             CallError::Code::noproc);
   EXPECT_GT(gone.lookups, 2u);
   node.runtime.set_names(nullptr);
