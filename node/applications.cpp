@@ -28,12 +28,16 @@ std::expected<std::vector<ChildSpec>, std::string> masters(
   registry.name = applications_name;
   std::vector<ChildSpec> specs;
   for (Application& application : *ordered) {
-    ApplicationEnv values = std::move(env[application.name]);
+    ApplicationEnv values;
+    if (auto section = env.extract(application.name)) values = std::move(section.mapped());
     values.merge(ApplicationEnv(application.env));  // only what is not there
     for (auto& [key, value] : values) {
       registry.meta.emplace(env_key(application.name, key), std::move(value));
     }
     specs.push_back(ApplicationMaster::child_spec(std::move(application)));
+  }
+  for (auto& [name, values] : env) {  // of no application here, such as the node's own
+    for (auto& [key, value] : values) registry.meta.emplace(env_key(name, key), std::move(value));
   }
   specs.insert(specs.begin(), Registry::child_spec(std::move(registry)));
   return specs;

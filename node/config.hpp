@@ -134,6 +134,15 @@ struct ClientSection {
   ConfigPlace place;
 };
 
+/// [[distributed]]: where a distributed application of the program's runs, in place of what the
+/// program says (OTP's key `distributed` of the kernel).
+struct DistributedSection {
+  std::string name;
+  std::vector<std::string> nodes;         // as written: "a", and "{b, c}" for equals
+  std::optional<Duration> timeout, sync;  // none: the program's
+  ConfigPlace place;
+};
+
 /// What a key's value may be, wherever it was written.
 using ConfigValue = std::variant<bool, std::int64_t, double, std::string, std::vector<std::string>>;
 
@@ -157,6 +166,7 @@ struct ClusterConfig {
   GuardianSection guardian;
   std::vector<NodeSection> nodes;  // in the file's order
   std::vector<ClientSection> clients;
+  std::vector<DistributedSection> distributed;
   std::map<std::string, ApplicationSection> applications;
 
   const NodeSection* find(std::string_view node) const noexcept;

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "node/address.hpp"
+#include "node/config_value.hpp"
 #include "process/duration_text.hpp"
 
 namespace coterie {
@@ -26,6 +27,7 @@ class Check {
     if (!error_) rights();
     if (!error_) ports();
     if (!error_) keys();
+    if (!error_) distributed();
     if (!error_) exposure();
     if (!error_) hosts();
     return error_;
@@ -169,6 +171,36 @@ class Check {
     }
   }
 
+  void distributed() {
+    std::map<std::string_view, std::string> seen;
+    for (std::size_t i = 0; i < config_.distributed.size(); ++i) {
+      const DistributedSection& section = config_.distributed[i];
+      const std::string at = "distributed." + std::to_string(i);
+      if (section.name.empty() || section.nodes.empty()) {
+        fail(at, "expected name and nodes in this [[distributed]], found " +
+                     std::string(section.name.empty() ? "no name" : "no nodes") +
+                     "; write name = \"billing\", nodes = [\"a\", \"{b, c}\"]");
+        return;
+      }
+      if (const auto [first, fresh] = seen.try_emplace(section.name, at + ".name"); !fresh) {
+        fail(at + ".name", "expected a name of its own, found \"" + section.name +
+                               "\" as in line " + line_of(first->second));
+      }
+      std::set<std::string> nodes;
+      const auto groups = config_value::groups(section.nodes).value();
+      for (const auto& group : groups) {
+        for (const std::string& node : group) {
+          if (config_.find(node) == nullptr) {
+            fail(at + ".nodes", "expected names of nodes in this file, found \"" + node + '"');
+          }
+          if (!nodes.insert(node).second) {
+            fail(at + ".nodes", "expected each node once, found \"" + node + "\" again");
+          }
+        }
+      }
+    }
+  }
+
   std::string line_of(const std::string& path) const { return std::to_string(places_(path).line); }
 
   // The host at which others reach the node; all names of this machine's loopback are one.
@@ -199,9 +231,9 @@ class Check {
     std::map<std::string_view, std::size_t> advertised;
     for (std::size_t i = 0; i < config_.nodes.size(); ++i) {
       const NodeSection& node = config_.nodes[i];
-      for (const auto& [key, text] : {std::pair{"listen", &node.listen},
-                                      std::pair{"client_listen", &node.client_listen},
-                                      std::pair{"control_listen", &node.control_listen}}) {
+      for (const auto& [key, text] :
+           {std::pair{"listen", &node.listen}, std::pair{"client_listen", &node.client_listen},
+            std::pair{"control_listen", &node.control_listen}}) {
         const auto address = parse_address(*text);
         if (!address) continue;  // only `listen` must be there
         Listener added{path(i, key),  host_of(*text),      host_of(node.advertise),
@@ -331,51 +363,10 @@ class Check {
   std::optional<ConfigError> error_;
 };
 
-ConfigError at_file(const ClusterConfig& config, std::string message) {
-  return {{config.file, 0, 0}, std::move(message)};
-}
-
 }  // namespace
 
 std::optional<ConfigError> check_config(const ClusterConfig& config, const ConfigPlaces& places) {
   return Check(config, places).run();
-}
-
-std::expected<void, ConfigError> check_own_node(const ClusterConfig& config, std::string_view name,
-                                                HostResolver& resolver) {
-  const NodeSection* node = config.find(name);
-  if (node == nullptr) {
-    std::string known;
-    for (const NodeSection& other : config.nodes) {
-      known += (known.empty() ? "" : ", ") + other.name;
-    }
-    return std::unexpected(at_file(config, "expected a node of this cluster (" + known +
-                                               "), found \"" + std::string(name) + '"'));
-  }
-  if (config.has_keys() && node->key_file.empty()) {
-    return std::unexpected(ConfigError{
-        node->place, "expected key_file of node \"" + node->name +
-                         "\", found none; make one with `coterie keygen FILE` and write "
-                         "key_file = \"FILE\""});
-  }
-  if (config.cluster.journal == "memory" && config.nodes.size() > 1) {
-    return std::unexpected(
-        ConfigError{node->place, "expected a journal that " + std::to_string(config.nodes.size()) +
-                                     " programs can share, found \"memory\"; write journal = "
-                                     "\"sqlite:DIRECTORY\" under [cluster]"});
-  }
-  for (const std::string& text : {node->listen, node->advertise, node->client_listen,
-                                  node->client_advertise, node->control_listen}) {
-    const auto address = parse_address(text);
-    if (!address || address->wildcard()) continue;
-    if (const auto found = resolver.resolve(address->host); !found) {
-      return std::unexpected(ConfigError{
-          node->place, "expected an address of this host for node \"" + node->name +
-                           "\", found \"" + text + "\", which does not resolve: " + found.error() +
-                           "; write an IP address or correct the name"});
-    }
-  }
-  return {};
 }
 
 }  // namespace coterie

@@ -35,7 +35,7 @@ void put_at(toml::table& root, std::string_view path, const ConfigValue& value) 
   put(*table, path, value);
 }
 
-/// Of the [[node]]s or [[client]]s, the one with that name.
+/// Of the [[node]]s, [[client]]s or [[distributed]]s, the one with that name.
 toml::table* named_table(toml::table& root, std::string_view list, std::string_view name) {
   toml::array* nodes = root[list].as_array();
   for (std::size_t i = 0; nodes != nullptr && i < nodes->size(); ++i) {
@@ -62,7 +62,7 @@ std::expected<std::string, ConfigError> copy_config(std::string_view text, const
     const std::size_t first = key.find('.');
     const std::size_t last = key.rfind('.');
     const std::string_view list = key.substr(0, first);
-    if (list != "node" && list != "client") {
+    if (list != "node" && list != "client" && list != "distributed") {
       put_at(root, key, change.value);
       continue;
     }

@@ -272,6 +272,15 @@ SetResult set_public_keys(Section& section, const ConfigValue& value) {
   return {};
 }
 
+DistributedKey wait_key(std::string name, std::optional<Duration> DistributedSection::*field) {
+  return {std::move(name), [=](DistributedSection& section, const ConfigValue& value) -> SetResult {
+            Duration wait{};
+            const SetResult set = store(wait, config_value::duration(value, 0s, hours(24)));
+            if (set) section.*field = wait;
+            return set;
+          }};
+}
+
 SetResult set_role(ClientSection& client, const ConfigValue& value) {
   static constexpr std::string_view words[] = {"client", "operator"};
   return store(client.is_operator, config_value::word(value, words));
@@ -332,6 +341,24 @@ std::span<const ClientKey> client_keys() {
        }},
       {"public_keys", set_public_keys<ClientSection>},
       {"role", set_role},
+  };
+  return keys;
+}
+
+std::span<const DistributedKey> distributed_keys() {
+  static const std::vector<DistributedKey> keys = {
+      {"name",
+       [](DistributedSection& section, const ConfigValue& value) {
+         return store(section.name, config_value::name(value));
+       }},
+      {"nodes",
+       [](DistributedSection& section, const ConfigValue& value) -> SetResult {
+         const auto groups = config_value::groups(value);
+         if (!groups) return std::unexpected(groups.error());
+         return store(section.nodes, config_value::texts(value));
+       }},
+      wait_key("timeout", &DistributedSection::timeout),
+      wait_key("sync", &DistributedSection::sync),
   };
   return keys;
 }

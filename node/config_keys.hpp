@@ -30,9 +30,14 @@ struct ClientKey {
   std::string name;  // "role"
   std::function<SetResult(ClientSection&, const ConfigValue&)> set;
 };
+struct DistributedKey {
+  std::string name;  // "timeout"
+  std::function<SetResult(DistributedSection&, const ConfigValue&)> set;
+};
 
 std::span<const ConfigKey> config_keys();
-std::span<const NodeKey> node_keys();      // of a [[node]]
-std::span<const ClientKey> client_keys();  // of a [[client]]
+std::span<const NodeKey> node_keys();                // of a [[node]]
+std::span<const ClientKey> client_keys();            // of a [[client]]
+std::span<const DistributedKey> distributed_keys();  // of a [[distributed]]
 
 }  // namespace coterie

@@ -42,6 +42,8 @@ class Parser {
         read_list("node", node, config_.nodes, node_keys());
       } else if (key.str() == "client") {
         read_list("client", node, config_.clients, client_keys());
+      } else if (key.str() == "distributed") {
+        read_list("distributed", node, config_.distributed, distributed_keys());
       } else if (key.str() == "applications") {
         read_applications(node);
       } else {
@@ -68,6 +70,7 @@ class Parser {
     }
     if (apply_to("node", change, config_.nodes, node_keys())) return;
     if (apply_to("client", change, config_.clients, client_keys())) return;
+    if (apply_to("distributed", change, config_.distributed, distributed_keys())) return;
     fail(change.place, unknown(key));
   }
 
@@ -100,7 +103,8 @@ class Parser {
   }
 
   static std::string unknown(const std::string& path) {
-    std::vector<std::string_view> known = {"node", "client", "applications"};
+    std::vector<std::string_view> sections = {"node", "client", "distributed", "applications"};
+    std::vector<std::string_view> known = sections;
     for (const ConfigKey& key : config_keys()) known.push_back(key.path);
     const std::string_view near = nearest_word(path, known);
     if (!near.empty()) return "unknown key \"" + path + '"' + suggest(path, known);
@@ -111,7 +115,6 @@ class Parser {
       if (key.path.starts_with(section + '.')) beside.push_back(key.path);
     }
     if (!beside.empty()) return "unknown key \"" + path + '"' + suggest(path, beside);
-    std::vector<std::string_view> sections = {"node", "client", "applications"};
     for (const std::string_view key : std::span(known).subspan(sections.size())) {
       const std::string_view name = key.substr(0, key.find('.'));
       if (std::ranges::find(sections, name) == sections.end()) sections.push_back(name);
@@ -196,7 +199,7 @@ class Parser {
     }
   }
 
-  /// [[node]] or [[client]], `word`: its name.
+  /// [[node]], [[client]] or [[distributed]], `word`: its name.
   template <class Section, class Key>
   void read_list(const std::string& word, const toml::node& list, std::vector<Section>& sections,
                  std::span<const Key> keys) {
@@ -353,26 +356,6 @@ std::expected<ClusterConfig, ConfigError> parse_config(std::string_view text,
   }
   for (const ConfigOverride& change : overrides) parser.apply(change);
   return parser.finish();
-}
-
-std::string config_digest(const ClusterConfig& config) {
-  // FNV-1a: it tells configurations apart that differ by accident, and is nobody's proof.
-  std::uint64_t hash = 0xcbf29ce484222325ull;
-  const auto add = [&](std::string_view text) {
-    for (const char c : text) {
-      hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ull;
-    }
-  };
-  for (const ConfigKey& key : config_keys()) {
-    if (!key.everywhere) continue;
-    add(key.path);
-    add("=");
-    add(key.show(config));
-    add("\n");
-  }
-  std::string digest;
-  for (int shift = 60; shift >= 0; shift -= 4) digest += "0123456789abcdef"[hash >> shift & 15];
-  return digest;
 }
 
 }  // namespace coterie

@@ -1,8 +1,10 @@
 #include "node/config_value.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <limits>
+#include <ranges>
 
 #include <coterie/nearest_word.hpp>
 
@@ -127,6 +129,29 @@ Result<std::size_t> size(const ConfigValue& value, std::size_t min, std::size_t 
 Result<std::vector<std::string>> texts(const ConfigValue& value) {
   if (const auto* held = std::get_if<std::vector<std::string>>(&value)) return *held;
   return expected<std::vector<std::string>>("a list of texts such as [\"contracts\"]", value);
+}
+
+Result<std::vector<std::vector<std::string>>> groups(const ConfigValue& value) {
+  using Groups = std::vector<std::vector<std::string>>;
+  constexpr std::string_view what =
+      "names in order of priority, equals in braces, such as [\"a\", \"{b, c}\"]";
+  const auto* held = std::get_if<std::vector<std::string>>(&value);
+  if (held == nullptr || held->empty()) return expected<Groups>(what, value);
+  Groups groups;
+  for (std::string_view text : *held) {
+    const bool braces = text.starts_with('{') && text.ends_with('}');
+    if (braces) text = text.substr(1, text.size() - 2);
+    std::vector<std::string>& group = groups.emplace_back();
+    for (const auto part : std::views::split(text, ',')) {
+      std::string_view one(part.begin(), part.end());
+      one.remove_prefix(std::min(one.find_first_not_of(' '), one.size()));
+      one = one.substr(0, one.find_last_not_of(' ') + 1);
+      if (!name(std::string(one))) return expected<Groups>(what, value);
+      group.emplace_back(one);
+    }
+    if (group.empty() || (group.size() > 1 && !braces)) return expected<Groups>(what, value);
+  }
+  return groups;
 }
 
 Result<std::size_t> word(const ConfigValue& value, std::span<const std::string_view> words) {

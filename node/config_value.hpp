@@ -25,6 +25,8 @@ Result<Duration> duration(const ConfigValue& value, Duration min, Duration max);
 /// "64KiB", "16MiB", "1GiB", "100B", or an integer of bytes.
 Result<std::size_t> size(const ConfigValue& value, std::size_t min, std::size_t max);
 Result<std::vector<std::string>> texts(const ConfigValue& value);
+/// In order of priority, equals of one priority in braces: ["a", "{b, c}"].
+Result<std::vector<std::vector<std::string>>> groups(const ConfigValue& value);
 /// One of `words`: its index.
 Result<std::size_t> word(const ConfigValue& value, std::span<const std::string_view> words);
 /// Letters, digits, '_', '-', '.'; at most 64.

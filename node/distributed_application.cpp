@@ -3,10 +3,13 @@
 #include <memory>
 #include <stdexcept>
 
+#include <coterie/application_env.hpp>
 #include <coterie/gen_server.hpp>
 #include <coterie/nodes.hpp>
 #include <coterie/supervisor.hpp>
 
+#include "node/applications.hpp"
+#include "node/config_value.hpp"
 #include "node/distributed_core.hpp"
 #include "process/runtime.hpp"
 #include "registry/local_names.hpp"
@@ -99,6 +102,18 @@ class Owner final : public GenServer {
   Pid supervisor_{};
 };
 
+/// As the cluster file has it, or else the program.
+DistributedApplication placed(const DistributedApplication& application) {
+  DistributedApplication placed = application;
+  const std::string prefix = distributed_env(application.name);
+  if (const auto nodes = get_env<std::vector<std::string>>(node_env, prefix + "nodes")) {
+    placed.nodes = *config_value::groups(*nodes);
+  }
+  placed.timeout = get_env<Duration>(node_env, prefix + "timeout", application.timeout);
+  placed.sync = get_env<Duration>(node_env, prefix + "sync", application.sync);
+  return placed;
+}
+
 /// One on every node: sees who runs the application, and starts it when it is this node's turn.
 class DistributedController final : public GenServer {
  public:
@@ -106,10 +121,15 @@ class DistributedController final : public GenServer {
   using Infos = Messages<Look, Running, Exit>;
 
   explicit DistributedController(Shared application)
-      : application_(std::move(application)),
+      : application_(std::make_shared<const DistributedApplication>(placed(*application))),
         core_(node_name(), application_->nodes, application_->timeout, application_->sync) {}
 
   Init init() {
+    if (application_->nodes.empty()) {
+      return stop_init(ExitReason::term("{no_nodes_for_distributed_application," +
+                                        application_->name +
+                                        ",write_them_in_the_program_or_as_[[distributed]]}"));
+    }
     auto* const names = dynamic_cast<LocalNames*>(current_process().runtime().names());
     if (names == nullptr || !names->add_cluster(registry_name)) {
       return stop_init(ExitReason::term("a_distributed_application_needs_a_cluster"));
@@ -212,9 +232,8 @@ class DistributedController final : public GenServer {
 }  // namespace
 
 ChildSpec distributed_application(DistributedApplication application) {
-  if (application.name.empty() || application.nodes.empty() || !application.children) {
-    throw std::invalid_argument(
-        "a distributed application has a name, nodes in order of priority, and children");
+  if (application.name.empty() || !application.children) {
+    throw std::invalid_argument("a distributed application has a name and children");
   }
   const auto shared = std::make_shared<const DistributedApplication>(std::move(application));
   ChildSpec spec;

@@ -10,6 +10,7 @@
 #include "node/applications.hpp"
 #include "node/exit_codes.hpp"
 #include "node/security.hpp"
+#include "process/duration_text.hpp"
 #include "registry/engine_mark.hpp"
 #include "registry/global_server.hpp"
 #include "registry/placement.hpp"
@@ -112,6 +113,13 @@ std::expected<void, NodeEnd> NodeParts::ready_applications() {
                                               "links it"}));
     }
     env.emplace(name, section.env);
+  }
+  ApplicationEnv& own = env[node_env];
+  for (const DistributedSection& section : config_.distributed) {
+    const std::string prefix = distributed_env(section.name);
+    own.emplace(prefix + "nodes", section.nodes);
+    if (section.timeout) own.emplace(prefix + "timeout", format_duration(*section.timeout));
+    if (section.sync) own.emplace(prefix + "sync", format_duration(*section.sync));
   }
   auto spec = applications_spec(applications_, std::move(env));
   if (!spec) return failed(exit_code::usage, spec.error());

@@ -39,7 +39,8 @@ struct StartType {
 struct DistributedApplication {
   std::string name{};
   /// In order of priority; those of one group are equals. The same on all nodes. A node that is in
-  /// none of them never runs it.
+  /// none of them never runs it. What the cluster file says in a [[distributed]] of that name goes
+  /// before this, `timeout` and `sync`; without either the start fails.
   std::vector<std::vector<std::string>> nodes{};
   /// How long it stays down after the loss of its node, in which that may come back.
   Duration timeout = Duration::zero();

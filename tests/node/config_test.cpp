@@ -190,6 +190,19 @@ TEST(Config, ErrorsAreOneLineWithPlaceExpectedAndFound) {
        "etc/c.toml:4:10: expected 1, 3, 5 or 7 voters, found 2; three survive the loss of one, "
        "five "
        "of two, an even number of no more than one less"},
+      {"[cluster]", "[[distributed]]\nname = \"x\"\nnodes = [\"a\", \"{b, d}\"]\n[cluster]",
+       "etc/c.toml:3:9: expected names of nodes in this file, found \"d\""},
+      {"[cluster]", "[[distributed]]\nname = \"x\"\nnodes = [\"a\", \"{b, a}\"]\n[cluster]",
+       "etc/c.toml:3:9: expected each node once, found \"a\" again"},
+      {"[cluster]", "[[distributed]]\nname = \"x\"\nnodes = [\"a\", \"b, c\"]\n[cluster]",
+       "etc/c.toml:3:9: distributed.nodes: expected names in order of priority, equals in braces, "
+       "such as [\"a\", \"{b, c}\"], found [\"a\", \"b, c\"]"},
+      {"[cluster]", "[[distributed]]\nname = \"x\"\n[cluster]",
+       "etc/c.toml:1:1: expected name and nodes in this [[distributed]], found no nodes; write "
+       "name "
+       "= \"billing\", nodes = [\"a\", \"{b, c}\"]"},
+      {"[cluster]", "[[distributed]]\nname = \"x\"\nnode = [\"a\"]\n[cluster]",
+       "etc/c.toml:3:1: unknown key \"distributed.node\"; did you mean \"nodes\"?"},
       {"[cluster]", "[security]\nerpc_from = [\"*\", \"d\"]\n[cluster]",
        "etc/c.toml:2:13: expected names of nodes in this file, or \"*\" for all, found \"d\""},
       {"id = \"test\"", "id = \"test\"\nagreement = \"voters\"\nvoters = [\"d\"]\n",
@@ -261,6 +274,9 @@ TEST(Config, EveryKeyIsUsed) {
     EXPECT_TRUE(takes("own." + key.name) || takes("own_." + key.name) ||
                 takes("own->" + key.name) || takes("node." + key.name))
         << "node." << key.name << " has no effect";
+  }
+  for (const DistributedKey& key : distributed_keys()) {
+    EXPECT_TRUE(takes("section." + key.name)) << "distributed." << key.name << " has no effect";
   }
   for (const ClientKey& key : client_keys()) {
     const std::string field = key.name == "role" ? "is_operator" : key.name;
@@ -459,6 +475,14 @@ TEST(Config, DigestCoversWhatMustBeEqualAndNothingElse) {
   EXPECT_NE(digest(replaced(good, "sqlite:data/journal", "postgres:x")), base);
   EXPECT_EQ(digest(replaced(good, "[lease]", "names = \"members\"\n[lease]")), base);
   EXPECT_NE(digest(replaced(good, "[lease]", "names = \"store\"\n[lease]")), base);
+  const auto placed = [&](const std::string& keys) {
+    return digest(good + "[[distributed]]\nname = \"x\"\n" + keys);
+  };
+  const std::string by_file = placed("nodes = [\"a\", \"b\"]\ntimeout = \"1s\"\n");
+  EXPECT_NE(by_file, base);
+  EXPECT_EQ(placed("nodes = [\"{ a }\", \"b\"]\ntimeout = \"1000ms\"\n"), by_file);
+  EXPECT_NE(placed("nodes = [\"{a, b}\"]\ntimeout = \"1s\"\n"), by_file);
+  EXPECT_NE(placed("nodes = [\"a\", \"b\"]\nsync = \"1s\"\n"), by_file);
 }
 
 TEST(Config, ShippedFilesAreGood) {
@@ -508,6 +532,7 @@ TEST(Config, EveryKeyIsDocumented) {
   for (const ConfigKey& key : config_keys()) known.insert(key.path);
   for (const NodeKey& key : node_keys()) known.insert("node." + key.name);
   for (const ClientKey& key : client_keys()) known.insert("client." + key.name);
+  for (const DistributedKey& key : distributed_keys()) known.insert("distributed." + key.name);
   EXPECT_EQ(documented, known);
 }
 

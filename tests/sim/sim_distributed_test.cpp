@@ -50,10 +50,11 @@ class Work final : public GenServer {
 /// With the engine of that cluster file, and a seed.
 class DistributedNodes : public testing::TestWithParam<std::tuple<std::string, int>> {
  protected:
+  explicit DistributedNodes(bool by_file = false) : by_file_(by_file) {}
   ~DistributedNodes() override {
     for (const auto& violation : cluster_.violations()) ADD_FAILURE() << violation.text;
   }
-  static ClusterConfig read_config() {
+  ClusterConfig read_config() const {
     auto loaded =
         load_config(COTERIE_SOURCE_DIR "/cluster-configs/" + std::get<0>(GetParam()) + "-3.toml");
     EXPECT_TRUE(loaded) << to_string(loaded.error());
@@ -61,13 +62,16 @@ class DistributedNodes : public testing::TestWithParam<std::tuple<std::string, i
       node.kinds.clear();
       node.respawn = false;
     }
+    if (by_file_) loaded->distributed = {{"work", {"c", "{b}"}, 5s, {}, {}}};
     return *std::move(loaded);
   }
   Application application() {
-    return {.name = "work", .children = [this] {
+    std::vector<std::vector<std::string>> nodes;
+    if (!by_file_) nodes = {{"a"}, {"b", "c"}};
+    return {.name = "work", .children = [this, nodes] {
               return std::vector{distributed_application(
                   {.name = "work",
-                   .nodes = {{"a"}, {"b", "c"}},
+                   .nodes = nodes,
                    .timeout = 3s,
                    .sync = 2s,
                    .children = [this](const StartType& type) {
@@ -104,6 +108,7 @@ class DistributedNodes : public testing::TestWithParam<std::tuple<std::string, i
   }
   const StartType& last() const { return book_.starts.back().second; }
 
+  const bool by_file_;
   const ClusterConfig config_ = read_config();
   const Strings all_{"a", "b", "c"};
   Book book_;
@@ -218,10 +223,38 @@ TEST_P(DistributedNodes, ACutOffNodeEndsWhatItHasJustBegun) {
   }
 }
 
+class DistributedByTheFile : public DistributedNodes {
+ protected:
+  DistributedByTheFile() : DistributedNodes(true) {}
+};
+// Goal: what the cluster file says of nodes and times goes before what the program says.
+TEST_P(DistributedByTheFile, TheFileSaysWhereItRuns) {
+  start({"a", "b", "c"});
+  ASSERT_TRUE(runs_on("c"));
+  world_.run_for(10s);
+  ASSERT_TRUE(cluster_.host("c").power_off());
+  book_.running.clear();
+  const Time lost = world_.now();
+  ASSERT_TRUE(runs_on("b"));
+  EXPECT_GE(world_.now() - lost, 5s);
+  ASSERT_TRUE(cluster_.host("b").stop());
+  world_.run_for(20s);
+  EXPECT_TRUE(book_.running.empty()) << "a is in none of the groups";
+  start({"b", "c"});
+  ASSERT_TRUE(runs_on("c"));
+  EXPECT_EQ(book_.most, 1u);
+}
+
 TEST(DistributedApplications, RefusesWhatIsAMistake) {
   EXPECT_THROW(static_cast<void>(distributed_application({.name = "x"})), std::invalid_argument);
 }
 
+INSTANTIATE_TEST_SUITE_P(BothEngines, DistributedByTheFile,
+                         testing::Combine(testing::Values("local", "voters"), testing::Range(1, 3)),
+                         [](const auto& drawn) {
+                           return std::get<0>(drawn.param) +
+                                  std::to_string(std::get<1>(drawn.param));
+                         });
 INSTANTIATE_TEST_SUITE_P(BothEngines, DistributedNodes,
                          testing::Combine(testing::Values("local", "voters"), testing::Range(1, 9)),
                          [](const auto& drawn) {
