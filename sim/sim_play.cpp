@@ -42,6 +42,10 @@ class SeededRarePaths final : public RarePaths {
     return true;
   }
   const auto& taken() const noexcept { return taken_; }
+  std::uint64_t times(std::string_view name) const {
+    const auto path = taken_.find(name);
+    return path == taken_.end() ? 0 : path->second;
+  }
 
  private:
   SimWorld& world_;
@@ -131,8 +135,10 @@ std::expected<SimPlayed, FailoverRunError> play_simulated(const FailoverPlan& pl
     if (options.prepare) options.prepare(cluster);
     SimTestedCluster tested(cluster);
     SimExecutor clients(world);
-    SimSpecs specs(cluster, plan.config.lease.length + back_within +
-                                (options.rare_paths ? next_look_within : Duration::zero()));
+    SimSpecs specs(cluster,
+                   plan.config.lease.length + back_within +
+                       (options.rare_paths ? next_look_within : Duration::zero()),
+                   [&rare] { return rare.times("supervision.rows_unread"); });
     const auto wait = [&world, &cluster, &specs](Duration duration) {
       world.run_for(duration);
       cluster.judge_bounds();

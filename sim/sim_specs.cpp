@@ -92,6 +92,8 @@ bool SimSpecs::calm() {
     still = still && works(run) && !run->frozen() && !run->executor().stalled();
   }
   if (std::exchange(runs_, std::move(runs)) != runs_) return false;
+  const std::uint64_t lost = unanswered_ ? unanswered_() : 0;
+  if (std::exchange(looks_lost_, lost) != lost) return false;
   return still && connected() && !cluster_.links().troubled();
 }
 

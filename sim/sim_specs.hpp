@@ -5,12 +5,14 @@
 //
 // The clock of a spec begins when all is calm and the spec does not run, and begins anew when it is
 // calm no more: a node starts or ends, two that run have no session with each other, or what faults
-// leave behind is still felt (a late statement, a connection that nobody has found to be dead).
-// Single-threaded.
+// leave behind is still felt (a late statement, a connection that nobody has found to be dead), or
+// a rare path has the store not answer. Single-threaded.
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "sim/sim_cluster.hpp"
@@ -19,8 +21,12 @@ namespace coterie::sim {
 
 class SimSpecs {
  public:
+  /// How often so far the store, on a rare path, has not answered a look at all rows.
+  using Unanswered = std::function<std::uint64_t()>;
+
   /// `cluster` outlives it and is told of violations. `within`: L + 1.5 s, and what rare paths add.
-  SimSpecs(SimCluster& cluster, Duration within) : cluster_(cluster), within_(within) {}
+  SimSpecs(SimCluster& cluster, Duration within, Unanswered unanswered = {})
+      : cluster_(cluster), within_(within), unanswered_(std::move(unanswered)) {}
 
   /// The faults are over: from now on it looks.
   void faults_over();
@@ -38,6 +44,8 @@ class SimSpecs {
 
   SimCluster& cluster_;
   const Duration within_;
+  const Unanswered unanswered_;
+  std::uint64_t looks_lost_ = 0;
   bool looks_ = false;
   bool looked_ = false;
   Time next_look_{};

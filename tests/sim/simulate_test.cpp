@@ -132,6 +132,8 @@ TEST(Simulate, DrawnSeedsPass) {
   expect_pass(play_drawn(7, 102));
   // A node that was asked to stop is paused, and goes on.
   expect_pass(play_drawn(3, 10057));
+  // The store leaves look after look unanswered, on a rare path.
+  expect_pass(play_drawn(3, 97001, AgreementEngine::store, NameKeeper::store));
   // A view that is told twice.
   expect_pass(play_drawn(5, 3001));
 }
